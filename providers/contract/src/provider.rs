@@ -1,0 +1,145 @@
+//! Providers keep values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::{ProviderError, SecretValue};
+
+/// Where in a provider a secret stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The provider's own name for it: a path, a parameter name, a key. Slashes are ordinary.
+    pub path: String,
+    /// One field of a secret that has several; its siblings are kept as they are.
+    pub field: Option<String>,
+}
+
+impl Place {
+    /// The whole secret at `path`.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), field: None }
+    }
+}
+
+/// The role of a version, in AWS' words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Written, and not yet what readers use.
+    Pending,
+    /// What readers use.
+    Current,
+    /// What readers used before.
+    Previous,
+}
+
+/// The provider's own name for a version: an opaque, printable word without a value in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Native(pub String);
+
+impl fmt::Display for Native {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which version is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionRef {
+    /// The version written under this id by [`Provider::write`].
+    Ours(Uuid),
+    /// The version that holds this stage now.
+    Stage(Stage),
+    /// The version the provider calls so.
+    Native(Native),
+}
+
+/// What may be known of a version by anyone: a kid, a creation date. Never a value or part of one.
+pub type Public = BTreeMap<String, String>;
+
+/// A version without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionInfo {
+    /// The provider's name for it.
+    pub native: Native,
+    /// Our id, if [`Provider::write`] made it.
+    pub ours: Option<Uuid>,
+    /// The stages it holds; empty for a version that is merely still there.
+    pub stages: Vec<Stage>,
+    /// When it was made, in milliseconds since 1970 UTC, if the provider says.
+    pub created: Option<i64>,
+    /// What was stored beside it; empty where [`Capabilities::public_parts`] is false.
+    pub public: Public,
+}
+
+/// How safely a provider can make a pending version current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promote {
+    /// One operation moves both stages; nobody sees a state in between, and a stale `from` fails.
+    Atomic,
+    /// A compare-and-set: a stale `from` fails, but the pending slot is emptied by a second call.
+    CheckAndSet,
+    /// A foreign write in between is noticed only afterwards, and reported as `Conflict`.
+    DetectAfter,
+}
+
+/// What a provider can do; fixed, known without any I/O.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// See [`Promote`].
+    pub promote: Promote,
+    /// Whether the old value stays readable as [`Stage::Previous`] after a promote.
+    pub keeps_previous: bool,
+    /// The largest value it takes, in bytes.
+    pub value_bytes_max: usize,
+    /// Whether values that are not UTF-8 can be kept.
+    pub binary: bool,
+    /// Whether [`Public`] parts are kept beside a value.
+    pub public_parts: bool,
+}
+
+/// Keeps values. Every method may be called again with the same arguments, after a crash or a lost
+/// reply, by this process or another, and then answers as if it had been called once.
+///
+/// A timeout belongs to the implementation: a call that may have taken effect and did not answer is
+/// [`Ambiguous`](crate::ErrorKind::Ambiguous), never a hang.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// What this provider can do. No I/O.
+    fn capabilities(&self) -> Capabilities;
+
+    /// All versions at `at`, without values; an absent place is an empty list. Versions holding a
+    /// stage are always listed; others may be missing.
+    async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError>;
+
+    /// The value of one version; `None` if that version, or the place, does not exist. A current
+    /// version that is soft-deleted is an error, not `None`: it must not be created again.
+    async fn read(&self, at: &Place, v: &VersionRef) -> Result<Option<SecretValue>, ProviderError>;
+
+    /// Stores `value` as pending under `id`. Current and previous stay as they are; a pending
+    /// version of another id is replaced only if it is ours and never became current.
+    ///
+    /// The same `id` with the same value: nothing happens. The same `id` with another value:
+    /// `Conflict`, the first value stays. A value over the limit, or binary where that is not
+    /// kept: `Invalid`, nothing is written.
+    async fn write(
+        &self,
+        at: &Place,
+        id: Uuid,
+        value: &SecretValue,
+        public: &Public,
+    ) -> Result<Native, ProviderError>;
+
+    /// Makes the version written under `to` current, if the current one is `from` (`None`: if
+    /// there is none). What was current becomes previous where previous is kept.
+    ///
+    /// Already current: done, whatever `from` says. Another current than `from`: `Conflict`,
+    /// nothing changed. No version `to`: `NotFound`.
+    async fn promote(&self, at: &Place, to: Uuid, from: Option<&Native>) -> Result<Native, ProviderError>;
+
+    /// Removes a version that is pending or previous, for good. Absent: done. The current version:
+    /// `Conflict`.
+    async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError>;
+}

@@ -1,0 +1,24 @@
+//! keyrota rotates secrets without an outage.
+//!
+//! # Layout
+//! - [`config`]: `schedules/*.toml` and `keyrota.toml`, to a checked model; every problem at once
+//! - [`turns`]: whose turn it is: cron fields, civil time, windows, jitter; pure
+//! - `keyrota_rotation` (src/rotation): the rotation machine; pure
+//! - [`engine`]: performs one effect at a time; recovery; the only caller of what follows
+//! - [`rotators`], [`consumers`]: one file per kind; providers are crates under `providers/`
+//! - [`state`]: the state database: records, locks, deliveries
+//! - [`audit`]: entries, chain, checkpoints, verification, export
+//! - [`keys`]: the host's seed and what is derived from it: fingerprints, checkpoint signatures
+//! - [`world`]: the only home of real time and randomness
+//! - [`commands`]: the command line, one file per subcommand
+
+pub mod audit;
+pub mod commands;
+pub mod config;
+pub mod consumers;
+pub mod engine;
+pub mod keys;
+pub mod rotators;
+pub mod state;
+pub mod turns;
+pub mod world;

@@ -1,0 +1,1 @@
+//! rotators: to be written

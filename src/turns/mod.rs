@@ -1,0 +1,1 @@
+//! turns: to be written
