@@ -23,5 +23,7 @@ pub use error::{DeliveryError, ErrorKind, ProviderError, RotatorError};
 pub use provider::{
     Capabilities, Native, Place, Promote, Provider, Public, Stage, VersionInfo, VersionRef,
 };
-pub use rotator::{Entropy, Material, Minted, Overlap, Probe, Quiet, Report, Rotator, Target, Version, Which};
+pub use rotator::{
+    Entropy, Material, Minted, Overlap, Probe, Quiet, Report, Rotator, Target, Version, Which,
+};
 pub use value::SecretValue;

@@ -20,7 +20,10 @@ pub struct Place {
 impl Place {
     /// The whole secret at `path`.
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), field: None }
+        Self {
+            path: path.into(),
+            field: None,
+        }
     }
 }
 
@@ -137,7 +140,12 @@ pub trait Provider: Send + Sync {
     ///
     /// Already current: done, whatever `from` says. Another current than `from`: `Conflict`,
     /// nothing changed. No version `to`: `NotFound`.
-    async fn promote(&self, at: &Place, to: Uuid, from: Option<&Native>) -> Result<Native, ProviderError>;
+    async fn promote(
+        &self,
+        at: &Place,
+        to: Uuid,
+        from: Option<&Native>,
+    ) -> Result<Native, ProviderError>;
 
     /// Removes a version that is pending or previous, for good. Absent: done. The current version:
     /// `Conflict`.
