@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -20,7 +21,10 @@ pub struct Place {
 impl Place {
     /// The whole secret at `path`.
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), field: None }
+        Self {
+            path: path.into(),
+            field: None,
+        }
     }
 }
 
@@ -149,10 +153,54 @@ pub trait Provider: Send + Sync {
     ///
     /// Already current: done, whatever `from` says. Another current than `from`: `Conflict`,
     /// nothing changed. No version `to`: `NotFound`.
-    async fn promote(&self, at: &Place, to: Uuid, from: Option<&Native>) -> Result<Native, ProviderError>;
+    async fn promote(
+        &self,
+        at: &Place,
+        to: Uuid,
+        from: Option<&Native>,
+    ) -> Result<Native, ProviderError>;
 
     /// Ends a version that is pending or previous: it loses its stage, and its value is erased, at
     /// once or, where the store cannot erase one version, in the store's own time. Absent: done.
     /// The current version: `Conflict`.
     async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError>;
+}
+
+/// A shared provider is a provider.
+#[async_trait]
+impl<P: Provider + ?Sized> Provider for Arc<P> {
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
+        (**self).describe(at).await
+    }
+
+    async fn read(&self, at: &Place, v: &VersionRef) -> Result<Option<SecretValue>, ProviderError> {
+        (**self).read(at, v).await
+    }
+
+    async fn write(
+        &self,
+        at: &Place,
+        id: Uuid,
+        value: &SecretValue,
+        public: &Public,
+    ) -> Result<Native, ProviderError> {
+        (**self).write(at, id, value, public).await
+    }
+
+    async fn promote(
+        &self,
+        at: &Place,
+        to: Uuid,
+        from: Option<&Native>,
+    ) -> Result<Native, ProviderError> {
+        (**self).promote(at, to, from).await
+    }
+
+    async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {
+        (**self).destroy(at, v).await
+    }
 }
