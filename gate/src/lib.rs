@@ -36,7 +36,7 @@
 
 mod check;
 mod entropy;
-//mod env_file;
+mod env_file;
 mod format;
 mod nearest;
 mod placeholder;
@@ -46,7 +46,7 @@ mod rule;
 mod wrapping;
 
 pub use check::check;
-//pub use env_file::{ENV_FILE_BYTES_MAX, Entry, LineProblem, What, parse_env_file};
+pub use env_file::{ENV_FILE_BYTES_MAX, Entry, LineProblem, What, parse_env_file};
 pub use problem::{Code, Problem};
 pub use report::Report;
 pub use rule::{Algorithm, Condition, Format, KeyPart, Pattern, PatternError, Required, Rule};
