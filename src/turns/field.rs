@@ -321,8 +321,6 @@ impl Field {
                 format!("{}: a value is missing", self.name),
                 format!("write {}", self.hint),
             );
-        } else if let Some(name) = self.names.iter().find(|name| upper.starts_with(**name)) {
-            format!("write {name}")
         } else if upper.starts_with('H') {
             "H is Jenkins' hash: write a number and spread the secrets with jitter = \"20m\""
                 .to_owned()
@@ -330,6 +328,8 @@ impl Field {
             "? is Quartz' word for any: write *".to_owned()
         } else if upper.contains('#') {
             "# (the n-th weekday of a month) does not exist here: write days of the month, as in 1-7".to_owned()
+        } else if let Some(name) = self.names.iter().find(|name| upper.starts_with(**name)) {
+            format!("write {name}")
         } else if upper.ends_with('W') {
             "W (the nearest working day) does not exist here: write a weekday, as in MON".to_owned()
         } else if upper.ends_with('L') {
