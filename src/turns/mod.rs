@@ -17,20 +17,21 @@
 //!   after it, one is caught up, however many there were.
 //!
 //! # Layout
-//! - [`field`]: the strict reading of the five fields, with a remedy for every mistake
+//! - `text`, `field`: the strict reading of the five fields, with a remedy for every mistake
 //! - [`schedule`]: [`Schedule`], [`Turn`]: the next and the latest turn in a zone
 //! - [`hours`]: [`Window`], [`Blackout`], [`gate`]: when a rotation may start
 //! - [`due`]: [`Policy`], [`Due`], [`jitter`]: all of it together
 
 pub mod due;
-pub mod field;
+mod field;
 pub mod hours;
 pub mod schedule;
+mod text;
 
 #[cfg(test)]
 mod tests;
 
 pub use due::{Due, Policy, jitter};
-pub use field::ParseError;
 pub use hours::{Blackout, Gate, Window, gate};
 pub use schedule::{Schedule, Turn, instant};
+pub use text::ParseError;

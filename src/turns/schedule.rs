@@ -9,7 +9,7 @@ use jiff::civil::{Date, DateTime, Time, time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use super::field::{self, ParseError};
+use super::text::{self, ParseError};
 
 /// One turn: what the clock on the wall was meant to show, and when that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl Schedule {
     /// Reads a schedule: minute, hour, day-of-month, month, weekday. Names count in any case, 0
     /// and 7 are Sunday. Refused, with the reason: what classic crons disagree about, and what
     /// would never fire.
-    pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let normal = field::normalise(text)?;
+    pub fn parse(source: &str) -> Result<Self, ParseError> {
+        let normal = text::normalise(source)?;
         let matcher = cron::Schedule::from_str(&normal)
             .expect("the strict reading lets nothing through that cron refuses");
         let minutes = || matcher.minutes().iter();
@@ -46,7 +46,7 @@ impl Schedule {
             .flat_map(|h| minutes().map(move |m| time(h as i8, m as i8, 0, 0)))
             .collect();
         Ok(Self {
-            text: text.trim().to_owned(),
+            text: source.trim().to_owned(),
             matcher,
             times,
         })
