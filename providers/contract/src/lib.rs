@@ -9,19 +9,27 @@
 //! - [`value`]: [`SecretValue`], the only type that holds a secret
 //! - [`error`]: [`ProviderError`], [`RotatorError`], [`DeliveryError`]: a kind and a fixed sentence
 //! - [`provider`]: [`Provider`], [`Place`], [`VersionInfo`], [`Capabilities`]
+//! - [`flat`]: [`Flat`], [`FlatProvider`]: stores that know only names and values
 //! - [`rotator`]: [`Rotator`], [`Target`], [`Material`], [`Probe`]
 //! - [`consumer`]: [`Consumer`], [`Delivery`], [`Exposure`]
+//! - `testing` (feature): the provider in memory, faults, the conformance suite
 
 pub mod consumer;
 pub mod error;
+pub mod flat;
 pub mod provider;
 pub mod rotator;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod value;
 
 pub use consumer::{Ack, Consumer, Delivery, Exposure, Round, Variable};
 pub use error::{DeliveryError, ErrorKind, ProviderError, RotatorError};
+pub use flat::{Flat, FlatLimits, FlatProvider, Sibling};
 pub use provider::{
     Capabilities, Native, Place, Promote, Provider, Public, Stage, VersionInfo, VersionRef,
 };
-pub use rotator::{Entropy, Material, Minted, Overlap, Probe, Quiet, Report, Rotator, Target, Version, Which};
+pub use rotator::{
+    Entropy, Material, Minted, Overlap, Probe, Quiet, Report, Rotator, Target, Version, Which,
+};
 pub use value::SecretValue;

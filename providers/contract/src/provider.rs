@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -20,7 +21,10 @@ pub struct Place {
 impl Place {
     /// The whole secret at `path`.
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), field: None }
+        Self {
+            path: path.into(),
+            field: None,
+        }
     }
 }
 
@@ -83,6 +87,9 @@ pub enum Promote {
     CheckAndSet,
     /// A foreign write in between is noticed only afterwards, and reported as `Conflict`.
     DetectAfter,
+    /// A stale `from` fails when it is looked at; a foreign write in the instant between that look
+    /// and ours is overwritten, and nobody can tell. Stores that know only names and values.
+    LastWins,
 }
 
 /// What a provider can do; fixed, known without any I/O.
@@ -98,6 +105,9 @@ pub struct Capabilities {
     pub binary: bool,
     /// Whether [`Public`] parts are kept beside a value.
     pub public_parts: bool,
+    /// Whether the first version of an empty place is current at once, whatever is asked (AWS
+    /// Secrets Manager). Such a version cannot be destroyed; its promote finds nothing to do.
+    pub first_is_current: bool,
 }
 
 /// Keeps values. Every method may be called again with the same arguments, after a crash or a lost
@@ -112,18 +122,24 @@ pub trait Provider: Send + Sync {
 
     /// All versions at `at`, without values; an absent place is an empty list. Versions holding a
     /// stage are always listed; others may be missing.
+    ///
+    /// Each stage is held by one version at most, and the current version holds no other stage,
+    /// whatever label or sibling a crash in the middle of a promote left behind.
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError>;
 
     /// The value of one version; `None` if that version, or the place, does not exist. A current
     /// version that is soft-deleted is an error, not `None`: it must not be created again.
+    /// A destroyed version is `None`, also where the store erases it only later.
     async fn read(&self, at: &Place, v: &VersionRef) -> Result<Option<SecretValue>, ProviderError>;
 
     /// Stores `value` as pending under `id`. Current and previous stay as they are; a pending
     /// version of another id is replaced only if it is ours and never became current.
     ///
     /// The same `id` with the same value: nothing happens. The same `id` with another value:
-    /// `Conflict`, the first value stays. A value over the limit, or binary where that is not
-    /// kept: `Invalid`, nothing is written.
+    /// `Conflict`, the first value stays. An id that was destroyed is not used again. A value over
+    /// the limit, or binary where that is not kept: `Invalid`, nothing is written.
+    ///
+    /// `public` is dropped where [`Capabilities::public_parts`] is false.
     async fn write(
         &self,
         at: &Place,
@@ -137,9 +153,54 @@ pub trait Provider: Send + Sync {
     ///
     /// Already current: done, whatever `from` says. Another current than `from`: `Conflict`,
     /// nothing changed. No version `to`: `NotFound`.
-    async fn promote(&self, at: &Place, to: Uuid, from: Option<&Native>) -> Result<Native, ProviderError>;
+    async fn promote(
+        &self,
+        at: &Place,
+        to: Uuid,
+        from: Option<&Native>,
+    ) -> Result<Native, ProviderError>;
 
-    /// Removes a version that is pending or previous, for good. Absent: done. The current version:
-    /// `Conflict`.
+    /// Ends a version that is pending or previous: it loses its stage, and its value is erased, at
+    /// once or, where the store cannot erase one version, in the store's own time. Absent: done.
+    /// The current version: `Conflict`.
     async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError>;
+}
+
+/// A shared provider is a provider.
+#[async_trait]
+impl<P: Provider + ?Sized> Provider for Arc<P> {
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
+        (**self).describe(at).await
+    }
+
+    async fn read(&self, at: &Place, v: &VersionRef) -> Result<Option<SecretValue>, ProviderError> {
+        (**self).read(at, v).await
+    }
+
+    async fn write(
+        &self,
+        at: &Place,
+        id: Uuid,
+        value: &SecretValue,
+        public: &Public,
+    ) -> Result<Native, ProviderError> {
+        (**self).write(at, id, value, public).await
+    }
+
+    async fn promote(
+        &self,
+        at: &Place,
+        to: Uuid,
+        from: Option<&Native>,
+    ) -> Result<Native, ProviderError> {
+        (**self).promote(at, to, from).await
+    }
+
+    async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {
+        (**self).destroy(at, v).await
+    }
 }

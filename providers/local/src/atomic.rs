@@ -1,0 +1,341 @@
+//! Files that hold secrets: replaced whole or not at all, read only when nobody else can.
+//!
+//! [`replace`] writes a temporary file beside the target, syncs it, renames it over the target,
+//! syncs the directory and reads the result back. Whoever opens the target, at any instant and
+//! after any crash, sees all of the old bytes or all of the new ones. The rename never follows a
+//! link, and everything happens relative to one opened directory, so that a path that is changed
+//! meanwhile cannot send the bytes elsewhere.
+//!
+//! Here and in [`crate::lock`] live the only calls that create, rename or lock a file.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, Stat, Uid};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use crate::error::{FileError, classify, classify_std};
+
+/// How a replaced file is to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Permission bits, exactly, whatever the umask says.
+    pub mode: u32,
+    /// User and group id; `None`: those of the file that is replaced, or our own if there is none.
+    pub owner: Option<(u32, u32)>,
+}
+
+impl Options {
+    /// 0600, and the owner stays.
+    pub const PRIVATE: Self = Self {
+        mode: 0o600,
+        owner: None,
+    };
+}
+
+/// Puts `bytes` at `path`, whole or not at all, and returns when they are on the disk.
+/// Repeating it is harmless.
+///
+/// The target may be absent; its directory must exist. A symbolic link, a file with several names,
+/// anything that is no regular file, and a directory that everybody may write to (unless sticky)
+/// are refused.
+pub fn replace(path: &Path, bytes: &[u8], options: Options) -> Result<(), FileError> {
+    Staged::write(path, bytes, options)?.commit(bytes)
+}
+
+/// Says whether [`replace`] would be tried at all, and writes nothing: the directory exists and
+/// can be written to, and the target, if there is one, is of the right sort.
+pub fn can_replace(path: &Path) -> Result<(), FileError> {
+    let (dir, name) = open_parent(path)?;
+    inspect_target(&dir, &name)?;
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::accessat(&dir, c".", access, AtFlags::EACCESS).map_err(classify)
+}
+
+/// The whole file, of at most `bytes_max` bytes. Never follows a link, never waits for a pipe.
+pub fn read(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    Ok(read_with_stat(path, bytes_max)?.0)
+}
+
+/// [`read`], for a key or password that a person put there: the mode must be 0600 or 0400 and the
+/// owner this user or root.
+pub fn read_private(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    read_guarded(path, bytes_max, 0o177)
+}
+
+/// [`read`], for a file below `$CREDENTIALS_DIRECTORY`. systemd grants a service's user access by
+/// an ACL, and the ACL's mask shows as group permissions: only those of everybody else are judged.
+pub fn read_credential(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    read_guarded(path, bytes_max, 0o007)
+}
+
+/// Removes temporary files that processes which died left in `dir`, and says how many. A file that
+/// a living process is writing is locked, and stays.
+pub fn sweep(dir: &Path) -> Result<usize, FileError> {
+    let dir = open_dir(dir)?;
+    let me = rustix::process::geteuid();
+    let mut swept = 0;
+    for entry in Dir::read_from(&dir).map_err(classify)? {
+        let entry = entry.map_err(classify)?;
+        if !is_temporary_name(entry.file_name().to_bytes()) {
+            continue;
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::openat(&dir, entry.file_name(), flags, Mode::empty()) else {
+            continue; // vanished meanwhile, or not ours to open
+        };
+        let stat = rustix::fs::fstat(&file).map_err(classify)?;
+        // Root's orphans may already carry the owner they were to get.
+        let ours = stat.st_uid == me.as_raw() || me.is_root();
+        if ours
+            && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            && rustix::fs::unlinkat(&dir, entry.file_name(), AtFlags::empty()).is_ok()
+        {
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// New bytes on the disk under a temporary name. Dropped without a commit, the name is removed.
+pub(crate) struct Staged {
+    dir: OwnedFd,
+    name: OsString,
+    /// `None` once it has become the target.
+    temporary: Option<OsString>,
+    /// Keeps the lock that tells [`sweep`] we are alive.
+    _file: File,
+}
+
+impl Staged {
+    /// Everything that can fail without the target being touched.
+    pub(crate) fn write(path: &Path, bytes: &[u8], options: Options) -> Result<Self, FileError> {
+        let (dir, name) = open_parent(path)?;
+        let old = inspect_target(&dir, &name)?;
+        let (file, temporary) = create_temporary(&dir, &name)?;
+        let mut staged = Self {
+            dir,
+            name,
+            temporary: Some(temporary),
+            _file: file,
+        };
+        let file = &mut staged._file;
+
+        // Before the bytes: if we may not give the file away, nothing secret reaches the disk.
+        let me = rustix::fs::fstat(&*file).map_err(classify)?;
+        let (uid, gid) = options
+            .owner
+            .or_else(|| old.map(|old| (old.st_uid, old.st_gid)))
+            .unwrap_or((me.st_uid, me.st_gid));
+        if (uid, gid) != (me.st_uid, me.st_gid) {
+            rustix::fs::fchown(&*file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+                .map_err(classify)?;
+        }
+        rustix::fs::fchmod(&*file, Mode::from_bits_truncate(options.mode as RawMode))
+            .map_err(classify)?;
+
+        file.write_all(bytes).map_err(classify_std)?;
+        file.sync_all().map_err(classify_std)?;
+        Ok(staged)
+    }
+
+    /// The one instant in which the target changes; then proof that it did.
+    pub(crate) fn commit(mut self, bytes: &[u8]) -> Result<(), FileError> {
+        let temporary = self
+            .temporary
+            .take()
+            .expect("a staged file is committed once");
+        if let Err(e) = rustix::fs::renameat(&self.dir, &temporary, &self.dir, &self.name) {
+            self.temporary = Some(temporary); // for the drop to remove
+            return Err(classify(e));
+        }
+        rustix::fs::fsync(&self.dir).map_err(|_| FileError::NotDurable)?;
+        match read_at(&self.dir, &self.name, bytes.len()) {
+            Ok((written, _)) if written.as_slice() == bytes => Ok(()),
+            Ok(_) => Err(FileError::Changed),
+            // The mode or owner asked for can be one that we may not read back.
+            Err(FileError::Denied) => Ok(()),
+            Err(_) => Err(FileError::Changed),
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // Nothing to tell anybody if it fails: the next sweep removes it.
+            let _ = rustix::fs::unlinkat(&self.dir, temporary, AtFlags::empty());
+        }
+    }
+}
+
+/// Opens the directory that holds `path`'s last component.
+pub(crate) fn open_parent(path: &Path) -> Result<(OwnedFd, OsString), FileError> {
+    let name = path.file_name().ok_or(FileError::NoName)?.to_os_string();
+    let parent = match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    let dir = open_dir(parent)?;
+    let mode = rustix::fs::fstat(&dir).map_err(classify)?.st_mode;
+    if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+        return Err(FileError::WorldWritableParent);
+    }
+    Ok((dir, name))
+}
+
+fn open_dir(dir: &Path) -> Result<OwnedFd, FileError> {
+    // Links on the way are the administrator's (/var/run); what counts is the directory reached.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(dir, flags, Mode::empty()).map_err(|e| match e {
+        Errno::NOTDIR => FileError::NotFound,
+        other => classify(other),
+    })
+}
+
+/// What stands under the name now, if it is something that may be replaced.
+fn inspect_target(dir: &OwnedFd, name: &OsStr) -> Result<Option<Stat>, FileError> {
+    let stat = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(None),
+        other => other.map_err(classify)?,
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Symlink => return Err(FileError::Symlink),
+        _ => return Err(FileError::NotRegular),
+    }
+    if stat.st_nlink > 1 {
+        return Err(FileError::HardLink);
+    }
+    // In /tmp anybody may have put it there, and we would keep the owner that they chose.
+    let everybody = rustix::fs::fstat(dir).map_err(classify)?.st_mode & 0o002 != 0;
+    if everybody && !ours_or_roots(&stat) {
+        return Err(FileError::ForeignOwner);
+    }
+    Ok(Some(stat))
+}
+
+fn create_temporary(dir: &OwnedFd, name: &OsStr) -> Result<(File, OsString), FileError> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    // O_EXCL makes the name safe; it need not be unpredictable. Whoever squats a thousand names in
+    // a shared directory stops us, and gains nothing else.
+    for _ in 0..1000 {
+        let temporary = temporary_name(name, COUNTER.fetch_add(1, Ordering::Relaxed));
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(dir, &temporary, flags, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::EXIST) => continue,
+            other => File::from(other.map_err(classify)?),
+        };
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        // A sweep can have found it in the instant between creation and lock.
+        if locked && rustix::fs::fstat(&file).map_err(classify)?.st_nlink == 1 {
+            return Ok((file, temporary));
+        }
+    }
+    Err(FileError::Io)
+}
+
+/// `.NAME.keyrota.PROCESS-COUNTER.tmp`, cut so that it stays below 255 bytes.
+fn temporary_name(name: &OsStr, counter: u64) -> OsString {
+    let mut bytes = vec![b'.'];
+    bytes.extend_from_slice(&name.as_bytes()[..name.len().min(180)]);
+    bytes
+        .extend_from_slice(format!(".keyrota.{:x}-{counter:x}.tmp", std::process::id()).as_bytes());
+    OsString::from_vec(bytes)
+}
+
+fn is_temporary_name(name: &[u8]) -> bool {
+    let Some(stem) = name
+        .strip_prefix(b".")
+        .and_then(|n| n.strip_suffix(b".tmp"))
+    else {
+        return false;
+    };
+    let Some(dot) = stem.iter().rposition(|b| *b == b'.') else {
+        return false;
+    };
+    let mut parts = stem[dot + 1..].split(|b| *b == b'-');
+    let mut hex = || {
+        parts
+            .next()
+            .is_some_and(|p| !p.is_empty() && p.iter().all(u8::is_ascii_hexdigit))
+    };
+    stem[..dot].ends_with(b".keyrota") && hex() && hex() && parts.next().is_none()
+}
+
+fn read_guarded(
+    path: &Path,
+    bytes_max: usize,
+    forbidden: u32,
+) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let (bytes, stat) = read_with_stat(path, bytes_max)?;
+    if stat.st_mode & forbidden != 0 {
+        return Err(FileError::Exposed);
+    }
+    if !ours_or_roots(&stat) {
+        return Err(FileError::WrongOwner);
+    }
+    Ok(bytes)
+}
+
+fn ours_or_roots(stat: &Stat) -> bool {
+    stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw()
+}
+
+fn read_with_stat(path: &Path, bytes_max: usize) -> Result<(Zeroizing<Vec<u8>>, Stat), FileError> {
+    let name = path.file_name().ok_or(FileError::NoName)?;
+    let parent = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    read_at(&open_dir(parent)?, name, bytes_max)
+}
+
+fn read_at(
+    dir: &OwnedFd,
+    name: &OsStr,
+    bytes_max: usize,
+) -> Result<(Zeroizing<Vec<u8>>, Stat), FileError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Err(Errno::LOOP) => return Err(FileError::Symlink),
+        Err(Errno::NXIO) => return Err(FileError::NotRegular), // a socket
+        other => File::from(other.map_err(classify)?),
+    };
+    let stat = rustix::fs::fstat(&file).map_err(classify)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(FileError::NotRegular);
+    }
+    // A buffer that grew would leave copies of what it held behind, so it is as large as it gets:
+    // one byte more than the size, to notice a file that grows meanwhile.
+    let size = usize::try_from(stat.st_size).map_err(|_| FileError::TooLarge)?;
+    if size > bytes_max {
+        return Err(FileError::TooLarge);
+    }
+    let mut bytes = Zeroizing::new(vec![0; size + 1]);
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(classify_std(e)),
+        }
+    }
+    if filled > size {
+        return Err(FileError::Changed);
+    }
+    bytes.truncate(filled);
+    Ok((bytes, stat))
+}
+
+#[cfg(test)]
+mod tests;

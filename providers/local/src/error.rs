@@ -1,0 +1,115 @@
+//! What can be wrong with a file, in fixed sentences.
+
+use std::fmt;
+
+use rustix::io::Errno;
+
+/// Why a file was not read or written. Each is a fixed sentence: no path, no content, no text from
+/// the system. Unless it is [`FileError::Changed`] or [`FileError::NotDurable`], the file is as it
+/// was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileError {
+    /// The file, or its directory, does not exist.
+    NotFound,
+    /// The path does not end in a file name.
+    NoName,
+    /// The name is a symbolic link.
+    Symlink,
+    /// The file has a second name, which would keep the old bytes.
+    HardLink,
+    /// A directory, a pipe, a socket or a device.
+    NotRegular,
+    /// Everybody may replace files in the directory.
+    WorldWritableParent,
+    /// In a directory that everybody may write to, the file belongs to somebody else.
+    ForeignOwner,
+    /// A private file that others may read or write.
+    Exposed,
+    /// A private file that belongs neither to us nor to root.
+    WrongOwner,
+    /// More bytes than the reader takes.
+    TooLarge,
+    /// No space, no quota, or over the process' file size limit.
+    Full,
+    /// The file system is mounted read-only.
+    ReadOnly,
+    /// The permissions do not allow it.
+    Denied,
+    /// The file was written, and something else stands there now: there is a second writer.
+    Changed,
+    /// The new bytes stand there, and the system could not promise that they survive a power cut.
+    NotDurable,
+    /// Another process holds the lock.
+    Locked,
+    /// The system failed in another way.
+    Io,
+}
+
+impl FileError {
+    /// What a person reads.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NotFound => "the file or its directory does not exist",
+            Self::NoName => "the path does not end in a file name",
+            Self::Symlink => "the file is a symbolic link; name the file itself",
+            Self::HardLink => "the file has more than one name (hard links); remove the others",
+            Self::NotRegular => "this is not a regular file",
+            Self::WorldWritableParent => "the directory is writable by everybody; chmod o-w it",
+            Self::ForeignOwner => {
+                "the directory is writable by everybody and the file in it belongs to somebody else"
+            }
+            Self::Exposed => "others may read or write the file; chmod 600 it",
+            Self::WrongOwner => "the file belongs neither to this user nor to root",
+            Self::TooLarge => "the file is larger than expected",
+            Self::Full => "no space left (disk, quota or file size limit)",
+            Self::ReadOnly => "the file system is read-only",
+            Self::Denied => {
+                "permission denied; check the owner and mode of the file and its directory"
+            }
+            Self::Changed => "another program wrote the file at the same moment",
+            Self::NotDurable => "the file was written, but syncing its directory failed",
+            Self::Locked => "another process holds the lock",
+            Self::Io => "the system could not read or write the file",
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody changing a setting.
+    pub const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Full
+                | Self::ReadOnly
+                | Self::Changed
+                | Self::NotDurable
+                | Self::Locked
+                | Self::Io
+        )
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// The system's error as one of ours; its text goes nowhere.
+pub(crate) fn classify(e: Errno) -> FileError {
+    match e {
+        Errno::NOENT | Errno::NOTDIR => FileError::NotFound,
+        Errno::LOOP => FileError::Symlink,
+        Errno::ISDIR => FileError::NotRegular,
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => FileError::Full,
+        Errno::ROFS => FileError::ReadOnly,
+        Errno::ACCESS | Errno::PERM => FileError::Denied,
+        _ => FileError::Io,
+    }
+}
+
+pub(crate) fn classify_std(e: std::io::Error) -> FileError {
+    e.raw_os_error().map_or(FileError::Io, |code| {
+        classify(Errno::from_raw_os_error(code))
+    })
+}

@@ -1,0 +1,563 @@
+//! What a checked schedule says, in plain types: nothing here is raw text that still has to be
+//! understood, every default is filled in, every relative path is resolved, and nothing is secret.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::{Timestamp, civil, tz::TimeZone};
+
+/// One file `schedules/<name>.toml`.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// `development`, `staging`, `production`, …: the file's name without `.toml`.
+    pub name: String,
+    /// The file, as it was opened; diagnostics name it so.
+    pub file: PathBuf,
+    /// The parent of the schedules directory, absolute: relative paths in the file resolve from it.
+    pub root: PathBuf,
+    /// SHA-256 of the file's bytes, in lower-case hex: two hosts compare it.
+    pub digest: String,
+    /// The zone that schedules, windows and blackouts are read in.
+    pub timezone: TimeZone,
+    /// Its IANA name; `UTC` when the file names none.
+    pub timezone_name: String,
+    /// `[providers.*]`, in the file's order.
+    pub providers: Vec<Provider>,
+    /// `[secrets.*]`, in the file's order.
+    pub secrets: Vec<Secret>,
+    /// `[env.*]`: variables that programs need and keyrota does not make, in the file's order.
+    pub boot: Vec<BootRule>,
+    /// `[programs.*]`; empty: one program sees everything.
+    pub programs: Vec<Program>,
+}
+
+/// Where something stands in its file, for problems that are found later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub col: u32,
+    /// First byte, from 0.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+}
+
+/// Where a sensitive input is found. The file holds only this, never the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// `$CREDENTIALS_DIRECTORY/<name>`; the name has no slash in it.
+    Credential(String),
+    /// A file of mode 0600 or 0400 with the right owner.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// `[providers.<name>]`: keeps values.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// The name in this file.
+    pub name: String,
+    /// What it is.
+    pub kind: ProviderKind,
+    /// Where it stands.
+    pub spot: Spot,
+}
+
+/// The providers that are built in.
+#[derive(Debug, Clone)]
+pub enum ProviderKind {
+    /// One age-encrypted document.
+    File(FileProvider),
+}
+
+/// `kind = "file"`.
+#[derive(Debug, Clone)]
+pub struct FileProvider {
+    /// The document.
+    pub path: PathBuf,
+    /// Who can read it: `age1…`. Empty only in development: the recipient of the made identity.
+    pub recipients: Vec<String>,
+    /// The key that opens it. `None` only in development: made in `.keyrota/`.
+    pub identity: Option<Reference>,
+}
+
+/// `[secrets.<name>]`.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// The name in this file.
+    pub name: String,
+    /// What it is, and what only that kind has.
+    pub kind: Kind,
+    /// The provider that keeps it; one of [`Environment::providers`].
+    pub provider: String,
+    /// Its path there, `{environment}` and `{secret}` filled in.
+    pub path: String,
+    /// When its turn comes.
+    pub turn: TurnPolicy,
+    /// How long each wait of a rotation is.
+    pub waits: Waits,
+    /// Whether a pending key is shown to its verifiers before it is used.
+    pub announce: bool,
+    /// A person must act after the switch before the grace starts.
+    pub confirm: Option<Confirm>,
+    /// Older than this is reported (at 80 % and at the limit).
+    pub max_age: Option<Duration>,
+    /// What `rotate` does when the provider holds nothing yet.
+    pub when_absent: WhenAbsent,
+    /// Only its issuer makes it: keyrota takes it from a person and never mints it.
+    pub imported: bool,
+    /// The variables a program sees of it: values first, then kid, then fallback.
+    pub env: Vec<EnvVar>,
+    /// Who is told, in this order.
+    pub consumers: Vec<Consumer>,
+    /// Where it stands.
+    pub spot: Spot,
+}
+
+/// When a secret's turn comes.
+#[derive(Debug, Clone, Default)]
+pub struct TurnPolicy {
+    /// Five fields or an `@` name, checked by `turns::Schedule::parse`; `None`: only when asked.
+    pub schedule: Option<String>,
+    /// No turn before this moment.
+    pub not_before: Option<Timestamp>,
+    /// Rotations begin only inside it.
+    pub window: Option<Window>,
+    /// Rotations never begin inside these.
+    pub blackouts: Vec<Blackout>,
+    /// Each turn is put off by a fixed share of this, to spread secrets.
+    pub jitter: Duration,
+}
+
+/// A daily half-open span of civil time; crosses midnight when `to` is not after `from`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// First moment inside.
+    pub from: civil::Time,
+    /// First moment outside.
+    pub to: civil::Time,
+}
+
+/// A half-open span of civil time in the environment's zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blackout {
+    /// First moment inside.
+    pub from: civil::DateTime,
+    /// First moment outside.
+    pub to: civil::DateTime,
+}
+
+/// How long each wait of a rotation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// From the last acknowledged announcement until the key may be used.
+    pub settle: Duration,
+    /// Whether `settle` was written in the file or follows from the other sums.
+    pub settle_from: Source,
+    /// From the last acknowledged switch until the old value dies.
+    pub grace: Duration,
+    /// Whether `grace` was written in the file or follows from the other sums.
+    pub grace_from: Source,
+    /// Until every reader surely re-read a changed value.
+    pub refresh: Duration,
+    /// How far two clocks may differ.
+    pub skew: Duration,
+}
+
+/// Where a number comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The file states it.
+    Stated,
+    /// It follows from what the file states.
+    Derived,
+}
+
+/// What a secret is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A key that signs JSON web tokens.
+    Jwt(Jwt),
+    /// A symmetric key that signs anything else.
+    SigningKey(SigningKey),
+    /// A random token.
+    Random(Random),
+    /// Kept and checked, made by others.
+    External(External),
+}
+
+impl Kind {
+    /// The word in the file.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Jwt(_) => "jwt",
+            Self::SigningKey(_) => "signing-key",
+            Self::Random(_) => "random",
+            Self::External(_) => "external",
+        }
+    }
+}
+
+/// `kind = "jwt"`.
+#[derive(Debug, Clone)]
+pub struct Jwt {
+    /// The `alg` of its tokens.
+    pub algorithm: Algorithm,
+    /// How the private key is written.
+    pub format: JwtFormat,
+    /// HS256 only: the key's length in bytes (32 or more); 0 otherwise.
+    pub bytes: u32,
+    /// RS256 only: the modulus' length in bits (2048 or more); 0 otherwise.
+    pub bits: u32,
+    /// The longest life of a token it signs.
+    pub token_ttl: Duration,
+    /// How long verifiers may keep the public set; zero for HS256.
+    pub jwks_max_age: Duration,
+    /// Where verifiers read the public set: settle begins when the kid is seen there.
+    pub jwks_url: Option<String>,
+    /// HS256 without a fallback: living tokens die at the switch, and the file says so.
+    pub accept_invalidation: bool,
+}
+
+/// RFC 7518 and RFC 8037 names of signature algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// The word in the file and in a token's header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// Whether verifiers hold another key than the signer.
+    pub fn is_asymmetric(self) -> bool {
+        self != Self::Hs256
+    }
+}
+
+/// How a JWT key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtFormat {
+    /// PKCS#8 in PEM.
+    Pem,
+    /// A private JWK, as JSON.
+    Jwk,
+    /// The text itself is the key; HS256 only.
+    Raw,
+}
+
+/// `kind = "signing-key"`.
+#[derive(Debug, Clone)]
+pub struct SigningKey {
+    /// Random bytes before encoding (16 or more).
+    pub bytes: u32,
+    /// How they are written.
+    pub encoding: Encoding,
+    /// Fixed text before them; empty if none.
+    pub prefix: String,
+    /// Who checks signatures.
+    pub verifiers: Verifiers,
+    /// How long a signature may still be presented; zero if the file does not say.
+    pub signature_ttl: Duration,
+}
+
+/// How bytes are written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Lower-case hex.
+    Hex,
+    /// RFC 4648 §4, padded.
+    Base64,
+    /// RFC 4648 §5, without padding.
+    Base64Url,
+}
+
+/// Who checks signatures of a signing key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verifiers {
+    /// Readers that accept both the current and the fallback variable.
+    Fallback,
+    /// The one process that also signs.
+    SelfOnly,
+}
+
+/// `kind = "random"`.
+#[derive(Debug, Clone)]
+pub struct Random {
+    /// Characters.
+    pub length: u32,
+    /// The characters it is drawn from, expanded: ASCII, each once, sorted.
+    pub alphabet: Vec<u8>,
+}
+
+/// `kind = "external"`.
+#[derive(Debug, Clone)]
+pub struct External {
+    /// What the value looks like.
+    pub format: ExternalFormat,
+    /// The least length in bytes; 0: not stated.
+    pub min_bytes: u32,
+}
+
+/// What an external value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExternalFormat {
+    /// Anything; `{value}` is all of it.
+    Raw,
+    /// A URL.
+    Url,
+    /// A JSON object; its members are `{member}`.
+    Json,
+    /// The object Amazon RDS writes: `{username}`, `{password}`, `{host}`, `{port}`, …
+    RdsJson,
+}
+
+/// `confirm = { after = "switch", ask = "…" }`: there is no other place to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirm {
+    /// What the person has to do, in the file's words.
+    pub ask: String,
+}
+
+/// What `rotate` does when the provider holds no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenAbsent {
+    /// Make the first one.
+    Create,
+    /// Refuse, and name `keyrota import`.
+    Refuse,
+}
+
+/// One variable made from a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name: `[A-Za-z_][A-Za-z0-9_]*`.
+    pub name: String,
+    /// Which version it shows.
+    pub role: Role,
+    /// How it is written. For [`Role::Fallback`], `{value}` is the fallback's value.
+    pub template: Template,
+    /// Where it stands.
+    pub spot: Spot,
+}
+
+/// Which part of a secret a variable shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The current value.
+    Value,
+    /// The current key's id.
+    Kid,
+    /// Pending if there is one, else previous, else the variable is absent.
+    Fallback,
+}
+
+/// Text with `{field}` in it; `{{` and `}}` are braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The parts, in order; two literals are never neighbours.
+    pub parts: Vec<Part>,
+}
+
+/// One part of a [`Template`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Text as it is.
+    Literal(String),
+    /// `value`, `kid`, or a member of the secret's format.
+    Field(String),
+}
+
+impl Template {
+    /// `{field}` and nothing else.
+    pub fn of(field: &str) -> Self {
+        Self {
+            parts: vec![Part::Field(field.to_owned())],
+        }
+    }
+}
+
+/// One `[[secrets.<name>.consumers]]`.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    /// What it is.
+    pub kind: ConsumerKind,
+    /// Whether the rotation waits for its acknowledgement.
+    pub required: bool,
+    /// Which host delivers; `None`: any.
+    pub host: Option<String>,
+    /// Where it stands.
+    pub spot: Spot,
+}
+
+/// The consumers that are built in.
+#[derive(Debug, Clone)]
+pub enum ConsumerKind {
+    /// Writes values into a file.
+    File(FileConsumer),
+    /// Calls a program.
+    Command(CommandConsumer),
+    /// Writes the public key set into a file.
+    Jwks(JwksConsumer),
+}
+
+impl ConsumerKind {
+    /// The word in the file.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::Command(_) => "command",
+            Self::Jwks(_) => "jwks",
+        }
+    }
+}
+
+/// `kind = "file"`.
+#[derive(Debug, Clone)]
+pub struct FileConsumer {
+    /// The file.
+    pub path: PathBuf,
+    /// Its dialect.
+    pub format: EnvFileFormat,
+    /// What it is given: the secret's variables unless the file says `keys`. One for `raw`.
+    pub keys: Vec<EnvVar>,
+    /// Who owns it.
+    pub owner: Option<Owner>,
+    /// Its permission bits; 0600 unless stated.
+    pub mode: u32,
+}
+
+/// The dialects of environment files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnvFileFormat {
+    /// `EnvironmentFile=` of systemd.
+    Systemd,
+    /// What a shell and most dotenv libraries read alike.
+    Dotenv,
+    /// `docker run --env-file`.
+    Docker,
+    /// The whole file is one value.
+    Raw,
+    /// One JSON object.
+    Json,
+}
+
+/// `owner = "user:group"`: names or numbers, resolved by the host that writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
+    pub user: String,
+    /// The group.
+    pub group: String,
+}
+
+/// `kind = "command"`.
+#[derive(Debug, Clone)]
+pub struct CommandConsumer {
+    /// The program (absolute) and its arguments; no shell.
+    pub argv: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether the values are on its standard input too.
+    pub value: bool,
+}
+
+/// `kind = "jwks"`.
+#[derive(Debug, Clone)]
+pub struct JwksConsumer {
+    /// The file.
+    pub path: PathBuf,
+    /// Who owns it.
+    pub owner: Option<Owner>,
+    /// Its permission bits; 0644 unless stated: the set is public.
+    pub mode: u32,
+}
+
+/// `[env.<NAME>]`: a variable that must be right at boot and is not keyrota's to make.
+#[derive(Debug, Clone, Default)]
+pub struct BootRule {
+    /// The variable.
+    pub variable: String,
+    /// What it looks like, as a word of the gate (`url`, `integer`, `port`, …).
+    pub format: Option<String>,
+    /// Schemes a URL may have; empty: any.
+    pub schemes: Vec<String>,
+    /// The least length in characters.
+    pub min_length: Option<u32>,
+    /// All values it may have; empty: any.
+    pub one_of: Vec<String>,
+    /// A regular expression the whole value matches.
+    pub pattern: Option<String>,
+    /// When it has to be there.
+    pub required: Required,
+    /// It must not be there.
+    pub forbidden: bool,
+    /// Used by `run` when it is absent.
+    pub default: Option<String>,
+    /// Where it stands.
+    pub spot: Spot,
+}
+
+/// When a variable has to be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Required {
+    /// Always.
+    #[default]
+    Always,
+    /// Never.
+    Optional,
+    /// When another variable is there, and has this value if one is given.
+    If {
+        /// The other variable.
+        variable: String,
+        /// The value it has to have; `None`: any.
+        equals: Option<String>,
+    },
+}
+
+/// `[programs.<name>]`.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The name in this file.
+    pub name: String,
+    /// The variables it may see, each known to this environment.
+    pub env: Vec<String>,
+    /// Where it stands.
+    pub spot: Spot,
+}
+
+/// `keyrota.toml`: this host. `None` is "not said here": flags, variables and defaults follow.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    /// This host's name.
+    pub host: Option<String>,
+    /// The directory of the schedules.
+    pub schedules: Option<PathBuf>,
+    /// Where the state is: a path or a `postgres://` URL without a password.
+    pub state: Option<String>,
+    /// The state database's password.
+    pub state_password: Option<Reference>,
+    /// The authorities that may vouch for the state database.
+    pub state_ca_file: Option<PathBuf>,
+    /// The seed of this host's keys.
+    pub keys: Option<Reference>,
+    /// The directory for checkpoints outside the state.
+    pub checkpoints: Option<PathBuf>,
+}

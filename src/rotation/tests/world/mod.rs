@@ -1,0 +1,607 @@
+//! A world in which a rotation happens: a provider, a target, consumers and readers, all of them
+//! numbers. It performs effects, with faults, and knows what must never be the case.
+
+#![allow(
+    dead_code,
+    reason = "two test binaries share this world, and each uses its part"
+)]
+
+use std::collections::BTreeSet;
+
+use keyrota_rotation::{
+    Effect, Event, Listener, Moment, Outcome, Overlap, Phase, Policy, Probed, Record, Reply, Round,
+    Setting, Time, Todo, Which,
+};
+
+/// What goes wrong at one effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process dies after the intent, before the effect.
+    CrashBefore,
+    /// The process dies after the effect, before anything is written.
+    CrashAfter,
+    /// "Try again", nothing happened.
+    RetryBefore,
+    /// "Try again", although it happened.
+    RetryAfter,
+    /// No answer; it happened.
+    AmbiguousDone,
+    /// No answer; it did not happen.
+    AmbiguousNot,
+    /// No answer; it happens later, unless it is made quiet before.
+    AmbiguousLate,
+    /// Refused for good.
+    Refused,
+}
+
+pub const FAULTS: [Fault; 8] = [
+    Fault::CrashBefore,
+    Fault::CrashAfter,
+    Fault::RetryBefore,
+    Fault::RetryAfter,
+    Fault::AmbiguousDone,
+    Fault::AmbiguousNot,
+    Fault::AmbiguousLate,
+    Fault::Refused,
+];
+
+type Version = u32;
+
+/// What one consumer's program uses and accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct View {
+    current: Version,
+    fallback: Option<Version>,
+}
+
+impl View {
+    fn accepts(self, v: Version) -> bool {
+        self.current == v || self.fallback == Some(v)
+    }
+}
+
+pub struct World {
+    pub record: Record,
+    /// The wall clock, as the machine is told it.
+    pub now: Time,
+    /// How far the wall clock is behind the time that readers live in, in milliseconds.
+    pub behind_ms: u64,
+    /// How long a reader that polls the provider may hold what it read, in milliseconds.
+    pub refresh_ms: u64,
+    minted: Version,
+    current: Version,
+    pending: Option<Version>,
+    previous: Option<Version>,
+    /// Refused by the target for a reason: what it accepts now.
+    accepted: BTreeSet<Version>,
+    /// An install that was sent and may still take effect.
+    late: Option<Version>,
+    /// Of each consumer's program, once it was told for the first time.
+    views: Vec<Option<View>>,
+    /// What the provider showed, and from when on.
+    shown: Vec<(Time, View)>,
+    tested: BTreeSet<Version>,
+    /// The first install was sent; with one value at a time the gap begins.
+    gap: bool,
+    /// What was current before this rotation.
+    began_with: Version,
+    /// The candidate of this rotation became current.
+    promoted: bool,
+    /// When the last consumer switched.
+    switched_at: Option<Time>,
+    /// Grace is over.
+    retiring: bool,
+    refused_forward: bool,
+    /// Takes every record through its written form; slow.
+    pub through_text: bool,
+    /// How many things have happened; the dice.
+    steps: u64,
+    traced: bool,
+    /// A person cut the waits of this rotation short.
+    hurried: bool,
+    /// Until then some reader may still hold what a hurried rotation showed.
+    calm_from: Time,
+}
+
+/// The version that stands before the first rotation.
+const OLD: Version = 1;
+/// There is none yet.
+const NONE: Version = 0;
+
+impl World {
+    pub fn new(policy: Policy) -> Self {
+        let first = if policy.first { NONE } else { OLD };
+        let old = View {
+            current: first,
+            fallback: None,
+        };
+        Self {
+            views: vec![Some(old); policy.listeners.len()],
+            record: Record::new(policy),
+            now: Time(0),
+            behind_ms: 0,
+            refresh_ms: 0,
+            minted: OLD,
+            current: first,
+            pending: None,
+            previous: None,
+            accepted: BTreeSet::from([first]),
+            late: None,
+            shown: vec![(Time(i64::MIN / 2), old)],
+            tested: BTreeSet::from([first]),
+            gap: false,
+            began_with: first,
+            promoted: false,
+            switched_at: None,
+            retiring: false,
+            refused_forward: false,
+            through_text: false,
+            steps: 0,
+            traced: false,
+            hurried: false,
+            calm_from: Time(i64::MIN),
+        }
+    }
+
+    /// The next rotation of the same secret.
+    pub fn again(&mut self, policy: Policy) {
+        self.views.resize(policy.listeners.len(), None);
+        self.record = Record::new(policy);
+        (self.gap, self.promoted, self.retiring) = (false, false, false);
+        if self.hurried {
+            self.calm_from = self.real().plus(self.refresh_ms + 1);
+        }
+        (self.switched_at, self.refused_forward, self.hurried) = (None, false, false);
+        self.began_with = self.current;
+    }
+
+    /// Takes the record through serialisation, as the state does.
+    fn write_down(&mut self, record: Record) {
+        self.steps += 1;
+        if self.through_text {
+            let text = serde_json::to_string(&record).unwrap();
+            self.record = serde_json::from_str(&text).unwrap();
+            assert_eq!(self.record, record, "what is written down is what is read");
+        } else {
+            self.record = record;
+        }
+    }
+
+    /// Prints what happens.
+    pub fn traced(mut self) -> Self {
+        self.traced = true;
+        self
+    }
+
+    fn tell(&self, line: impl FnOnce() -> String) {
+        if self.traced {
+            println!("{}", line());
+        }
+    }
+
+    fn real(&self) -> Time {
+        self.now.plus(self.behind_ms)
+    }
+
+    pub fn moment(&self) -> Moment {
+        Moment {
+            now: self.now,
+            dice: self.steps * 7919,
+        }
+    }
+
+    pub fn event(&mut self, event: Event) {
+        let next = self
+            .record
+            .clone()
+            .step(event, self.moment())
+            .unwrap_or_else(|illegal| panic!("{illegal}"));
+        if matches!(
+            event,
+            Event::Decided(
+                keyrota_rotation::Decision::Compromised | keyrota_rotation::Decision::RetireNow
+            )
+        ) {
+            self.hurried = true;
+        }
+        self.tell(|| format!("{event:?} -> {:?}", next.phase));
+        self.write_down(next);
+        self.note_phase();
+    }
+
+    /// Does what the record asks for; `fault` strikes if that is an effect. Returns whether an
+    /// effect was begun, or `None` when nothing will ever happen by itself.
+    pub fn advance(&mut self, fault: Option<Fault>) -> Option<bool> {
+        match self.record.todo(self.now) {
+            Todo::Effect(effect) => {
+                self.write_down(self.record.clone().begin());
+                self.tell(|| format!("{effect:?} {fault:?}"));
+                if self.record.phase == Phase::Set(Setting::Install) {
+                    self.gap = true;
+                }
+                if let Some(reply) = self.perform(&effect, fault) {
+                    self.event(Event::Reply(reply));
+                }
+                Some(true)
+            }
+            Todo::Recover => {
+                self.event(Event::Reply(Reply::Lost));
+                Some(false)
+            }
+            Todo::Wake => {
+                self.event(Event::Wake);
+                Some(false)
+            }
+            Todo::Wait { until, .. } => {
+                // What was sent long ago takes effect while nobody looks.
+                self.land();
+                self.now = until;
+                Some(false)
+            }
+            Todo::Confirm | Todo::Person | Todo::Over(_) => None,
+        }
+    }
+
+    /// `None`: the process died.
+    fn perform(&mut self, effect: &Effect, fault: Option<Fault>) -> Option<Reply> {
+        let way_back = matches!(
+            self.record.phase,
+            Phase::Finish(_)
+                | Phase::Switch(_)
+                | Phase::Retire(_)
+                | Phase::Restore(_)
+                | Phase::Undo(_)
+        );
+        match fault {
+            Some(Fault::CrashBefore) => None,
+            Some(Fault::RetryBefore) => Some(Reply::Retry),
+            Some(Fault::AmbiguousNot) => Some(Reply::Ambiguous),
+            Some(Fault::Refused) => {
+                self.refused_forward |= way_back;
+                Some(Reply::Refused)
+            }
+            Some(Fault::AmbiguousLate) => {
+                match effect {
+                    Effect::Install(which) => self.late = self.version(*which),
+                    other => drop(self.happen(other)),
+                }
+                Some(Reply::Ambiguous)
+            }
+            None => Some(self.happen(effect)),
+            Some(Fault::CrashAfter) => {
+                self.happen(effect);
+                None
+            }
+            Some(Fault::RetryAfter) => {
+                self.happen(effect);
+                Some(Reply::Retry)
+            }
+            Some(Fault::AmbiguousDone) => {
+                self.happen(effect);
+                Some(Reply::Ambiguous)
+            }
+        }
+    }
+
+    fn version(&self, which: Which) -> Option<Version> {
+        match which {
+            Which::Current => Some(self.current),
+            Which::Pending => self.pending,
+            Which::Previous => self.previous,
+        }
+    }
+
+    fn happen(&mut self, effect: &Effect) -> Reply {
+        match effect {
+            Effect::Preflight | Effect::ObservePublished => {}
+            Effect::Create => {
+                if self.pending.is_none() {
+                    let live = self
+                        .accepted
+                        .iter()
+                        .filter(|v| **v != self.current && Some(**v) != self.previous)
+                        .count();
+                    assert!(
+                        live == 0 || !self.record.policy.target,
+                        "a second value while one may live"
+                    );
+                    assert!(
+                        self.late.is_none(),
+                        "a second value while an install may still land"
+                    );
+                    self.minted += 1;
+                    self.pending = Some(self.minted);
+                    self.show();
+                }
+            }
+            Effect::Install(which) => {
+                let v = self.version(*which).expect("what is installed is stored");
+                self.install(v);
+            }
+            Effect::Quiesce => self.late = None,
+            Effect::Probe(which) => {
+                let Some(v) = self.version(*which) else {
+                    panic!("{which:?} is probed and lost")
+                };
+                let works = !self.record.policy.target || self.accepted.contains(&v);
+                if works && *which == Which::Pending {
+                    self.tested.insert(v);
+                }
+                return Reply::Probed(if works {
+                    Probed::Accepted
+                } else {
+                    Probed::Rejected
+                });
+            }
+            Effect::Deliver { round, listener } => {
+                let listeners = &self.record.policy.listeners;
+                // One that was taken out of the file has nobody left to be told.
+                let Some(i) = listeners.iter().position(|l| l.key == *listener) else {
+                    return Reply::Done;
+                };
+                self.views[i] = Some(View {
+                    current: self.current,
+                    fallback: match round {
+                        Round::Announce => self.pending,
+                        Round::Switch => self.previous,
+                        Round::Withdraw => None,
+                    },
+                });
+            }
+            Effect::Promote => {
+                if let Some(v) = self.pending.take() {
+                    self.previous = Some(self.current).filter(|v| *v != NONE);
+                    self.current = v;
+                    self.promoted = true;
+                    self.show();
+                }
+            }
+            Effect::ObserveCurrent => {
+                let is = self.pending.is_none();
+                return Reply::Probed(if is {
+                    Probed::Accepted
+                } else {
+                    Probed::Rejected
+                });
+            }
+            Effect::Refuse(which) => {
+                if let Some(v) = self.version(*which) {
+                    assert_ne!(v, self.current, "current is never refused");
+                    self.accepted.remove(&v);
+                }
+            }
+            Effect::Destroy(which) => {
+                match which {
+                    Which::Pending => self.pending = None,
+                    Which::Previous => self.previous = None,
+                    Which::Current => panic!("current is never destroyed"),
+                }
+                self.show();
+            }
+        }
+        Reply::Done
+    }
+
+    fn install(&mut self, v: Version) {
+        if self.record.policy.overlap == Overlap::Replace {
+            self.accepted.clear();
+        }
+        self.accepted.insert(v);
+    }
+
+    /// What was sent and not made quiet takes effect.
+    pub fn land(&mut self) {
+        if let Some(v) = self.late.take() {
+            self.tell(|| format!("late install of {v}"));
+            self.install(v);
+        }
+    }
+
+    fn show(&mut self) {
+        let view = View {
+            current: self.current,
+            fallback: self.pending.or(self.previous),
+        };
+        self.shown.push((self.real(), view));
+        let horizon = self.real().0.saturating_sub_unsigned(self.refresh_ms);
+        // The view that was shown at the horizon is still held by somebody.
+        while self.shown.len() > 1 && self.shown[1].0.0 < horizon {
+            self.shown.remove(0);
+        }
+    }
+
+    fn note_phase(&mut self) {
+        let switched = matches!(
+            self.record.phase,
+            Phase::Confirm | Phase::Grace { .. } | Phase::Retire(_)
+        );
+        if switched && self.switched_at.is_none() {
+            self.switched_at = Some(self.real());
+        }
+        if let (Phase::Retire(_), false, Some(at)) =
+            (&self.record.phase, self.retiring, self.switched_at)
+        {
+            self.retiring = true;
+            let over = self.real() >= at.plus(self.record.policy.grace_ms);
+            assert!(
+                over || self.hurried,
+                "grace is never cut short by an edit or a clock"
+            );
+        }
+        if matches!(
+            self.record.phase,
+            Phase::Undo(_) | Phase::Done(_) | Phase::Switch(_)
+        ) {
+            self.gap = false;
+        }
+    }
+
+    /// What must be the case at every instant.
+    pub fn check(&self) {
+        let policy = &self.record.policy;
+        // Before the first version there is nothing that a verifier could accept.
+        let verified = policy.announce && !policy.first;
+        assert!(self.tested.contains(&self.current), "current was tested");
+        if policy.target && (policy.overlap == Overlap::Dual || !self.gap) {
+            assert!(
+                self.accepted.contains(&self.current),
+                "current is accepted by the target"
+            );
+        }
+        let live = self
+            .accepted
+            .iter()
+            .filter(|v| **v != self.current && Some(**v) != self.previous)
+            .count();
+        assert!(live <= 1 || !policy.target, "at most one live candidate");
+        for view in self.views.iter().flatten() {
+            if policy.target && policy.overlap == Overlap::Dual {
+                assert!(
+                    self.accepted.contains(&view.current),
+                    "what a reader uses is accepted by the target"
+                );
+            }
+            if verified {
+                assert!(
+                    self.views
+                        .iter()
+                        .flatten()
+                        .all(|other| other.accepts(view.current)),
+                    "what any reader uses, every verifier accepts"
+                );
+            }
+        }
+        if verified
+            && self.real() >= self.calm_from
+            && policy.settle_ms >= self.refresh_ms
+            && !self.hurried
+        {
+            let horizon = self.real().0.saturating_sub_unsigned(self.refresh_ms);
+            let held = |i: usize| {
+                self.shown
+                    .get(i + 1)
+                    .is_none_or(|(next, _)| next.0 >= horizon)
+            };
+            let views: Vec<View> = self
+                .shown
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| held(*i))
+                .map(|(_, (_, v))| *v)
+                .collect();
+            for signer in &views {
+                assert!(
+                    views
+                        .iter()
+                        .all(|verifier| verifier.accepts(signer.current)),
+                    "readers that poll accept each other"
+                );
+            }
+        }
+        if policy.overlap == Overlap::Dual
+            && !self.hurried
+            && self.promoted
+            && !policy.first
+            && self.record.outcome().is_none()
+        {
+            let over = self.retiring;
+            if let (false, Some(previous)) = (over, self.previous) {
+                assert!(
+                    !policy.target || self.accepted.contains(&previous),
+                    "the old one is not refused inside grace"
+                );
+            }
+            assert!(
+                over || self.previous.is_some(),
+                "the old one is kept inside grace"
+            );
+        }
+        if let Phase::Stuck { .. } = self.record.phase {
+            assert!(
+                self.refused_forward,
+                "stuck only when a way forward or back failed for good"
+            );
+        }
+        if let Some(outcome) = self.record.outcome() {
+            assert_eq!(self.pending, None, "nothing is left pending");
+            if policy.target {
+                assert_eq!(
+                    self.accepted,
+                    BTreeSet::from([self.current]),
+                    "exactly one known accepted credential"
+                );
+                assert_eq!(self.late, None, "nothing can land after the end");
+            }
+            match outcome {
+                Outcome::Rotated => assert_eq!(self.previous.is_some(), policy.keep_previous),
+                Outcome::Abandoned => {
+                    assert_eq!(self.current, self.began_with, "what was current still is")
+                }
+            }
+            assert!(
+                self.views.iter().flatten().all(|v| *v
+                    == View {
+                        current: self.current,
+                        fallback: None
+                    }),
+                "everybody has the current one and no other"
+            );
+        }
+    }
+}
+
+/// All shapes of a rotation worth distinguishing.
+pub fn policies() -> Vec<Policy> {
+    let mut all = Vec::new();
+    for (first, target, overlap) in [
+        (false, true, Overlap::Dual),
+        (false, true, Overlap::Replace),
+        (false, false, Overlap::Dual),
+        (true, false, Overlap::Dual),
+    ] {
+        for announce in [false, true] {
+            for attempts_max in [1, 3] {
+                for consumers in [1, 3] {
+                    for confirm in [false, true] {
+                        let waits = overlap == Overlap::Dual;
+                        all.push(Policy {
+                            first,
+                            target,
+                            overlap,
+                            announce,
+                            observe_published: announce && !target,
+                            settle_ms: if announce && waits { 60_000 } else { 0 },
+                            grace_ms: if waits { 90_000 } else { 0 },
+                            confirm,
+                            keep_previous: target,
+                            attempts_max,
+                            listeners: listeners(consumers),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// `n` consumers that the rotation waits for.
+pub fn listeners(n: usize) -> Vec<Listener> {
+    (0..n)
+        .map(|i| Listener {
+            key: format!("c{i}"),
+            required: true,
+        })
+        .collect()
+}
+
+impl World {
+    /// The file is edited while the rotation is under way. A consumer that is added has
+    /// nothing yet.
+    pub fn edit(&mut self, policy: &Policy) {
+        self.views.resize(policy.listeners.len(), None);
+        let mut edited = self.record.clone();
+        edited.adopt(policy);
+        self.write_down(edited);
+    }
+}
