@@ -1,0 +1,408 @@
+//! Private signature keys: made, read from PEM or JWK, written as PEM or JWK, proven.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, Curve25519SeedBin, EcPrivateKeyBin, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPairComponents, KeySize, PublicKeyComponents};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair,
+};
+use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use keyrota_contract::Entropy;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use zeroize::Zeroizing;
+
+use super::der;
+use super::jwks::PublicJwk;
+
+/// The algorithms with a public half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Rs256,
+    Es256,
+    EdDsa,
+}
+
+impl Algorithm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    fn in_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        }
+    }
+}
+
+/// Why a text is not the key that was expected; a fixed sentence.
+type Complaint = &'static str;
+
+/// A private key that has been read and found consistent.
+pub(super) struct Key {
+    algorithm: Algorithm,
+    /// PKCS#1 for RSA, PKCS#8 version 1 for the others: what `jsonwebtoken` signs with.
+    private: Zeroizing<Vec<u8>>,
+    /// The id that a private JWK brings along: tokens in the field name it.
+    kid: Option<String>,
+}
+
+impl Key {
+    /// Makes a key.
+    ///
+    /// RSA primes come from the library's own generator, which takes no other source; everything
+    /// else is decided by `entropy`.
+    pub(super) fn generate(algorithm: Algorithm, entropy: &mut dyn Entropy) -> Option<Self> {
+        let private = match algorithm {
+            Algorithm::Rs256 => {
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048).ok()?;
+                let pkcs8: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+                der::pkcs1_of_pkcs8(pkcs8.as_ref())?.to_vec()
+            }
+            Algorithm::Es256 => {
+                let mut scalar = Zeroizing::new([0_u8; 32]);
+                // Not below the group's order once in 2^32: then other bytes are taken, since
+                // reducing would prefer small scalars.
+                let pair = (0..8).find_map(|_| {
+                    entropy.fill(scalar.as_mut_slice());
+                    PrivateKey::from_private_key(&ECDH_P256, scalar.as_slice()).ok()
+                })?;
+                let pkcs8: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+                pkcs8.as_ref().to_vec()
+            }
+            Algorithm::EdDsa => {
+                let mut seed = Zeroizing::new([0_u8; 32]);
+                entropy.fill(seed.as_mut_slice());
+                let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).ok()?;
+                pair.to_pkcs8v1().ok()?.as_ref().to_vec()
+            }
+        };
+        Some(Self {
+            algorithm,
+            private: Zeroizing::new(private),
+            kid: None,
+        })
+    }
+
+    /// Reads a PEM text: PKCS#8, or the older PKCS#1 and RFC 5915 forms.
+    pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self, Complaint> {
+        let (label, bytes) = der::from_pem(text).ok_or_else(|| why_not_pem(text))?;
+        let found = match label {
+            der::Label::Rsa => Some(Algorithm::Rs256),
+            der::Label::Ec => Some(Algorithm::Es256),
+            der::Label::Pkcs8 => match der::pkcs8_algorithm(&bytes).ok_or(DAMAGED)? {
+                (der::RSA, _) => Some(Algorithm::Rs256),
+                (der::EC, Some(der::P256)) => Some(Algorithm::Es256),
+                (der::ED25519, _) => Some(Algorithm::EdDsa),
+                _ => None,
+            },
+        };
+        if found != Some(algorithm) {
+            return Err(OTHER_ALGORITHM);
+        }
+        // Each of these checks that the halves belong together.
+        let private = match algorithm {
+            Algorithm::Rs256 => {
+                let pkcs1 = match label {
+                    der::Label::Pkcs8 => der::pkcs1_of_pkcs8(&bytes).ok_or(DAMAGED)?,
+                    _ => &bytes,
+                };
+                let [n, ..] = der::rsa_numbers(pkcs1).ok_or(DAMAGED)?;
+                check_modulus(n)?;
+                RsaKeyPair::from_der(pkcs1).map_err(|_| DAMAGED)?;
+                pkcs1.to_vec()
+            }
+            Algorithm::Es256 => {
+                let pair =
+                    EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes)
+                        .map_err(|_| DAMAGED)?;
+                pair.to_pkcs8v1().map_err(|_| DAMAGED)?.as_ref().to_vec()
+            }
+            Algorithm::EdDsa => {
+                let pair = Ed25519KeyPair::from_pkcs8(&bytes).map_err(|_| DAMAGED)?;
+                pair.to_pkcs8v1().map_err(|_| DAMAGED)?.as_ref().to_vec()
+            }
+        };
+        Ok(Self {
+            algorithm,
+            private: Zeroizing::new(private),
+            kid: None,
+        })
+    }
+
+    /// Reads a private JWK.
+    pub(super) fn from_jwk(algorithm: Algorithm, text: &str) -> Result<Self, Complaint> {
+        let jwk: PrivateJwk<'_> =
+            serde_json::from_str(text).map_err(|_| "the value is not a private JSON Web Key")?;
+        let kind = match algorithm {
+            Algorithm::Rs256 => jwk.kty == "RSA",
+            Algorithm::Es256 => jwk.kty == "EC" && jwk.crv.as_deref() == Some("P-256"),
+            Algorithm::EdDsa => jwk.kty == "OKP" && jwk.crv.as_deref() == Some("Ed25519"),
+        };
+        if !kind || jwk.alg.as_deref().is_some_and(|a| a != algorithm.name()) {
+            return Err(OTHER_ALGORITHM);
+        }
+        if jwk.usage.as_deref().is_some_and(|u| u != "sig") {
+            return Err("the JWK is not meant for signatures (use is not sig)");
+        }
+        if jwk.oth.is_some() {
+            return Err("RSA keys with more than two primes are not taken");
+        }
+        if jwk
+            .kid
+            .as_deref()
+            .is_some_and(|kid| kid.is_empty() || kid.len() > 256)
+        {
+            return Err("the JWK's kid is empty or longer than 256 bytes");
+        }
+        let private = match algorithm {
+            Algorithm::Rs256 => {
+                let n = number(&jwk.n)?;
+                check_modulus(&n)?;
+                let (e, d, p, q) = (
+                    number(&jwk.e)?,
+                    number(&jwk.d)?,
+                    number(&jwk.p)?,
+                    number(&jwk.q)?,
+                );
+                let (dp, dq, qi) = (number(&jwk.dp)?, number(&jwk.dq)?, number(&jwk.qi)?);
+                let pair = RsaKeyPair::from_components(&KeyPairComponents {
+                    public_key: PublicKeyComponents {
+                        n: &n[..],
+                        e: &e[..],
+                    },
+                    d: &d[..],
+                    p: &p[..],
+                    q: &q[..],
+                    dP: &dp[..],
+                    dQ: &dq[..],
+                    qInv: &qi[..],
+                });
+                let pkcs8: Pkcs8V1Der<'_> =
+                    pair.map_err(|_| DAMAGED)?.as_der().map_err(|_| DAMAGED)?;
+                der::pkcs1_of_pkcs8(pkcs8.as_ref()).ok_or(DAMAGED)?.to_vec()
+            }
+            Algorithm::Es256 => {
+                let point = [&[4][..], &number(&jwk.x)?, &number(&jwk.y)?].concat();
+                let pair = EcdsaKeyPair::from_private_key_and_public_key(
+                    &ECDSA_P256_SHA256_FIXED_SIGNING,
+                    &number(&jwk.d)?,
+                    &point,
+                );
+                pair.map_err(|_| DAMAGED)?
+                    .to_pkcs8v1()
+                    .map_err(|_| DAMAGED)?
+                    .as_ref()
+                    .to_vec()
+            }
+            Algorithm::EdDsa => {
+                let seed = number(&jwk.d)?;
+                if seed.len() != 32 {
+                    return Err(DAMAGED);
+                }
+                let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &number(&jwk.x)?);
+                pair.map_err(|_| DAMAGED)?
+                    .to_pkcs8v1()
+                    .map_err(|_| DAMAGED)?
+                    .as_ref()
+                    .to_vec()
+            }
+        };
+        let kid = jwk.kid.map(Cow::into_owned);
+        Ok(Self {
+            algorithm,
+            private: Zeroizing::new(private),
+            kid,
+        })
+    }
+
+    /// PKCS#8 version 1 in PEM.
+    pub(super) fn to_pem(&self) -> Option<Zeroizing<String>> {
+        if self.algorithm != Algorithm::Rs256 {
+            return Some(der::to_pem(&self.private));
+        }
+        let pkcs8: Pkcs8V1Der<'_> = RsaKeyPair::from_der(&self.private).ok()?.as_der().ok()?;
+        Some(der::to_pem(pkcs8.as_ref()))
+    }
+
+    /// A private JWK in compact JSON: the public members first.
+    pub(super) fn to_jwk(&self) -> Option<Zeroizing<String>> {
+        let public = self.public()?.to_json();
+        // Base64 is a third longer, and seven RSA numbers are shorter than the whole key.
+        let room = public.len() + 2 * self.private.len() + 128;
+        let mut json = Zeroizing::new(String::with_capacity(room));
+        json.push_str(public.strip_suffix('}')?);
+        let mut push = |name: &str, bytes: &[u8]| {
+            let mut text = Zeroizing::new(vec![0; BASE64URL_NOPAD.encode_len(bytes.len())]);
+            BASE64URL_NOPAD.encode_mut(bytes, &mut text);
+            for part in [
+                ",\"",
+                name,
+                "\":\"",
+                std::str::from_utf8(&text).expect("base64 is ASCII"),
+                "\"",
+            ] {
+                json.push_str(part);
+            }
+        };
+        match self.algorithm {
+            Algorithm::Rs256 => {
+                let [_, _, private @ ..] = der::rsa_numbers(&self.private)?;
+                for (name, bytes) in ["d", "p", "q", "dp", "dq", "qi"].into_iter().zip(private) {
+                    push(name, bytes);
+                }
+            }
+            Algorithm::Es256 => {
+                let scalar: EcPrivateKeyBin<'_> = self.ec()?.private_key().as_be_bytes().ok()?;
+                push("d", scalar.as_ref());
+            }
+            Algorithm::EdDsa => {
+                let seed: Curve25519SeedBin<'_> = self.ed()?.seed().ok()?.as_be_bytes().ok()?;
+                push("d", seed.as_ref());
+            }
+        }
+        json.push('}');
+        Some(json)
+    }
+
+    /// The public half, named by its RFC 7638 thumbprint, or by the id it came with.
+    pub(super) fn public(&self) -> Option<PublicJwk> {
+        let encode = |bytes: &[u8]| Some(BASE64URL_NOPAD.encode(bytes));
+        let mut jwk = PublicJwk {
+            kty: "OKP".to_owned(),
+            kid: String::new(),
+            alg: self.algorithm.name().to_owned(),
+            usage: "sig".to_owned(),
+            crv: None,
+            x: None,
+            y: None,
+            n: None,
+            e: None,
+        };
+        match self.algorithm {
+            Algorithm::Rs256 => {
+                let [n, e, ..] = der::rsa_numbers(&self.private)?;
+                "RSA".clone_into(&mut jwk.kty);
+                (jwk.n, jwk.e) = (encode(n), encode(e));
+            }
+            Algorithm::Es256 => {
+                let pair = self.ec()?;
+                let (x, y) = pair.public_key().as_ref().get(1..65)?.split_at(32);
+                "EC".clone_into(&mut jwk.kty);
+                (jwk.crv, jwk.x, jwk.y) = (Some("P-256".to_owned()), encode(x), encode(y));
+            }
+            Algorithm::EdDsa => {
+                jwk.crv = Some("Ed25519".to_owned());
+                jwk.x = encode(self.ed()?.public_key().as_ref());
+            }
+        }
+        jwk.kid = match &self.kid {
+            Some(kid) => kid.clone(),
+            None => serde_json::from_str::<Jwk>(&jwk.to_json())
+                .ok()?
+                .thumbprint(ThumbprintHash::SHA256)
+                .ok()?,
+        };
+        Some(jwk)
+    }
+
+    /// Whether what this key signs verifies under `public`: the stored private bytes against
+    /// exactly what the world is shown, through a library that programs use.
+    pub(super) fn matches(&self, public: &PublicJwk) -> bool {
+        let signer = match self.algorithm {
+            Algorithm::Rs256 => EncodingKey::from_rsa_der(&self.private),
+            Algorithm::Es256 => EncodingKey::from_ec_der(&self.private),
+            Algorithm::EdDsa => EncodingKey::from_ed_der(&self.private),
+        };
+        let algorithm = self.algorithm.in_jsonwebtoken();
+        let message = b"keyrota proves a key";
+        let check = || {
+            let jwk: Jwk = serde_json::from_str(&public.to_json()).ok()?;
+            let verifier = DecodingKey::from_jwk(&jwk).ok()?;
+            let signature = jsonwebtoken::crypto::sign(message, &signer, algorithm).ok()?;
+            jsonwebtoken::crypto::verify(&signature, message, &verifier, algorithm).ok()
+        };
+        public.alg == self.algorithm.name() && check() == Some(true)
+    }
+
+    fn ec(&self) -> Option<EcdsaKeyPair> {
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.private).ok()
+    }
+
+    fn ed(&self) -> Option<Ed25519KeyPair> {
+        Ed25519KeyPair::from_pkcs8(&self.private).ok()
+    }
+}
+
+/// Members of a private JWK (RFC 7518 section 6, RFC 8037). Unknown ones are allowed and ignored,
+/// as RFC 7517 section 4 asks.
+#[derive(Deserialize)]
+struct PrivateJwk<'a> {
+    #[serde(borrow)]
+    kty: Cow<'a, str>,
+    #[serde(borrow)]
+    kid: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    alg: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "use")]
+    usage: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    crv: Option<Cow<'a, str>>,
+    // Borrowed, never copied: base64url needs no escapes, so a text with one is refused.
+    x: Option<&'a str>,
+    y: Option<&'a str>,
+    n: Option<&'a str>,
+    e: Option<&'a str>,
+    d: Option<&'a str>,
+    p: Option<&'a str>,
+    q: Option<&'a str>,
+    dp: Option<&'a str>,
+    dq: Option<&'a str>,
+    qi: Option<&'a str>,
+    oth: Option<IgnoredAny>,
+}
+
+fn number(member: &Option<&str>) -> Result<Zeroizing<Vec<u8>>, Complaint> {
+    let text = member.ok_or("the JWK is not a whole private key: a member is missing")?;
+    BASE64URL_NOPAD
+        .decode(text.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_| DAMAGED)
+}
+
+fn check_modulus(n: &[u8]) -> Result<(), Complaint> {
+    let bits = n.len() * 8 - n.first().map_or(0, |b| b.leading_zeros() as usize);
+    if bits < 2048 {
+        return Err("the RSA key has fewer than 2048 bits");
+    }
+    Ok(())
+}
+
+fn why_not_pem(text: &str) -> Complaint {
+    if text.contains("ENCRYPTED") {
+        "the PEM key is encrypted with a passphrase; store it without one"
+    } else if text.contains("-----BEGIN ") && text.contains("\\n") {
+        "the PEM key has the two characters \\n where line breaks belong"
+    } else if text.contains("PUBLIC KEY-----") || text.contains("CERTIFICATE-----") {
+        "the value is a public key or a certificate; the private key is needed"
+    } else {
+        "the value is not one private key in PEM"
+    }
+}
+
+const DAMAGED: Complaint = "the private key is damaged, or its halves do not belong together";
+const OTHER_ALGORITHM: Complaint = "the key is not of the algorithm the schedule states; \
+     to change the algorithm, add a second secret and move the programs to it";
+
+#[cfg(test)]
+mod tests;
