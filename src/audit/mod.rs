@@ -8,13 +8,18 @@
 //! What this cannot show: entries after the last checkpoint can be cut off by whoever writes to the
 //! database, and whoever holds the seed and all copies of the checkpoints can write another history.
 
+pub mod anchors;
 pub mod canonical;
 pub mod chain;
 pub mod checkpoint;
 pub mod entry;
+pub mod export;
+pub mod verify;
 
-pub use checkpoint::{Checkpoint, VerifyingKey};
+pub use checkpoint::{Checkpoint, NoteError, VerifyingKey};
 pub use entry::{Actor, NewEntry, Object, Origin, Outcome, Phase, Position, VersionNote};
+pub use export::{Exporter, Format, verify_export};
+pub use verify::{Finding, Problem, Report, Verifier};
 
 /// The head of a log: how many entries it has, and the hash of the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '20s'; \
      SET LOCAL lock_timeout = '10s'; SET LOCAL search_path = keyrota, pg_temp";
 
+/// As [`BEGIN`], with one view of the data from the first statement to the last.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '20s'; \
+     SET LOCAL search_path = keyrota, pg_temp";
+
 /// Connections to one of the databases.
 #[derive(Debug, Clone)]
 pub(super) enum Db {
@@ -73,7 +77,7 @@ impl Db {
             Self::Postgres {
                 pool,
                 writable: true,
-            } => begin(pool).await,
+            } => in_time(pool.begin_with(BEGIN)).await.map(Tx::Postgres),
             Self::Sqlite { writer: None, .. }
             | Self::Postgres {
                 writable: false, ..
@@ -81,7 +85,7 @@ impl Db {
         }
     }
 
-    /// Begins a transaction that only reads.
+    /// Begins a transaction that only reads, and sees nothing that is committed meanwhile.
     pub(super) async fn read(&self) -> Result<Tx, StateError> {
         match self {
             Self::Sqlite { readers, .. } => readers
@@ -89,7 +93,9 @@ impl Db {
                 .await
                 .map(Tx::Sqlite)
                 .map_err(|e| failure(&e)),
-            Self::Postgres { pool, .. } => begin(pool).await,
+            Self::Postgres { pool, .. } => in_time(pool.begin_with(BEGIN_SNAPSHOT))
+                .await
+                .map(Tx::Postgres),
         }
     }
 
@@ -105,10 +111,6 @@ impl Db {
             Self::Postgres { pool, .. } => pool.close().await,
         }
     }
-}
-
-async fn begin(pool: &PgPool) -> Result<Tx, StateError> {
-    in_time(pool.begin_with(BEGIN)).await.map(Tx::Postgres)
 }
 
 impl Tx {

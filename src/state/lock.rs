@@ -6,7 +6,7 @@
 //! once. On Postgres the row expires, by the database's clock, unless it is renewed.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use rustix::fs::FlockOperation;
 use super::db::{Arg, Tx};
 use super::open::{beside, lock_file};
 use super::{Held, Holder, LockError, StateError, Store};
+use crate::audit::anchors::file_word;
 
 /// How long a lock on Postgres outlives its last renewal or commit. Renew at a third of it.
 pub const LOCK_TTL: Duration = Duration::from_secs(90);
@@ -249,16 +250,6 @@ async fn exclusive(database: &Path, name: &str) -> Result<Option<File>, StateErr
     Ok(None)
 }
 
-/// A lock's name becomes part of a file's name; whatever is unusual in it is written in hex.
-fn lock_path(database: &Path, name: &str) -> std::path::PathBuf {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    let mut word = String::with_capacity(name.len());
-    for b in name.bytes() {
-        if plain(b) {
-            word.push(char::from(b));
-        } else {
-            word.push_str(&format!("%{b:02x}"));
-        }
-    }
-    beside(database, &format!("{word}.lock"))
+fn lock_path(database: &Path, name: &str) -> PathBuf {
+    beside(database, &format!("{}.lock", file_word(name)))
 }

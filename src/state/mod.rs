@@ -8,7 +8,7 @@
 //! - `types`: rows and changes; `error`: what can go wrong
 //! - `location`, `open`: where it is, how it is reached, the schema
 //! - `db`: one way to talk to both databases
-//! - `lock`: who rotates; `commit`: what changes; `read`: what is known
+//! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole
 //!
 //! The store never asks the time: it is an argument. Locks on Postgres are the exception, and they
 //! go by the database's clock, which is the only one that all hosts share.
@@ -18,6 +18,7 @@ mod db;
 mod error;
 mod location;
 mod lock;
+mod log;
 mod open;
 mod read;
 mod types;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 pub use error::{LockError, Running, StateError};
 pub use location::{DEFAULT_NAME, Location, Server};
 pub use lock::{LOCK_TTL, Lock};
+pub use log::ExportFailure;
 pub use open::Access;
 pub use types::{Acknowledged, Change, Held, Holder, Outcome, Rotation, Secret};
 

@@ -1,7 +1,7 @@
 //! Opening: the file or the server, and the schema.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -135,6 +135,8 @@ fn prepare(path: &Path) -> Result<(), StateError> {
             .mode(0o700)
             .create(parent)
             .map_err(|e| disk_failure(&e))?;
+        let only_us = Permissions::from_mode(0o700);
+        std::fs::set_permissions(parent, only_us).map_err(|e| disk_failure(&e))?;
     }
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {

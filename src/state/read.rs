@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::commit::id;
 use super::db::{Arg, DbRow};
 use super::{Acknowledged, Outcome, Rotation, Secret, StateError, Store};
-use crate::audit::{Head, Row};
+use crate::audit::{Copies, Head, Row};
 
 /// The columns of a rotation, as [`rotation`] reads them; a macro, because statements are literals.
 macro_rules! rotations {
@@ -28,6 +28,17 @@ macro_rules! secrets {
         )
     };
 }
+
+/// The columns of an audit entry, as [`entry`] reads them.
+macro_rules! entries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, prev_hash, hash, body, ts_us, event, env, secret, rotation FROM audit ",
+            $rest
+        )
+    };
+}
+pub(super) use entries;
 
 impl Store {
     /// One secret, if it was ever recorded.
@@ -139,29 +150,23 @@ impl Store {
     /// Entries of the audit log with `seq >= from`, in order, at most `limit`: ask again from the
     /// last one's `seq + 1` until none come. They are what is stored, whether or not it is sound.
     pub async fn entries(&self, from: i64, limit: u32) -> Result<Vec<Row>, StateError> {
-        let sql =
-            "SELECT seq, prev_hash, hash, body, ts_us, event, env, secret, rotation FROM audit
-                   WHERE seq >= $1 ORDER BY seq LIMIT $2";
-        let rows = self
-            .rows(sql, &[Arg::Int(from), Arg::Int(limit.into())])
-            .await?;
-        rows.iter()
-            .map(|r| {
-                Ok(Row {
-                    seq: r.int(0)?,
-                    prev_hash: r.bytes(1)?,
-                    hash: r.bytes(2)?,
-                    body: r.bytes(3)?,
-                    copies: Some(crate::audit::Copies {
-                        ts_us: r.int(4)?,
-                        event: r.text(5)?,
-                        env: r.maybe_text(6)?,
-                        secret: r.maybe_text(7)?,
-                        rotation: r.maybe_text(8)?,
-                    }),
-                })
-            })
+        let sql = entries!("WHERE seq >= $1 ORDER BY seq LIMIT $2");
+        self.rows(sql, &[Arg::Int(from), Arg::Int(limit.into())])
+            .await?
+            .iter()
+            .map(entry)
             .collect()
+    }
+
+    /// The last entries of the audit log, at most `limit`, in order.
+    pub async fn latest_entries(&self, limit: u32) -> Result<Vec<Row>, StateError> {
+        let rows = self
+            .rows(
+                entries!("ORDER BY seq DESC LIMIT $1"),
+                &[Arg::Int(limit.into())],
+            )
+            .await?;
+        rows.iter().rev().map(entry).collect()
     }
 
     /// The signed notes kept in the database, by size.
@@ -183,6 +188,22 @@ pub(super) fn head(row: &DbRow) -> Result<Head, StateError> {
         chain: id(&row.text(0)?)?,
         size: row.int(1)?,
         hash,
+    })
+}
+
+pub(super) fn entry(r: &DbRow) -> Result<Row, StateError> {
+    Ok(Row {
+        seq: r.int(0)?,
+        prev_hash: r.bytes(1)?,
+        hash: r.bytes(2)?,
+        body: r.bytes(3)?,
+        copies: Some(Copies {
+            ts_us: r.int(4)?,
+            event: r.text(5)?,
+            env: r.maybe_text(6)?,
+            secret: r.maybe_text(7)?,
+            rotation: r.maybe_text(8)?,
+        }),
     })
 }
 
