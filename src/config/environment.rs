@@ -53,6 +53,7 @@ pub fn decode(source: &Source, name: &str, root: &Path, now: Timestamp) -> (Envi
         boot,
         programs,
     };
+    reader.problems.sort_by_key(|p| (p.spot.start, p.spot.line));
     (environment, reader.problems)
 }
 
@@ -144,7 +145,7 @@ fn file_provider(reader: &mut Reader<'_>, section: &Section<'_>, root: &Path, en
         let help = "write what age-keygen -y prints: age1 and 58 more characters";
         reader.error(section.spot_of("recipients"), &format!("{at}[{i}]"), "is not an age recipient", help);
     }
-    let stated = (!recipients.is_empty(), section.get("identity").is_some());
+    let stated = (section.has("recipients"), section.has("identity"));
     let spot = section.spot;
     match stated {
         (true, true) => {}

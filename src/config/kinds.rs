@@ -65,7 +65,7 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>) -> Jwt {
     let url = s.text("jwks_url");
     refuse("jwks_url", url.is_some_and(|u| !is_jwks_url(u)), "has to be an https URL", "write https://host/path; http only for localhost");
     let accept = s.flag("accept_invalidation").unwrap_or(false);
-    let fallback = s.get("env_fallback").is_some();
+    let fallback = s.has("env_fallback");
     refuse("accept_invalidation", symmetric && accept && fallback, "contradicts env_fallback", "remove one of the two: with a fallback nothing is invalidated");
     if known && symmetric && !accept && !fallback && !reader.broken {
         let help = "add env_fallback = \"NAME\" (verifiers accept both), or accept_invalidation = true";
@@ -102,7 +102,7 @@ fn is_jwks_url(url: &str) -> bool {
 }
 
 fn signing_key(reader: &mut Reader<'_>, s: &Section<'_>) -> SigningKey {
-    let fallback = s.get("env_fallback").is_some();
+    let fallback = s.has("env_fallback");
     let verifiers = match s.text("verifiers") {
         Some("self") => Verifiers::SelfOnly,
         Some(_) => Verifiers::Fallback,
@@ -115,6 +115,7 @@ fn signing_key(reader: &mut Reader<'_>, s: &Section<'_>) -> SigningKey {
                 let what = "what was signed before a turn is refused after it: there is no env_fallback";
                 reader.warn(s.spot, &s.at, what, "add env_fallback = \"NAME\", unless nothing signed outlives a restart");
             }
+            None if s.has("verifiers") => {}
             Some(_) => reader.error(s.spot_of("verifiers"), &join(&s.at, "verifiers"), "readers have no fallback to accept", "add env_fallback = \"NAME\""),
             None => {
                 let help = "add env_fallback = \"NAME\" (readers accept both), or verifiers = \"self\" (one process signs and verifies)";

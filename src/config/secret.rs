@@ -50,7 +50,7 @@ pub fn all(reader: &mut Reader<'_>, top: &Section<'_>, around: &Around<'_>) -> V
 fn secret<'t>(reader: &mut Reader<'_>, name: &str, word: &'static str, mut section: Section<'t>, defaults: &Section<'t>, around: &Around<'_>) -> Secret {
     let kind = kinds::kind(reader, word, &section);
     let imported = section.text("origin") == Some("imported");
-    let fallback = section.get("env_fallback").is_some();
+    let fallback = section.has("env_fallback");
     let announce = match &kind {
         Kind::Jwt(jwt) => jwt.algorithm.is_asymmetric() || fallback,
         Kind::SigningKey(key) => key.verifiers == super::model::Verifiers::Fallback,
