@@ -82,6 +82,7 @@ pub fn decode(
         boot,
         programs,
     };
+    reader.problems.sort_by_key(|p| (p.spot.start, p.spot.line));
     (environment, reader.problems)
 }
 
@@ -234,7 +235,7 @@ fn file_provider(
             help,
         );
     }
-    let stated = (!recipients.is_empty(), section.get("identity").is_some());
+    let stated = (section.has("recipients"), section.has("identity"));
     let spot = section.spot;
     match stated {
         (true, true) => {}

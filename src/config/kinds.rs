@@ -119,6 +119,7 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>) -> Jwt {
         "write https://host/path; http only for localhost",
     );
     let accept = s.flag("accept_invalidation").unwrap_or(false);
+<<<<<<< HEAD
     let fallback = s.get("env_fallback").is_some();
     refuse(
         "accept_invalidation",
@@ -126,6 +127,10 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>) -> Jwt {
         "contradicts env_fallback",
         "remove one of the two: with a fallback nothing is invalidated",
     );
+=======
+    let fallback = s.has("env_fallback");
+    refuse("accept_invalidation", symmetric && accept && fallback, "contradicts env_fallback", "remove one of the two: with a fallback nothing is invalidated");
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
     if known && symmetric && !accept && !fallback && !reader.broken {
         let help =
             "add env_fallback = \"NAME\" (verifiers accept both), or accept_invalidation = true";
@@ -185,7 +190,7 @@ fn is_jwks_url(url: &str) -> bool {
 }
 
 fn signing_key(reader: &mut Reader<'_>, s: &Section<'_>) -> SigningKey {
-    let fallback = s.get("env_fallback").is_some();
+    let fallback = s.has("env_fallback");
     let verifiers = match s.text("verifiers") {
         Some("self") => Verifiers::SelfOnly,
         Some(_) => Verifiers::Fallback,
@@ -204,12 +209,17 @@ fn signing_key(reader: &mut Reader<'_>, s: &Section<'_>) -> SigningKey {
                     "add env_fallback = \"NAME\", unless nothing signed outlives a restart",
                 );
             }
+<<<<<<< HEAD
             Some(_) => reader.error(
                 s.spot_of("verifiers"),
                 &join(&s.at, "verifiers"),
                 "readers have no fallback to accept",
                 "add env_fallback = \"NAME\"",
             ),
+=======
+            None if s.has("verifiers") => {}
+            Some(_) => reader.error(s.spot_of("verifiers"), &join(&s.at, "verifiers"), "readers have no fallback to accept", "add env_fallback = \"NAME\""),
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
             None => {
                 let help = "add env_fallback = \"NAME\" (readers accept both), or verifiers = \"self\" (one process signs and verifies)";
                 reader.error(

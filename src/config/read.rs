@@ -46,6 +46,7 @@ impl<'a> Reader<'a> {
             // The parser's messages are fixed text; they never hold any of the file.
             if error.message() == "duplicate key" {
                 let key = source.text.get(span.clone()).unwrap_or_default();
+<<<<<<< HEAD
                 let first = first_key(&tree, key, span.start).map(|s| source.spot(s));
                 let what = format!(
                     "the key `{}` is there twice",
@@ -53,6 +54,11 @@ impl<'a> Reader<'a> {
                 );
                 let problem =
                     Diagnostic::error(&source.file, spot, "", what, "keep one of the two");
+=======
+                let first = first_header(source, spot).or_else(|| first_key(&tree, key, span.start).map(|s| source.spot(s)));
+                let what = format!("the key `{}` is there twice", name(key.trim_matches(['"', '\''])));
+                let problem = Diagnostic::error(&source.file, spot, "", what, "keep one of the two");
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
                 reader.problems.push(match first {
                     Some(first) => problem.related_to(&source.file, first, "first"),
                     None => problem,
@@ -120,6 +126,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a table apart: only keys that are known and well-formed remain.
+<<<<<<< HEAD
     pub fn section<'t>(
         &mut self,
         table: &'t DeTable<'t>,
@@ -133,12 +140,19 @@ impl<'a> Reader<'a> {
             at: at.to_owned(),
             entries: Vec::new(),
         };
+=======
+    pub fn section<'t>(&mut self, table: &'t DeTable<'t>, keys: &[&'static Key], spot: Spot, at: &str, other: &[&str]) -> Section<'t> {
+        let mut section = Section { spot, at: at.to_owned(), entries: Vec::new(), stated: Vec::new() };
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
         for (key_spot, key, node) in in_order(self.source, table) {
             let path = join(at, key);
             match keys.iter().find(|k| k.name == key) {
                 Some(known) => {
+                    section.stated.push(known.name);
                     if self.check(node, &known.ty, key_spot, &path) {
-                        section.entries.push((known.name, key_spot, node));
+                        let inside = matches!(known.ty, Ty::Table(_) | Ty::Map(_) | Ty::Reference | Ty::List(&Ty::Kinds(_)));
+                        let spot = if inside { key_spot } else { self.spot(node) };
+                        section.entries.push((known.name, spot, node));
                     }
                 }
                 None => self.unknown(key_spot, key, node, keys, at, other),
@@ -196,12 +210,19 @@ impl<'a> Reader<'a> {
             return None;
         };
         if let Some(planned) = kinds.planned.iter().find(|k| **k == word) {
+<<<<<<< HEAD
             self.error(
                 kind_spot,
                 &path,
                 format!("the {} kind \"{planned}\" is not built in", kinds.noun),
                 format!("this build has {list}"),
             );
+=======
+            self.error(kind_spot, &path, format!("the {} kind \"{planned}\" is not built in", kinds.noun), format!("this build has {list}"));
+            for (spot, key, node) in in_order(self.source, table).into_iter().filter(|(_, key, node)| is_secret(key, node)) {
+                self.unknown(spot, key, node, &[], at, &[]);
+            }
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
             return None;
         }
         let Some((known, _)) = kinds.built.iter().find(|(k, _)| *k == word) else {
@@ -226,6 +247,7 @@ impl<'a> Reader<'a> {
         Some((known, self.section(table, &keys, spot, at, &elsewhere)))
     }
 
+<<<<<<< HEAD
     fn unknown(
         &mut self,
         spot: Spot,
@@ -251,6 +273,16 @@ impl<'a> Reader<'a> {
             format!(" in {at}")
         };
         let list = keys.iter().map(|k| k.name).collect::<Vec<_>>().join(", ");
+=======
+    fn unknown(&mut self, spot: Spot, key: &str, node: Node<'_>, keys: &[&'static Key], at: &str, elsewhere: &[&str]) {
+        if is_secret(key, node) {
+            let help = "take the value out of this file and change it; keyrota keeps values in a provider";
+            return self.error(spot, &join(at, key), "a secret value may not stand in a file", help);
+        }
+        let in_section = if at.is_empty() { String::new() } else { format!(" in {at}") };
+        let offered = || keys.iter().filter(|k| !matches!(k.ty, Ty::NotBuiltIn)).map(|k| k.name);
+        let list = offered().collect::<Vec<_>>().join(", ");
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
         if elsewhere.contains(&key) {
             let what = format!("`{key}` does not apply to this kind{in_section}");
             return self.error(
@@ -260,7 +292,7 @@ impl<'a> Reader<'a> {
                 format!("remove it; here may stand: {list}"),
             );
         }
-        let guess = did_you_mean(key, keys.iter().map(|k| k.name));
+        let guess = did_you_mean(key, offered());
         let what = format!("unknown key `{}`{in_section}", name(key));
         self.error(
             spot,
@@ -442,6 +474,8 @@ pub struct Section<'t> {
     /// Its path, as `secrets.name`.
     pub at: String,
     entries: Vec<(&'static str, Spot, Node<'t>)>,
+    /// All known keys, sound or not: what is wrong is not missing too.
+    stated: Vec<&'static str>,
 }
 
 impl<'t> Section<'t> {
@@ -462,6 +496,12 @@ impl<'t> Section<'t> {
             .filter(|(key, ..)| applies(key) && self.get(key).is_none());
         let taken: Vec<_> = taken.copied().collect();
         self.entries.extend(taken);
+        self.stated.extend(other.stated.iter().filter(|key| applies(key)));
+    }
+
+    /// Whether a key is there, sound or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.stated.contains(&key)
     }
 
     /// Where a key stands; the table, if it has no such key.
@@ -546,12 +586,21 @@ pub fn shown(word: &str) -> String {
     }
 }
 
-/// A remedy that begins with the best guess.
+/// The best guess, or else what can be written.
 pub fn meant(guess: Option<&str>, otherwise: &str) -> String {
+<<<<<<< HEAD
     guess.map_or_else(
         || otherwise.to_owned(),
         |guess| format!("did you mean \"{guess}\"? {otherwise}"),
     )
+=======
+    guess.map_or_else(|| otherwise.to_owned(), |guess| format!("did you mean \"{guess}\"?"))
+}
+
+/// Text at a key that is called like a secret.
+fn is_secret(key: &str, node: Node<'_>) -> bool {
+    words::names_a_secret(key) && node.get_ref().is_str()
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
 }
 
 fn article(type_name: &str) -> String {
@@ -560,6 +609,14 @@ fn article(type_name: &str) -> String {
         t if t.starts_with(['a', 'i']) => format!("an {t}"),
         t => format!("a {t}"),
     }
+}
+
+/// For a repeated `[header]`: the first line that says the same.
+fn first_header(source: &Source, spot: Spot) -> Option<Spot> {
+    let header = source.line(spot.line).0.trim();
+    let same = (1..spot.line).find(|line| header.starts_with('[') && source.line(*line).0.trim() == header)?;
+    let (_, first) = source.line(same);
+    Some(source.spot(first..first + header.len()))
 }
 
 /// The nearest key of this name before `end` that the tree holds.

@@ -62,7 +62,7 @@ fn secret<'t>(
 ) -> Secret {
     let kind = kinds::kind(reader, word, &section);
     let imported = section.text("origin") == Some("imported");
-    let fallback = section.get("env_fallback").is_some();
+    let fallback = section.has("env_fallback");
     let announce = match &kind {
         Kind::Jwt(jwt) => jwt.algorithm.is_asymmetric() || fallback,
         Kind::SigningKey(key) => key.verifiers == super::model::Verifiers::Fallback,

@@ -13,7 +13,7 @@ use super::keys::{self, Key};
 use super::model::{Blackout, Spot, TurnPolicy, Waits, Window};
 use super::read::{Reader, Section, join};
 use super::secret::Around;
-use super::words::write_duration;
+use super::words::{say_duration, write_duration};
 
 /// Reads everything about turns; contradictions are reported with what fits.
 pub fn policy(
@@ -33,6 +33,7 @@ pub fn policy(
     if let Some(window) = policy.window
         && policy.jitter > length(window)
     {
+<<<<<<< HEAD
         let open = write_duration(length(window));
         reader.error(
             spot,
@@ -40,6 +41,11 @@ pub fn policy(
             format!("is longer than the window, which is open for {open}"),
             format!("write at most \"{open}\""),
         );
+=======
+        let open = length(window);
+        let what = format!("is longer than the window, which is open for {}", say_duration(open));
+        reader.error(spot, &at, what, format!("write at most \"{}h\"", (open.as_secs() / 3600).max(1)));
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
     }
     let gap = policy
         .schedule
@@ -47,6 +53,7 @@ pub fn policy(
         .and_then(|text| gap(reader, s, text, around));
     let Some(gap) = gap else { return policy };
     if policy.jitter * 2 > gap {
+<<<<<<< HEAD
         let what = format!(
             "is more than half of the {} between two turns",
             write_duration(gap)
@@ -72,6 +79,15 @@ pub fn policy(
             "write \"{}\" or more, or turns that come more often",
             write_duration(gap + waits.settle + policy.jitter)
         );
+=======
+        let what = format!("is more than half of the {} between two turns", say_duration(gap));
+        reader.error(spot, &at, what, format!("write at most \"{}m\"", gap.as_secs() / 120));
+    }
+    overlap(reader, s, waits, gap, around);
+    if let Some(age) = s.duration("max_age").filter(|age| *age < gap) {
+        let what = format!("{} is shorter than the {} between two turns: it would always be exceeded", say_duration(age), say_duration(gap));
+        let help = format!("write \"{}\" or more, or turns that come more often", write_duration(gap + waits.settle + policy.jitter));
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
         reader.error(s.spot_of("max_age"), &join(&s.at, "max_age"), what, help);
     }
     policy
@@ -128,10 +144,14 @@ fn overlap(
     };
     let what = format!(
         "turns come every {}, but a rotation takes {}: settle {} + grace {}",
+<<<<<<< HEAD
         write_duration(gap),
         write_duration(length),
         write_duration(waits.settle),
         write_duration(waits.grace)
+=======
+        say_duration(gap), say_duration(length), say_duration(waits.settle), say_duration(waits.grace)
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
     );
     let help = match FITTING.iter().find(fits) {
         Some(fitting) => format!("write \"{fitting}\", or shorten what grace is made of"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::model::{Consumer, ConsumerKind, Kind, Source, Verifiers, Waits};
 use super::read::{Reader, Section, join};
-use super::words::write_duration;
+use super::words::{say_duration, write_duration};
 
 const SKEW: Duration = Duration::from_secs(60);
 
@@ -36,13 +36,14 @@ pub fn waits(
         return nothing;
     }
     check_refresh(reader, s, consumers);
-    let fallback = s.get("env_fallback").is_some();
+    let fallback = s.has("env_fallback");
     let (settle, grace) = least(kind, fallback, refresh, skew);
     let complete = s.get("refresh").is_some();
     let mut chosen = |key: &str, least: &Least| match s.duration(key) {
         Some(stated) => {
             if complete && stated < least.wait {
                 let fits = write_duration(least.wait);
+<<<<<<< HEAD
                 let what = format!(
                     "{} is shorter than {} = {fits}",
                     write_duration(stated),
@@ -54,6 +55,10 @@ pub fn waits(
                     what,
                     format!("write {key} = \"{fits}\" or more, or leave it out"),
                 );
+=======
+                let what = format!("{} is shorter than {} = {}", say_duration(stated), least.sum, say_duration(least.wait));
+                reader.error(s.spot_of(key), &join(&s.at, key), what, format!("write {key} = \"{fits}\" or more, or leave it out"));
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
             }
             (stated, Source::Stated)
         }
@@ -148,7 +153,7 @@ fn least(kind: &Kind, fallback: bool, refresh: Duration, skew: Duration) -> (Lea
 /// says itself that it has the new value.
 fn check_refresh(reader: &mut Reader<'_>, s: &Section<'_>, consumers: &[Consumer]) {
     let Some(refresh) = s.duration("refresh") else {
-        if s.get("refresh").is_none() && !reader.broken {
+        if !s.has("refresh") && !reader.broken {
             let help = "add refresh = \"10m\" here or in [defaults]: how long until every reader surely re-read a changed value";
             reader.error(s.spot, &s.at, "`refresh` is missing", help);
         }

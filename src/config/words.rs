@@ -138,15 +138,39 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
         .ok_or("is longer than twenty years")
 }
 
-/// A duration as it would be written, in the largest unit that divides it.
+/// A duration as a file would say it: one unit, rounded up where nobody counts that finely.
 pub fn write_duration(d: Duration) -> String {
+<<<<<<< HEAD
     let seconds = d.as_secs() + u64::from(d.subsec_nanos() > 0);
     let (unit, size) = UNITS
         .iter()
         .rev()
         .find(|(_, size)| seconds > 0 && seconds % size == 0)
         .unwrap_or(&UNITS[0]);
+=======
+    let mut seconds = d.as_secs() + u64::from(d.subsec_nanos() > 0);
+    for (_, size) in UNITS {
+        if seconds > 60 * size {
+            seconds = seconds.div_ceil(*size) * size;
+        }
+    }
+    let fits = |(_, size): &&(&str, u64)| seconds > 0 && seconds % size == 0;
+    let (unit, size) = UNITS.iter().rev().find(fits).unwrap_or(&UNITS[0]);
+>>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
     format!("{}{unit}", seconds / size)
+}
+
+/// A duration for people: `7d 11m`.
+pub fn say_duration(d: Duration) -> String {
+    let mut seconds = d.as_secs();
+    let mut said = Vec::new();
+    for (unit, size) in UNITS.iter().rev().skip(1).filter(|_| d.as_secs() > 0) {
+        if seconds >= *size {
+            said.push(format!("{}{unit}", seconds / size));
+            seconds %= size;
+        }
+    }
+    if said.is_empty() { "0s".to_owned() } else { said.join(" ") }
 }
 
 /// `HH:MM`; `24:00` is written `00:00`.
