@@ -77,31 +77,16 @@ impl Kinds {
     /// The keys of one kind of this build; `None` for any other word.
     pub fn keys(&self, kind: &str) -> Option<Vec<&'static Key>> {
         let (_, own) = self.built.iter().find(|(name, _)| *name == kind)?;
-        Some(
-            self.common
-                .iter()
-                .chain(own.iter().copied().flatten())
-                .collect(),
-        )
+        Some(self.common.iter().chain(own.iter().copied().flatten()).collect())
     }
 }
 
 const fn must(name: &'static str, ty: Ty, doc: &'static str) -> Key {
-    Key {
-        name,
-        ty,
-        required: true,
-        doc,
-    }
+    Key { name, ty, required: true, doc }
 }
 
 const fn may(name: &'static str, ty: Ty, doc: &'static str) -> Key {
-    Key {
-        name,
-        ty,
-        required: false,
-        doc,
-    }
+    Key { name, ty, required: false, doc }
 }
 
 const TEXTS: Ty = Ty::List(&Ty::Text);
@@ -109,114 +94,33 @@ const VARIABLES: Ty = Ty::List(&Ty::Variable);
 
 /// `schedules/<environment>.toml`.
 pub static ENVIRONMENT: &[Key] = &[
-    must(
-        "environment",
-        Ty::Text,
-        "The environment; equals the file's name.",
-    ),
-    may(
-        "timezone",
-        Ty::Text,
-        "IANA time zone of schedules, windows and blackouts; UTC when absent.",
-    ),
-    may(
-        "defaults",
-        Ty::Table(DEFAULTS),
-        "For every secret that does not say otherwise.",
-    ),
-    may(
-        "providers",
-        Ty::Map(&Ty::Kinds(&PROVIDERS)),
-        "What keeps values.",
-    ),
-    may(
-        "secrets",
-        Ty::Map(&Ty::Kinds(&SECRETS)),
-        "What is kept, changed and told.",
-    ),
-    may(
-        "env",
-        Ty::Map(&Ty::Table(BOOT)),
-        "Variables programs need that keyrota does not make.",
-    ),
-    may(
-        "programs",
-        Ty::Map(&Ty::Table(PROGRAM)),
-        "Which program may see which variables.",
-    ),
+    must("environment", Ty::Text, "The environment; equals the file's name."),
+    may("timezone", Ty::Text, "IANA time zone of schedules, windows and blackouts; UTC when absent."),
+    may("defaults", Ty::Table(DEFAULTS), "For every secret that does not say otherwise."),
+    may("providers", Ty::Map(&Ty::Kinds(&PROVIDERS)), "What keeps values."),
+    may("secrets", Ty::Map(&Ty::Kinds(&SECRETS)), "What is kept, changed and told."),
+    may("env", Ty::Map(&Ty::Table(BOOT)), "Variables programs need that keyrota does not make."),
+    may("programs", Ty::Map(&Ty::Table(PROGRAM)), "Which program may see which variables."),
 ];
 
 /// `[defaults]`.
-pub static DEFAULTS: &[Key] = &[
-    PROVIDER, PATH, SCHEDULE, NOT_BEFORE, WINDOW, BLACKOUTS, JITTER, MAX_AGE, REFRESH, SKEW,
-    SETTLE, GRACE,
-];
+pub static DEFAULTS: &[Key] = &[PROVIDER, PATH, SCHEDULE, NOT_BEFORE, WINDOW, BLACKOUTS, JITTER, MAX_AGE, REFRESH, SKEW, SETTLE, GRACE];
 
-const PROVIDER: Key = may(
-    "provider",
-    Ty::Text,
-    "The provider that keeps it; the only one when absent.",
-);
-const PATH: Key = may(
-    "path",
-    Ty::Text,
-    "Where it stands there; {environment} and {secret} are filled in.",
-);
-const SCHEDULE: Key = may(
-    "schedule",
-    Ty::Text,
-    "When its turn comes: five cron fields or @monthly; only when asked if absent.",
-);
+const PROVIDER: Key = may("provider", Ty::Text, "The provider that keeps it; the only one when absent.");
+const PATH: Key = may("path", Ty::Text, "Where it stands there; {environment} and {secret} are filled in.");
+const SCHEDULE: Key = may("schedule", Ty::Text, "When its turn comes: five cron fields or @monthly; only when asked if absent.");
 const NOT_BEFORE: Key = may("not_before", Ty::Moment, "No turn before this.");
-const WINDOW: Key = may(
-    "window",
-    Ty::Table(SPAN_OF_DAY),
-    "Rotations begin only in this part of the day.",
-);
-const BLACKOUTS: Key = may(
-    "blackouts",
-    Ty::List(&Ty::Table(SPAN_OF_TIME)),
-    "Rotations never begin in these spans.",
-);
-const JITTER: Key = may(
-    "jitter",
-    Ty::Duration,
-    "Each turn is put off by a fixed share of this.",
-);
-const MAX_AGE: Key = may(
-    "max_age",
-    Ty::Duration,
-    "Reported at 80 % of this age and at this age.",
-);
-const REFRESH: Key = may(
-    "refresh",
-    Ty::Duration,
-    "Until every reader surely re-read a changed value.",
-);
-const SKEW: Key = may(
-    "skew",
-    Ty::Duration,
-    "How far two clocks may differ; 60s when absent.",
-);
-const SETTLE: Key = may(
-    "settle",
-    Ty::Duration,
-    "From the announcement of a key until it is used; derived when absent.",
-);
-const GRACE: Key = may(
-    "grace",
-    Ty::Duration,
-    "From the switch until the old value dies; derived when absent.",
-);
+const WINDOW: Key = may("window", Ty::Table(SPAN_OF_DAY), "Rotations begin only in this part of the day.");
+const BLACKOUTS: Key = may("blackouts", Ty::List(&Ty::Table(SPAN_OF_TIME)), "Rotations never begin in these spans.");
+const JITTER: Key = may("jitter", Ty::Duration, "Each turn is put off by a fixed share of this.");
+const MAX_AGE: Key = may("max_age", Ty::Duration, "Reported at 80 % of this age and at this age.");
+const REFRESH: Key = may("refresh", Ty::Duration, "Until every reader surely re-read a changed value.");
+const SKEW: Key = may("skew", Ty::Duration, "How far two clocks may differ; 60s when absent.");
+const SETTLE: Key = may("settle", Ty::Duration, "From the announcement of a key until it is used; derived when absent.");
+const GRACE: Key = may("grace", Ty::Duration, "From the switch until the old value dies; derived when absent.");
 
-pub const SPAN_OF_DAY: &[Key] = &[
-    must("from", Ty::Clock, "First moment inside."),
-    must("to", Ty::Clock, "First moment outside."),
-];
-pub const SPAN_OF_TIME: &[Key] = &[
-    must("from", Ty::Moment, "First moment inside."),
-    must("to", Ty::Moment, "First moment outside."),
-];
+pub const SPAN_OF_DAY: &[Key] = &[must("from", Ty::Clock, "First moment inside."), must("to", Ty::Clock, "First moment outside.")];
+pub const SPAN_OF_TIME: &[Key] = &[must("from", Ty::Moment, "First moment inside."), must("to", Ty::Moment, "First moment outside.")];
 pub const CONFIRM: &[Key] = &[
     must("after", Ty::Word(&["switch"]), "After which step."),
     must("ask", Ty::Text, "What the person has to do."),
@@ -232,16 +136,8 @@ pub static PROVIDERS: Kinds = Kinds {
 
 static FILE_PROVIDER: &[Key] = &[
     must("path", Ty::Text, "The age-encrypted document."),
-    may(
-        "recipients",
-        TEXTS,
-        "Who can read it: age1…; in development the made key when absent.",
-    ),
-    may(
-        "identity",
-        Ty::Reference,
-        "The key that opens it; in development made in .keyrota/ when absent.",
-    ),
+    may("recipients", TEXTS, "Who can read it: age1…; in development the made key when absent."),
+    may("identity", Ty::Reference, "The key that opens it; in development made in .keyrota/ when absent."),
 ];
 
 /// `[secrets.*]`.
@@ -251,11 +147,7 @@ pub static SECRETS: Kinds = Kinds {
         PROVIDER,
         PATH,
         MAX_AGE,
-        may(
-            "env",
-            Ty::Either(&Ty::Variable, &Ty::Map(&Ty::Template)),
-            "The variable that shows it, or several with templates.",
-        ),
+        may("env", Ty::Either(&Ty::Variable, &Ty::Map(&Ty::Template)), "The variable that shows it, or several with templates."),
         may("copies", Ty::NotBuiltIn, "Further places."),
     ],
     built: &[
@@ -268,101 +160,37 @@ pub static SECRETS: Kinds = Kinds {
 };
 
 static JWT: &[Key] = &[
-    must(
-        "algorithm",
-        Ty::Word(&["HS256", "RS256", "ES256", "EdDSA"]),
-        "The alg of its tokens.",
-    ),
-    may(
-        "format",
-        Ty::Word(&["pem", "jwk", "raw"]),
-        "How the private key is written: pem when absent, raw for HS256.",
-    ),
-    may(
-        "bytes",
-        Ty::Count(32, 1024),
-        "Length of an HS256 key; 32 when absent.",
-    ),
-    may(
-        "bits",
-        Ty::Count(2048, 8192),
-        "Length of an RS256 key: 2048 (when absent), 3072, 4096 or 8192.",
-    ),
+    must("algorithm", Ty::Word(&["HS256", "RS256", "ES256", "EdDSA"]), "The alg of its tokens."),
+    may("format", Ty::Word(&["pem", "jwk", "raw"]), "How the private key is written: pem when absent, raw for HS256."),
+    may("bytes", Ty::Count(32, 1024), "Length of an HS256 key; 32 when absent."),
+    may("bits", Ty::Count(2048, 8192), "Length of an RS256 key: 2048 (when absent), 3072, 4096 or 8192."),
     must("token_ttl", Ty::Duration, "The longest life of a token."),
-    may(
-        "jwks_max_age",
-        Ty::Duration,
-        "How long verifiers may keep the public set; 10m when absent.",
-    ),
-    may(
-        "jwks_url",
-        Ty::Text,
-        "Where verifiers read the public set: settle begins when the kid is seen there.",
-    ),
-    may(
-        "accept_invalidation",
-        Ty::Flag,
-        "HS256 without env_fallback: living tokens die at the switch.",
-    ),
-    may(
-        "env_kid",
-        Ty::Variable,
-        "The variable that shows the key's id.",
-    ),
+    may("jwks_max_age", Ty::Duration, "How long verifiers may keep the public set; 10m when absent."),
+    may("jwks_url", Ty::Text, "Where verifiers read the public set: settle begins when the kid is seen there."),
+    may("accept_invalidation", Ty::Flag, "HS256 without env_fallback: living tokens die at the switch."),
+    may("env_kid", Ty::Variable, "The variable that shows the key's id."),
 ];
 
 static SIGNING_KEY: &[Key] = &[
-    may(
-        "bytes",
-        Ty::Count(16, 1024),
-        "Random bytes before encoding; 32 when absent.",
-    ),
-    may(
-        "encoding",
-        Ty::Word(&["hex", "base64", "base64url"]),
-        "How they are written; hex when absent.",
-    ),
+    may("bytes", Ty::Count(16, 1024), "Random bytes before encoding; 32 when absent."),
+    may("encoding", Ty::Word(&["hex", "base64", "base64url"]), "How they are written; hex when absent."),
     may("prefix", Ty::Text, "Fixed text before them."),
-    may(
-        "verifiers",
-        Ty::Word(&["fallback", "self"]),
-        "Who checks: readers of env and env_fallback, or the signer itself.",
-    ),
-    may(
-        "signature_ttl",
-        Ty::Duration,
-        "How long a signature may still be presented; 0s when absent.",
-    ),
+    may("verifiers", Ty::Word(&["fallback", "self"]), "Who checks: readers of env and env_fallback, or the signer itself."),
+    may("signature_ttl", Ty::Duration, "How long a signature may still be presented; 0s when absent."),
 ];
 
 static RANDOM: &[Key] = &[
-    may(
-        "length",
-        Ty::Count(1, 4096),
-        "Characters; 32 when absent. At least 128 bit with the alphabet.",
-    ),
-    may(
-        "alphabet",
-        Ty::Text,
-        "Characters and ranges, as in A-Za-z0-9_-; A-Za-z0-9 when absent.",
-    ),
+    may("length", Ty::Count(1, 4096), "Characters; 32 when absent. At least 128 bit with the alphabet."),
+    may("alphabet", Ty::Text, "Characters and ranges, as in A-Za-z0-9_-; A-Za-z0-9 when absent."),
 ];
 
 static EXTERNAL: &[Key] = &[
-    may(
-        "format",
-        Ty::Word(&["raw", "url", "json", "rds-json"]),
-        "What the value looks like; raw when absent.",
-    ),
+    may("format", Ty::Word(&["raw", "url", "json", "rds-json"]), "What the value looks like; raw when absent."),
     may("min_bytes", Ty::Count(1, 1_048_576), "The least length."),
 ];
 
 static FALLBACK: &[Key] = &[
-    may(
-        "env_fallback",
-        Ty::Variable,
-        "A second variable readers accept: pending, else previous, else absent.",
-    ),
+    may("env_fallback", Ty::Variable, "A second variable readers accept: pending, else previous, else absent."),
     SETTLE,
 ];
 
@@ -375,79 +203,35 @@ static ROTATED: &[Key] = &[
     REFRESH,
     SKEW,
     GRACE,
-    may(
-        "confirm",
-        Ty::Table(CONFIRM),
-        "A person must act after the switch before the grace starts.",
-    ),
-    may(
-        "origin",
-        Ty::Word(&["generated", "imported"]),
-        "imported: only its issuer makes it.",
-    ),
-    may(
-        "when_absent",
-        Ty::Word(&["create", "refuse"]),
-        "What rotate does when nothing is kept yet.",
-    ),
-    may(
-        "consumers",
-        Ty::List(&Ty::Kinds(&CONSUMERS)),
-        "Who is told, in this order.",
-    ),
+    may("confirm", Ty::Table(CONFIRM), "A person must act after the switch before the grace starts."),
+    may("origin", Ty::Word(&["generated", "imported"]), "imported: only its issuer makes it."),
+    may("when_absent", Ty::Word(&["create", "refuse"]), "What rotate does when nothing is kept yet."),
+    may("consumers", Ty::List(&Ty::Kinds(&CONSUMERS)), "Who is told, in this order."),
 ];
 
 /// `[[secrets.*.consumers]]`.
 pub static CONSUMERS: Kinds = Kinds {
     noun: "consumer",
     common: &[
-        may(
-            "required",
-            Ty::Flag,
-            "Whether the rotation waits for it; true when absent.",
-        ),
+        may("required", Ty::Flag, "Whether the rotation waits for it; true when absent."),
         may("host", Ty::Text, "Which host delivers; any when absent."),
     ],
-    built: &[
-        ("file", &[FILE]),
-        ("command", &[COMMAND]),
-        ("jwks", &[JWKS]),
-    ],
+    built: &[("file", &[FILE]), ("command", &[COMMAND]), ("jwks", &[JWKS])],
     planned: &["systemd", "webhook"],
 };
 
 static FILE: &[Key] = &[
     must("path", Ty::Text, "The file."),
-    must(
-        "format",
-        Ty::Word(&["systemd", "dotenv", "docker", "raw", "json"]),
-        "Its dialect.",
-    ),
-    may(
-        "keys",
-        Ty::Map(&Ty::Template),
-        "What is written; the secret's variables when absent.",
-    ),
+    must("format", Ty::Word(&["systemd", "dotenv", "docker", "raw", "json"]), "Its dialect."),
+    may("keys", Ty::Map(&Ty::Template), "What is written; the secret's variables when absent."),
     may("owner", Ty::Owner, "Who owns it."),
     may("mode", Ty::Mode, "Its permission bits; 0600 when absent."),
 ];
 
 static COMMAND: &[Key] = &[
-    must(
-        "argv",
-        TEXTS,
-        "The program (absolute) and its arguments; no shell.",
-    ),
-    may(
-        "timeout",
-        Ty::Duration,
-        "How long it may take; 30s when absent.",
-    ),
-    may(
-        "value",
-        Ty::Flag,
-        "Whether its standard input holds the values too.",
-    ),
+    must("argv", TEXTS, "The program (absolute) and its arguments; no shell."),
+    may("timeout", Ty::Duration, "How long it may take; 30s when absent."),
+    may("value", Ty::Flag, "Whether its standard input holds the values too."),
 ];
 
 static JWKS: &[Key] = &[
@@ -460,51 +244,20 @@ static JWKS: &[Key] = &[
 pub static BOOT: &[Key] = &[
     may("format", Ty::Word(BOOT_FORMATS), "What it looks like."),
     may("schemes", TEXTS, "Schemes a URL may have."),
-    may(
-        "min_length",
-        Ty::Count(1, 1_048_576),
-        "The least length in characters.",
-    ),
+    may("min_length", Ty::Count(1, 1_048_576), "The least length in characters."),
     may("one_of", TEXTS, "All values it may have."),
-    may(
-        "pattern",
-        Ty::Text,
-        "A regular expression the whole value matches.",
-    ),
-    may(
-        "required",
-        Ty::Flag,
-        "Whether it must be there; true when absent.",
-    ),
-    may(
-        "required_if",
-        Ty::Either(&Ty::Variable, &Ty::Table(REQUIRED_IF)),
-        "It must be there when another variable is.",
-    ),
+    may("pattern", Ty::Text, "A regular expression the whole value matches."),
+    may("required", Ty::Flag, "Whether it must be there; true when absent."),
+    may("required_if", Ty::Either(&Ty::Variable, &Ty::Table(REQUIRED_IF)), "It must be there when another variable is."),
     may("forbidden", Ty::Flag, "It must not be there."),
     may("default", Ty::Text, "Used by run when it is absent."),
 ];
 
-static BOOT_FORMATS: &[&str] = &[
-    "url",
-    "integer",
-    "boolean",
-    "port",
-    "email",
-    "hex",
-    "base64",
-    "base64url",
-    "json",
-    "jwk",
-    "pem",
-];
+static BOOT_FORMATS: &[&str] =
+    &["url", "integer", "boolean", "port", "email", "hex", "base64", "base64url", "json", "jwk", "pem"];
 pub const REQUIRED_IF: &[Key] = &[
     must("variable", Ty::Variable, "The other variable."),
-    may(
-        "equals",
-        Ty::Text,
-        "The value it has to have; any when absent.",
-    ),
+    may("equals", Ty::Text, "The value it has to have; any when absent."),
 ];
 
 /// `[programs.*]`.
@@ -513,107 +266,42 @@ pub static PROGRAM: &[Key] = &[must("env", VARIABLES, "The variables it may see.
 /// `{ credential | file | env }`; exactly one.
 pub static REFERENCE: &[Key] = &[
     may("credential", Ty::Text, "A file in $CREDENTIALS_DIRECTORY."),
-    may(
-        "file",
-        Ty::Text,
-        "A file of mode 0600 or 0400 with the right owner.",
-    ),
+    may("file", Ty::Text, "A file of mode 0600 or 0400 with the right owner."),
     may("env", Ty::Variable, "An environment variable."),
 ];
 
 /// `keyrota.toml`.
 pub static HOST: &[Key] = &[
-    may(
-        "host",
-        Ty::Text,
-        "This host's name; the machine's when absent.",
-    ),
+    may("host", Ty::Text, "This host's name; the machine's when absent."),
     may("schedules", Ty::Text, "The directory of the schedules."),
-    may(
-        "state",
-        Ty::Text,
-        "A path, or a postgres:// URL without a password.",
-    ),
-    may(
-        "state_password",
-        Ty::Reference,
-        "The state database's password.",
-    ),
-    may(
-        "state_ca_file",
-        Ty::Text,
-        "The authorities that may vouch for the state database.",
-    ),
+    may("state", Ty::Text, "A path, or a postgres:// URL without a password."),
+    may("state_password", Ty::Reference, "The state database's password."),
+    may("state_ca_file", Ty::Text, "The authorities that may vouch for the state database."),
     may("keys", Ty::Reference, "The seed of this host's keys."),
-    may(
-        "checkpoints",
-        Ty::Text,
-        "The directory for checkpoints outside the state.",
-    ),
-    may(
-        "server",
-        Ty::NotBuiltIn,
-        "Health, metrics and the public key set.",
-    ),
+    may("checkpoints", Ty::Text, "The directory for checkpoints outside the state."),
+    may("server", Ty::NotBuiltIn, "Health, metrics and the public key set."),
     may("alerts", Ty::NotBuiltIn, "What pages a person."),
 ];
 
 /// All words a file may hold as a value: they are ours, so they may be shown.
 pub fn words() -> impl Iterator<Item = &'static str> {
     let kinds = [&PROVIDERS, &SECRETS, &CONSUMERS];
-    let names = kinds
-        .into_iter()
-        .flat_map(|k| k.names().chain(k.planned.iter().copied()));
-    let tables = kinds.into_iter().flat_map(|k| {
-        k.built
-            .iter()
-            .flat_map(|(_, keys)| keys.iter().copied().flatten())
+    let names = kinds.into_iter().flat_map(|k| k.names().chain(k.planned.iter().copied()));
+    let tables = kinds.into_iter().flat_map(|k| k.built.iter().flat_map(|(_, keys)| keys.iter().copied().flatten()));
+    let values = tables.chain(CONFIRM).chain(BOOT).filter_map(|key| match key.ty {
+        Ty::Word(words) => Some(words.iter().copied()),
+        _ => None,
     });
-    let values = tables
-        .chain(CONFIRM)
-        .chain(BOOT)
-        .filter_map(|key| match key.ty {
-            Ty::Word(words) => Some(words.iter().copied()),
-            _ => None,
-        });
-    let spelt = [
-        "development",
-        "staging",
-        "production",
-        "@hourly",
-        "@daily",
-        "@midnight",
-        "@weekly",
-        "@monthly",
-        "@yearly",
-        "@annually",
-    ];
-    names
-        .chain(values.flatten())
-        .chain(spelt)
-        .chain(["true", "false", "UTC"])
+    let spelt = ["development", "staging", "production", "@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
+    names.chain(values.flatten()).chain(spelt).chain(["true", "false", "UTC"])
 }
 
 /// Whether a template is made of `{fields}` alone.
 pub fn is_field_only(text: &str) -> bool {
     let mut rest = text;
     while let Some(inner) = rest.strip_prefix('{') {
-        let Some((field, after)) = inner.split_once('}') else {
-            return false;
-        };
-        if ![
-            "value",
-            "kid",
-            "fallback",
-            "username",
-            "password",
-            "host",
-            "port",
-            "environment",
-            "secret",
-        ]
-        .contains(&field)
-        {
+        let Some((field, after)) = inner.split_once('}') else { return false };
+        if !["value", "kid", "fallback", "username", "password", "host", "port", "environment", "secret"].contains(&field) {
             return false;
         }
         rest = after;

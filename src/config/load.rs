@@ -27,9 +27,7 @@ pub struct Loaded {
 impl Loaded {
     /// Whether anything is an error.
     pub fn has_errors(&self) -> bool {
-        self.diagnostics
-            .iter()
-            .any(|d| d.severity == Severity::Error)
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
     }
 }
 
@@ -46,23 +44,13 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
         }
     };
     let root = root_of(directory);
-    let asked =
-        |environment: &str| names.is_none_or(|names| names.iter().any(|n| n == environment));
+    let asked = |environment: &str| names.is_none_or(|names| names.iter().any(|n| n == environment));
     let mut environments = Vec::new();
     let mut problems = Vec::new();
     for (stem, file) in &files {
         if !is_name(stem) {
             let help = "name it after its environment: a-z, 0-9, - and _, as in production.toml";
-            problems.push((
-                stem.clone(),
-                Diagnostic::error(
-                    file,
-                    Spot::default(),
-                    "",
-                    "is not the name of an environment",
-                    help,
-                ),
-            ));
+            problems.push((stem.clone(), Diagnostic::error(file, Spot::default(), "", "is not the name of an environment", help)));
             continue;
         }
         match Source::read(file) {
@@ -75,62 +63,25 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
             }
         }
     }
-    let mut told: Vec<Diagnostic> = problems
-        .into_iter()
-        .filter(|(stem, _)| asked(stem))
-        .map(|(_, p)| p)
-        .collect();
-    let concerns = |file: &Path| {
-        environments
-            .iter()
-            .any(|e| e.file == file && asked(&e.name))
-    };
-    let shared = cross::places(&environments)
-        .into_iter()
-        .filter(|d| concerns(&d.file) || d.related.as_ref().is_some_and(|r| concerns(&r.file)));
+    let mut told: Vec<Diagnostic> = problems.into_iter().filter(|(stem, _)| asked(stem)).map(|(_, p)| p).collect();
+    let concerns = |file: &Path| environments.iter().any(|e| e.file == file && asked(&e.name));
+    let shared = cross::places(&environments).into_iter().filter(|d| concerns(&d.file) || d.related.as_ref().is_some_and(|r| concerns(&r.file)));
     told.extend(shared);
     if names.is_none() {
         told.extend(cross::missing_variables(&environments));
     }
     let stems: Vec<&str> = files.iter().map(|(stem, _)| stem.as_str()).collect();
-    for wanted in names
-        .unwrap_or_default()
-        .iter()
-        .filter(|n| !stems.contains(&n.as_str()))
-    {
+    for wanted in names.unwrap_or_default().iter().filter(|n| !stems.contains(&n.as_str())) {
         let what = format!("has no schedule for the environment {}", name(wanted));
-        let list = if stems.is_empty() {
-            "there is none yet: keyrota init writes one".to_owned()
-        } else {
-            format!("there are: {}", stems.join(", "))
-        };
-        told.push(Diagnostic::error(
-            directory,
-            Spot::default(),
-            "",
-            what,
-            meant(did_you_mean(wanted, stems.iter().copied()), &list),
-        ));
+        let list = if stems.is_empty() { "there is none yet: keyrota init writes one".to_owned() } else { format!("there are: {}", stems.join(", ")) };
+        told.push(Diagnostic::error(directory, Spot::default(), "", what, meant(did_you_mean(wanted, stems.iter().copied()), &list)));
     }
-    told.sort_by(|a, b| {
-        (&a.file, a.spot.start, a.spot.line, a.severity).cmp(&(
-            &b.file,
-            b.spot.start,
-            b.spot.line,
-            b.severity,
-        ))
-    });
+    told.sort_by(|a, b| (&a.file, a.spot.start, a.spot.line, a.severity).cmp(&(&b.file, b.spot.start, b.spot.line, b.severity)));
     told.dedup();
     let broken = |e: &Environment| {
-        told.iter().any(|d| {
-            d.severity == Severity::Error
-                && (d.file == e.file || d.related.as_ref().is_some_and(|r| r.file == e.file))
-        })
+        told.iter().any(|d| d.severity == Severity::Error && (d.file == e.file || d.related.as_ref().is_some_and(|r| r.file == e.file)))
     };
-    loaded.environments = environments
-        .into_iter()
-        .filter(|e| asked(&e.name) && !broken(e))
-        .collect();
+    loaded.environments = environments.into_iter().filter(|e| asked(&e.name) && !broken(e)).collect();
     loaded.diagnostics = told;
     loaded
 }
@@ -139,13 +90,7 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
 fn schedule_files(directory: &Path) -> Result<Vec<(String, PathBuf)>, Diagnostic> {
     let unreadable = || {
         let help = "say where the schedules are: --schedules DIR, KEYROTA_SCHEDULES, or schedules in keyrota.toml";
-        Diagnostic::error(
-            directory,
-            Spot::default(),
-            "",
-            "is not a directory that can be read",
-            help,
-        )
+        Diagnostic::error(directory, Spot::default(), "", "is not a directory that can be read", help)
     };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(|_| unreadable())? {
@@ -164,7 +109,5 @@ fn schedule_files(directory: &Path) -> Result<Vec<(String, PathBuf)>, Diagnostic
 /// The parent of the schedules directory, absolute, without following links.
 fn root_of(directory: &Path) -> PathBuf {
     let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-    absolute
-        .parent()
-        .map_or_else(|| absolute.clone(), Path::to_owned)
+    absolute.parent().map_or_else(|| absolute.clone(), Path::to_owned)
 }

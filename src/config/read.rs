@@ -35,30 +35,16 @@ impl<'a> Reader<'a> {
     pub fn open(source: &'a Source) -> (Self, DeTable<'a>) {
         let (tree, errors) = DeTable::parse_recoverable(&source.text);
         let tree = tree.into_inner();
-        let mut reader = Self {
-            source,
-            problems: Vec::new(),
-            broken: false,
-        };
+        let mut reader = Self { source, problems: Vec::new(), broken: false };
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             let spot = source.spot(span.clone());
             // The parser's messages are fixed text; they never hold any of the file.
             if error.message() == "duplicate key" {
                 let key = source.text.get(span.clone()).unwrap_or_default();
-<<<<<<< HEAD
-                let first = first_key(&tree, key, span.start).map(|s| source.spot(s));
-                let what = format!(
-                    "the key `{}` is there twice",
-                    name(key.trim_matches(['"', '\'']))
-                );
-                let problem =
-                    Diagnostic::error(&source.file, spot, "", what, "keep one of the two");
-=======
                 let first = first_header(source, spot).or_else(|| first_key(&tree, key, span.start).map(|s| source.spot(s)));
                 let what = format!("the key `{}` is there twice", name(key.trim_matches(['"', '\''])));
                 let problem = Diagnostic::error(&source.file, spot, "", what, "keep one of the two");
->>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
                 reader.problems.push(match first {
                     Some(first) => problem.related_to(&source.file, first, "first"),
                     None => problem,
@@ -66,26 +52,14 @@ impl<'a> Reader<'a> {
             } else {
                 reader.broken = true;
                 let what = format!("not TOML: {}", error.message());
-                reader.problems.push(Diagnostic::error(
-                    &source.file,
-                    spot,
-                    "",
-                    what,
-                    "correct the syntax here; text needs quotes",
-                ));
+                reader.problems.push(Diagnostic::error(&source.file, spot, "", what, "correct the syntax here; text needs quotes"));
             }
         }
         (reader, tree)
     }
 
     /// Adds a problem.
-    pub fn error(
-        &mut self,
-        spot: Spot,
-        at: &str,
-        what: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    pub fn error(&mut self, spot: Spot, at: &str, what: impl Into<String>, help: impl Into<String>) {
         self.push(Diagnostic::error(&self.source.file, spot, at, what, help));
     }
 
@@ -95,22 +69,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds a contradiction between two places of this file.
-    pub fn clash(
-        &mut self,
-        spot: Spot,
-        at: &str,
-        what: impl Into<String>,
-        help: &str,
-        other: Spot,
-        other_what: &str,
-    ) {
-        self.push(
-            Diagnostic::error(&self.source.file, spot, at, what, help).related_to(
-                &self.source.file,
-                other,
-                other_what,
-            ),
-        );
+    pub fn clash(&mut self, spot: Spot, at: &str, what: impl Into<String>, help: &str, other: Spot, other_what: &str) {
+        self.push(Diagnostic::error(&self.source.file, spot, at, what, help).related_to(&self.source.file, other, other_what));
     }
 
     /// Adds a problem unless there are too many already.
@@ -126,24 +86,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a table apart: only keys that are known and well-formed remain.
-<<<<<<< HEAD
-    pub fn section<'t>(
-        &mut self,
-        table: &'t DeTable<'t>,
-        keys: &[&'static Key],
-        spot: Spot,
-        at: &str,
-        other: &[&str],
-    ) -> Section<'t> {
-        let mut section = Section {
-            spot,
-            at: at.to_owned(),
-            entries: Vec::new(),
-        };
-=======
     pub fn section<'t>(&mut self, table: &'t DeTable<'t>, keys: &[&'static Key], spot: Spot, at: &str, other: &[&str]) -> Section<'t> {
         let mut section = Section { spot, at: at.to_owned(), entries: Vec::new(), stated: Vec::new() };
->>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
         for (key_spot, key, node) in in_order(self.source, table) {
             let path = join(at, key);
             match keys.iter().find(|k| k.name == key) {
@@ -158,122 +102,47 @@ impl<'a> Reader<'a> {
                 None => self.unknown(key_spot, key, node, keys, at, other),
             }
         }
-        for key in keys
-            .iter()
-            .filter(|k| k.required && !table.contains_key(k.name))
-        {
+        for key in keys.iter().filter(|k| k.required && !table.contains_key(k.name)) {
             if !self.broken {
-                self.error(
-                    spot,
-                    at,
-                    format!("`{}` is missing", key.name),
-                    format!(
-                        "add {} = {}: {}",
-                        key.name,
-                        words::example(&key.ty),
-                        key.doc
-                    ),
-                );
+                self.error(spot, at, format!("`{}` is missing", key.name), format!("add {} = {}: {}", key.name, words::example(&key.ty), key.doc));
             }
         }
         section
     }
 
     /// Takes a table apart by its `kind`; `None` if that is missing, unknown or not built in.
-    pub fn kind<'t>(
-        &mut self,
-        table: &'t DeTable<'t>,
-        kinds: &Kinds,
-        spot: Spot,
-        at: &str,
-    ) -> Option<(&'static str, Section<'t>)> {
+    pub fn kind<'t>(&mut self, table: &'t DeTable<'t>, kinds: &Kinds, spot: Spot, at: &str) -> Option<(&'static str, Section<'t>)> {
         let list = kinds.names().collect::<Vec<_>>().join(", ");
         let Some(node) = table.get("kind") else {
             if !self.broken {
-                self.error(
-                    spot,
-                    at,
-                    "`kind` is missing",
-                    format!("add kind = …: one of {list}"),
-                );
+                self.error(spot, at, "`kind` is missing", format!("add kind = …: one of {list}"));
             }
             return None;
         };
         let (kind_spot, path) = (self.spot(node), join(at, "kind"));
         let Some(word) = node.get_ref().as_str() else {
-            self.error(
-                kind_spot,
-                &path,
-                "has to be text",
-                format!("write one of {list}"),
-            );
+            self.error(kind_spot, &path, "has to be text", format!("write one of {list}"));
             return None;
         };
         if let Some(planned) = kinds.planned.iter().find(|k| **k == word) {
-<<<<<<< HEAD
-            self.error(
-                kind_spot,
-                &path,
-                format!("the {} kind \"{planned}\" is not built in", kinds.noun),
-                format!("this build has {list}"),
-            );
-=======
             self.error(kind_spot, &path, format!("the {} kind \"{planned}\" is not built in", kinds.noun), format!("this build has {list}"));
             for (spot, key, node) in in_order(self.source, table).into_iter().filter(|(_, key, node)| is_secret(key, node)) {
                 self.unknown(spot, key, node, &[], at, &[]);
             }
->>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
             return None;
         }
         let Some((known, _)) = kinds.built.iter().find(|(k, _)| *k == word) else {
             let guess = did_you_mean(word, kinds.names().chain(kinds.planned.iter().copied()));
             let what = format!("there is no {} kind {}", kinds.noun, shown(word));
-            self.error(
-                kind_spot,
-                &path,
-                what,
-                meant(guess, &format!("this build has {list}")),
-            );
+            self.error(kind_spot, &path, what, meant(guess, &format!("this build has {list}")));
             return None;
         };
         let mut keys = kinds.keys(known)?;
         keys.push(&KIND);
-        let elsewhere: Vec<&str> = kinds
-            .names()
-            .filter_map(|k| kinds.keys(k))
-            .flatten()
-            .map(|k| k.name)
-            .collect();
+        let elsewhere: Vec<&str> = kinds.names().filter_map(|k| kinds.keys(k)).flatten().map(|k| k.name).collect();
         Some((known, self.section(table, &keys, spot, at, &elsewhere)))
     }
 
-<<<<<<< HEAD
-    fn unknown(
-        &mut self,
-        spot: Spot,
-        key: &str,
-        node: Node<'_>,
-        keys: &[&'static Key],
-        at: &str,
-        elsewhere: &[&str],
-    ) {
-        if words::names_a_secret(key) && node.get_ref().is_str() {
-            let help =
-                "take the value out of this file and change it; keyrota keeps values in a provider";
-            return self.error(
-                spot,
-                &join(at, key),
-                "a secret value may not stand in a file",
-                help,
-            );
-        }
-        let in_section = if at.is_empty() {
-            String::new()
-        } else {
-            format!(" in {at}")
-        };
-        let list = keys.iter().map(|k| k.name).collect::<Vec<_>>().join(", ");
-=======
     fn unknown(&mut self, spot: Spot, key: &str, node: Node<'_>, keys: &[&'static Key], at: &str, elsewhere: &[&str]) {
         if is_secret(key, node) {
             let help = "take the value out of this file and change it; keyrota keeps values in a provider";
@@ -282,24 +151,13 @@ impl<'a> Reader<'a> {
         let in_section = if at.is_empty() { String::new() } else { format!(" in {at}") };
         let offered = || keys.iter().filter(|k| !matches!(k.ty, Ty::NotBuiltIn)).map(|k| k.name);
         let list = offered().collect::<Vec<_>>().join(", ");
->>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
         if elsewhere.contains(&key) {
             let what = format!("`{key}` does not apply to this kind{in_section}");
-            return self.error(
-                spot,
-                &join(at, key),
-                what,
-                format!("remove it; here may stand: {list}"),
-            );
+            return self.error(spot, &join(at, key), what, format!("remove it; here may stand: {list}"));
         }
         let guess = did_you_mean(key, offered());
         let what = format!("unknown key `{}`{in_section}", name(key));
-        self.error(
-            spot,
-            &join(at, key),
-            what,
-            meant(guess, &format!("here may stand: {list}")),
-        );
+        self.error(spot, &join(at, key), what, meant(guess, &format!("here may stand: {list}")));
     }
 
     /// Whether a value has the type; what has not is reported.
@@ -308,12 +166,7 @@ impl<'a> Reader<'a> {
         let value = node.get_ref();
         let wrong = match (ty, value) {
             (Ty::NotBuiltIn, _) => {
-                self.error(
-                    key_spot,
-                    at,
-                    "is not built in",
-                    "remove it; this build does without",
-                );
+                self.error(key_spot, at, "is not built in", "remove it; this build does without");
                 return false;
             }
             (Ty::Count(min, max), DeValue::Integer(n)) => {
@@ -321,17 +174,8 @@ impl<'a> Reader<'a> {
                 if number.is_some_and(|n| (*min..=*max).contains(&n)) {
                     return true;
                 }
-                let what = if number.is_some_and(|n| n < *min) {
-                    format!("is less than {min}")
-                } else {
-                    format!("is not a number from {min} to {max}")
-                };
-                self.error(
-                    spot,
-                    at,
-                    what,
-                    format!("write a number from {min} to {max}"),
-                );
+                let what = if number.is_some_and(|n| n < *min) { format!("is less than {min}") } else { format!("is not a number from {min} to {max}") };
+                self.error(spot, at, what, format!("write a number from {min} to {max}"));
                 return false;
             }
             (Ty::Flag, DeValue::Boolean(_)) => return true,
@@ -342,11 +186,7 @@ impl<'a> Reader<'a> {
                 let mut sound = true;
                 for (i, item) in items.iter().enumerate() {
                     let path = format!("{at}[{i}]");
-                    sound &= if deep {
-                        self.is_table(item, &path)
-                    } else {
-                        self.check(item, of, key_spot, &path)
-                    };
+                    sound &= if deep { self.is_table(item, &path) } else { self.check(item, of, key_spot, &path) };
                 }
                 return sound;
             }
@@ -362,12 +202,8 @@ impl<'a> Reader<'a> {
                 // One bad entry does not hide the others.
                 return sound || matches!(of, Ty::Kinds(_) | Ty::Table(_));
             }
-            (Ty::Either(text, _), DeValue::String(_)) => {
-                return self.check(node, text, key_spot, at);
-            }
-            (Ty::Either(_, table), DeValue::Table(_)) => {
-                return self.check(node, table, key_spot, at);
-            }
+            (Ty::Either(text, _), DeValue::String(_)) => return self.check(node, text, key_spot, at),
+            (Ty::Either(_, table), DeValue::Table(_)) => return self.check(node, table, key_spot, at),
             (Ty::Table(_) | Ty::Kinds(_) | Ty::Reference, DeValue::Table(_)) => return true,
             (Ty::Reference, DeValue::String(_)) => {
                 let what = "a sensitive input is never written here";
@@ -397,75 +233,37 @@ impl<'a> Reader<'a> {
         if node.get_ref().is_table() {
             return true;
         }
-        self.error(
-            self.spot(node),
-            at,
-            format!(
-                "has to be a table, not {}",
-                article(node.get_ref().type_str())
-            ),
-            "write a table: [name] or { key = value }",
-        );
+        self.error(self.spot(node), at, format!("has to be a table, not {}", article(node.get_ref().type_str())), "write a table: [name] or { key = value }");
         false
     }
 
     /// A reference, if exactly one of its three forms is there.
-    pub fn reference(
-        &mut self,
-        section: &Section<'_>,
-        key: &str,
-        root: &std::path::Path,
-    ) -> Option<Reference> {
+    pub fn reference(&mut self, section: &Section<'_>, key: &str, root: &std::path::Path) -> Option<Reference> {
         let (spot, node) = section.get(key)?;
         let keys: Vec<&'static Key> = REFERENCE.iter().collect();
-        let inner = self.section(
-            node.get_ref().as_table()?,
-            &keys,
-            spot,
-            &join(&section.at, key),
-            &[],
-        );
+        let inner = self.section(node.get_ref().as_table()?, &keys, spot, &join(&section.at, key), &[]);
         let found = [
-            inner
-                .text("credential")
-                .map(|t| Reference::Credential(t.to_owned())),
+            inner.text("credential").map(|t| Reference::Credential(t.to_owned())),
             inner.text("file").map(|t| Reference::File(root.join(t))),
             inner.text("env").map(|t| Reference::Env(t.to_owned())),
         ];
         let mut found = found.into_iter().flatten();
         match (found.next(), found.next()) {
-            (Some(Reference::Credential(n)), None)
-                if n.is_empty() || n.contains('/') || n.starts_with('.') =>
-            {
-                self.error(
-                    spot,
-                    &inner.at,
-                    "a credential's name has no slash in it and does not start with a dot",
-                    "write the name given to LoadCredential=",
-                );
+            (Some(Reference::Credential(n)), None) if n.is_empty() || n.contains('/') || n.starts_with('.') => {
+                self.error(spot, &inner.at, "a credential's name has no slash in it and does not start with a dot", "write the name given to LoadCredential=");
                 None
             }
             (Some(one), None) => Some(one),
             (None, _) if self.broken => None,
             _ => {
-                self.error(
-                    spot,
-                    &inner.at,
-                    "has to say exactly one of credential, file, env",
-                    "write { credential = \"name\" }",
-                );
+                self.error(spot, &inner.at, "has to say exactly one of credential, file, env", "write { credential = \"name\" }");
                 None
             }
         }
     }
 }
 
-static KIND: Key = Key {
-    name: "kind",
-    ty: Ty::Text,
-    required: true,
-    doc: "What it is.",
-};
+static KIND: Key = Key { name: "kind", ty: Ty::Text, required: true, doc: "What it is." };
 
 /// A table whose keys are known and whose values have the right type.
 pub struct Section<'t> {
@@ -481,19 +279,13 @@ pub struct Section<'t> {
 impl<'t> Section<'t> {
     /// The value of a key and where it stands.
     pub fn get(&self, key: &str) -> Option<(Spot, Node<'t>)> {
-        self.entries
-            .iter()
-            .find(|(k, ..)| *k == key)
-            .map(|(_, spot, node)| (*spot, *node))
+        self.entries.iter().find(|(k, ..)| *k == key).map(|(_, spot, node)| (*spot, *node))
     }
 
     /// Takes over what `other` says and this does not, for the keys in `allowed`.
     pub fn inherit(&mut self, other: &Self, allowed: &[&'static Key], except: &[&str]) {
         let applies = |key: &str| allowed.iter().any(|k| k.name == key) && !except.contains(&key);
-        let taken = other
-            .entries
-            .iter()
-            .filter(|(key, ..)| applies(key) && self.get(key).is_none());
+        let taken = other.entries.iter().filter(|(key, ..)| applies(key) && self.get(key).is_none());
         let taken: Vec<_> = taken.copied().collect();
         self.entries.extend(taken);
         self.stated.extend(other.stated.iter().filter(|key| applies(key)));
@@ -516,13 +308,7 @@ impl<'t> Section<'t> {
 
     /// A whole number.
     pub fn count(&self, key: &str) -> Option<u32> {
-        self.get(key)?
-            .1
-            .get_ref()
-            .as_integer()?
-            .as_str()
-            .parse()
-            .ok()
+        self.get(key)?.1.get_ref().as_integer()?.as_str().parse().ok()
     }
 
     /// A flag.
@@ -547,60 +333,36 @@ impl<'t> Section<'t> {
 
     /// A list of texts; empty if absent.
     pub fn texts(&self, key: &str) -> Vec<&'t str> {
-        let items = self
-            .get(key)
-            .and_then(|(_, node)| node.get_ref().as_array());
-        items
-            .into_iter()
-            .flatten()
-            .filter_map(|item| item.get_ref().as_str())
-            .collect()
+        let items = self.get(key).and_then(|(_, node)| node.get_ref().as_array());
+        items.into_iter().flatten().filter_map(|item| item.get_ref().as_str()).collect()
     }
 }
 
 /// The entries of a table as they stand in the file; the tree sorts them by name.
 pub fn in_order<'t>(source: &Source, table: &'t DeTable<'t>) -> Vec<(Spot, &'t str, Node<'t>)> {
-    let mut entries: Vec<_> = table
-        .iter()
-        .map(|(k, v)| (source.spot(k.span()), k.get_ref().as_ref(), v))
-        .collect();
+    let mut entries: Vec<_> = table.iter().map(|(k, v)| (source.spot(k.span()), k.get_ref().as_ref(), v)).collect();
     entries.sort_by_key(|(spot, ..)| spot.start);
     entries
 }
 
 /// `a.b`, with names that must not be repeated left out.
 pub fn join(at: &str, key: &str) -> String {
-    if at.is_empty() {
-        name(key)
-    } else {
-        format!("{at}.{}", name(key))
-    }
+    if at.is_empty() { name(key) } else { format!("{at}.{}", name(key)) }
 }
 
 /// A word in quotes if it may be shown.
 pub fn shown(word: &str) -> String {
-    if is_plain(word) {
-        format!("\"{word}\"")
-    } else {
-        "of this name".to_owned()
-    }
+    if is_plain(word) { format!("\"{word}\"") } else { "of this name".to_owned() }
 }
 
 /// The best guess, or else what can be written.
 pub fn meant(guess: Option<&str>, otherwise: &str) -> String {
-<<<<<<< HEAD
-    guess.map_or_else(
-        || otherwise.to_owned(),
-        |guess| format!("did you mean \"{guess}\"? {otherwise}"),
-    )
-=======
     guess.map_or_else(|| otherwise.to_owned(), |guess| format!("did you mean \"{guess}\"?"))
 }
 
 /// Text at a key that is called like a secret.
 fn is_secret(key: &str, node: Node<'_>) -> bool {
     words::names_a_secret(key) && node.get_ref().is_str()
->>>>>>> a5706fbf4289930dd5ab1da49a3e0c8c5aabdc8d
 }
 
 fn article(type_name: &str) -> String {
@@ -626,17 +388,11 @@ fn first_key(table: &DeTable<'_>, key: &str, end: usize) -> Option<std::ops::Ran
     for (k, v) in table {
         let below = match v.get_ref() {
             DeValue::Table(t) => first_key(t, key, end),
-            DeValue::Array(items) => items
-                .iter()
-                .filter_map(|i| first_key(i.get_ref().as_table()?, key, end))
-                .max_by_key(|s| s.start),
+            DeValue::Array(items) => items.iter().filter_map(|i| first_key(i.get_ref().as_table()?, key, end)).max_by_key(|s| s.start),
             _ => None,
         };
         let here = (k.get_ref() == key && k.span().start < end).then(|| k.span());
-        best = [best, below, here]
-            .into_iter()
-            .flatten()
-            .max_by_key(|s| s.start);
+        best = [best, below, here].into_iter().flatten().max_by_key(|s| s.start);
     }
     best
 }
