@@ -1,1 +1,33 @@
-//! consumers: to be written
+//! Consumers are told of new, pending and withdrawn values: one file per kind.
+//!
+//! # Layout
+//! - [`file`]: environment files and files that hold one value; [`jwks`]: the public key set
+//! - [`command`]: a program of the administrator's
+//! - `envfile`, `jsonfile`: edits of a text that leave everything else as it was, pure
+//! - `owner`: user and group names; `group`: a child with all that it starts; `scrub`: what
+//!   a child says, without values
+
+pub mod command;
+mod envfile;
+pub mod file;
+mod group;
+mod jsonfile;
+pub mod jwks;
+mod owner;
+mod scrub;
+
+#[cfg(test)]
+mod testing;
+
+use keyrota_contract::DeliveryError;
+
+use keyrota_local::FileError;
+
+/// A file that was not written: somebody must change something, unless it may pass by itself.
+fn file_failed(e: FileError) -> DeliveryError {
+    if e.may_pass() {
+        DeliveryError::Retry(e.sentence())
+    } else {
+        DeliveryError::Refused(e.sentence())
+    }
+}

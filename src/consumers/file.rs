@@ -1,0 +1,288 @@
+//! Files that programs read: environment files, JSON objects, files that hold one value.
+//!
+//! Only the variables of the delivery change; what else stands in the file survives byte for byte
+//! (see `envfile` and `jsonfile` for the exact forms). The file is replaced whole, so that whoever
+//! reads it, at any moment, sees all of the old content or all of the new.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyrota_contract::{Ack, Consumer, Delivery, DeliveryError, Variable};
+use rustix::fs::FlockOperation;
+use zeroize::Zeroizing;
+
+use super::envfile::{self, Dialect};
+use super::owner::Owner;
+use super::{file_failed, jsonfile};
+use keyrota_local::FileError;
+use keyrota_local::atomic::{self, Options};
+
+/// What stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For `EnvironmentFile=`.
+    Systemd,
+    /// For shells and dotenv libraries.
+    Dotenv,
+    /// For `docker run --env-file`, which knows no quotes: values of one line only.
+    Docker,
+    /// The one value and nothing else, without a line break behind it.
+    Raw,
+    /// One JSON object of texts.
+    Json,
+}
+
+/// Where and how a file is written.
+#[derive(Debug, Clone)]
+pub struct FileConfig {
+    /// Absolute; its directory exists.
+    pub path: PathBuf,
+    /// What stands in it.
+    pub format: Format,
+    /// Permission bits; nobody but owner and group may have any.
+    pub mode: u32,
+    /// `user`, `user:group` or numbers; `None`: as the file is, else whoever runs keyrota.
+    pub owner: Option<String>,
+    /// Whether the secret's values have several lines (PEM), so that a format that cannot hold
+    /// them is refused before anything is made.
+    pub multi_line: bool,
+}
+
+/// Writes values into a file.
+#[derive(Debug)]
+pub struct FileConsumer {
+    config: FileConfig,
+    owner: Option<Owner>,
+}
+
+impl FileConsumer {
+    /// A consumer; whether it can write shows in its preflight.
+    ///
+    /// # Errors
+    /// A sentence about the configuration: a relative path, a mode that lets everybody read, an
+    /// owner that is not `user` or `user:group`.
+    pub fn new(config: FileConfig) -> Result<Self, &'static str> {
+        if !config.path.is_absolute() || config.path.file_name().is_none() {
+            return Err("the path of a file consumer is absolute and names a file");
+        }
+        if config.mode & !0o770 != 0 || config.mode & 0o400 == 0 {
+            return Err(
+                "the mode of a file with values is 0600, or 0640 for a group; nothing for others",
+            );
+        }
+        let owner = match &config.owner {
+            None => None,
+            Some(text) => Some(Owner::parse(text).ok_or("owner is \"user\" or \"user:group\"")?),
+        };
+        Ok(Self { config, owner })
+    }
+
+    fn owner(&self) -> Result<Option<(u32, u32)>, DeliveryError> {
+        let Some(owner) = &self.owner else {
+            return Ok(None);
+        };
+        owner.resolve().map(Some).ok_or(DeliveryError::Refused(
+            "the owner is not in /etc/passwd or /etc/group; make the user, or state numbers",
+        ))
+    }
+
+    /// The new content; `None` for a file that is not to be there.
+    fn render(
+        &self,
+        old: Option<&[u8]>,
+        variables: &[Variable],
+    ) -> Result<Option<Content>, DeliveryError> {
+        if let Format::Raw = self.config.format {
+            let [variable] = variables else {
+                return Err(DeliveryError::Refused(
+                    "a raw file holds one value; name one variable in keys",
+                ));
+            };
+            let copy = |bytes: &[u8]| Zeroizing::new(bytes.to_vec());
+            return Ok(variable.value.as_ref().map(|value| value.expose_to(copy)));
+        }
+        if old.is_none() && variables.iter().all(|v| v.value.is_none()) {
+            return Ok(None);
+        }
+        let mut content = Zeroizing::new(old.unwrap_or_default().to_vec());
+        for Variable { name, value } in variables {
+            content = match value {
+                None => self.set(&content, name, None),
+                Some(value) => value.expose_to(|bytes| self.set(&content, name, Some(bytes))),
+            }
+            .map_err(DeliveryError::Refused)?;
+        }
+        Ok(Some(content))
+    }
+
+    fn set(
+        &self,
+        content: &[u8],
+        name: &str,
+        value: Option<&[u8]>,
+    ) -> Result<Content, &'static str> {
+        match dialect(self.config.format) {
+            Some(dialect) => envfile::set(dialect, content, name, value).map_err(|e| e.sentence()),
+            None => {
+                let text = value.map(std::str::from_utf8).transpose();
+                let text =
+                    text.map_err(|_| "the value is not UTF-8 text, which is all JSON can hold")?;
+                jsonfile::set(content, name, text).map_err(|e| e.sentence())
+            }
+        }
+    }
+
+    /// Whether what stands there can be edited.
+    fn check(&self, old: &[u8]) -> Result<(), &'static str> {
+        match (self.config.format, dialect(self.config.format)) {
+            (Format::Raw, _) => Ok(()),
+            (_, Some(dialect)) => envfile::check(dialect, old).map_err(|e| e.sentence()),
+            (_, None) => jsonfile::check(old).map_err(|e| e.sentence()),
+        }
+    }
+}
+
+#[async_trait]
+impl Consumer for FileConsumer {
+    async fn preflight(&self) -> Result<(), DeliveryError> {
+        if self.config.multi_line && self.config.format == Format::Docker {
+            return Err(DeliveryError::Refused(
+                envfile::EditError::LineBreak.sentence(),
+            ));
+        }
+        if let Some((uid, _)) = self.owner()? {
+            let me = rustix::process::geteuid();
+            if !me.is_root() && me.as_raw() != uid {
+                return Err(DeliveryError::Refused(
+                    "only root can write a file for another owner",
+                ));
+            }
+        }
+        let path = self.config.path.clone();
+        let old = blocking(move || {
+            atomic::can_replace(&path)?;
+            read(&path)
+        })
+        .await?;
+        old.map_or(Ok(()), |(old, _)| {
+            self.check(&old).map_err(DeliveryError::Refused)
+        })
+    }
+
+    async fn deliver(&self, d: &Delivery<'_>) -> Result<Ack, DeliveryError> {
+        let owner = self.owner()?;
+        // Another secret's delivery may edit the same file, here or in another process.
+        let _lock = lock(&self.config.path).await?;
+        let path = self.config.path.clone();
+        let old = blocking(move || read(&path)).await?;
+        let new = self.render(
+            old.as_ref().map(|(content, _)| content.as_slice()),
+            &d.exposure.variables,
+        )?;
+
+        let path = self.config.path.clone();
+        let (content, as_stated) = match (new, &old) {
+            (None, None) => return Ok(Ack::Unchanged),
+            (None, Some(_)) => {
+                blocking(move || remove(&path)).await?;
+                return Ok(Ack::Told);
+            }
+            (Some(content), None) => (content, false),
+            (Some(content), Some((old, stat))) => {
+                let same = *content == **old
+                    && stat.mode & 0o7777 == self.config.mode
+                    && owner.is_none_or(|o| o == stat.owner);
+                (content, same)
+            }
+        };
+        if as_stated {
+            return Ok(Ack::Unchanged);
+        }
+        let options = Options {
+            mode: self.config.mode,
+            owner,
+        };
+        blocking(move || atomic::replace(&path, &content, options)).await?;
+        Ok(Ack::Told)
+    }
+}
+
+type Content = Zeroizing<Vec<u8>>;
+
+struct Stat {
+    mode: u32,
+    owner: (u32, u32),
+}
+
+fn dialect(format: Format) -> Option<Dialect> {
+    match format {
+        Format::Systemd => Some(Dialect::Systemd),
+        Format::Dotenv => Some(Dialect::Dotenv),
+        Format::Docker => Some(Dialect::Docker),
+        Format::Raw | Format::Json => None,
+    }
+}
+
+fn read(path: &Path) -> Result<Option<(Content, Stat)>, FileError> {
+    let content = match atomic::read(path, FILE_BYTES_MAX) {
+        Err(FileError::NotFound) => return Ok(None),
+        other => other?,
+    };
+    let m = std::fs::symlink_metadata(path).map_err(|_| FileError::Io)?;
+    Ok(Some((
+        content,
+        Stat {
+            mode: m.mode(),
+            owner: (m.uid(), m.gid()),
+        },
+    )))
+}
+
+fn remove(path: &Path) -> Result<(), FileError> {
+    atomic::can_replace(path)?;
+    std::fs::remove_file(path).map_err(|_| FileError::Denied)?;
+    let dir = path.parent().ok_or(FileError::NotFound)?;
+    File::open(dir)
+        .and_then(|d| d.sync_all())
+        .map_err(|_| FileError::Io)
+}
+
+/// Disks can be slow: their time is not the other deliveries'.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, DeliveryError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome.map_err(file_failed),
+        Err(_) => Err(DeliveryError::Retry(
+            "the file was not written: keyrota is stopping",
+        )),
+    }
+}
+
+/// Keeps other editors of this directory out until dropped: an advisory lock on the directory
+/// itself, so that no lock files stand around, held for milliseconds.
+async fn lock(path: &Path) -> Result<File, DeliveryError> {
+    let dir = path.parent().unwrap_or(path);
+    let dir = File::open(dir).map_err(|_| file_failed(FileError::NotFound))?;
+    for _ in 0..LOCK_ATTEMPTS {
+        if rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(dir);
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Err(DeliveryError::Retry(
+        "another program holds a lock on the file's directory",
+    ))
+}
+
+/// Kernels take no more than this in a program's environment by default.
+const FILE_BYTES_MAX: usize = 2 << 20;
+/// Ten seconds in all.
+const LOCK_ATTEMPTS: u32 = 400;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! What a child says, without the values it was given.
+//!
+//! A program that was handed a value may print it, as it stands or encoded. Its words go to the log
+//! only after every known form of every known value was replaced.
+
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use keyrota_contract::Variable;
+use zeroize::Zeroizing;
+
+/// All forms of the values of a delivery.
+pub(super) struct Scrubber(Vec<Zeroizing<Vec<u8>>>);
+
+impl Scrubber {
+    /// Knows the values of these variables.
+    pub(super) fn new(variables: &[Variable]) -> Self {
+        let mut forms = Vec::new();
+        for value in variables.iter().filter_map(|v| v.value.as_ref()) {
+            value.expose_to(|bytes| {
+                add_forms(&mut forms, bytes);
+                // Shells and loggers split text at line breaks; a line of a PEM key is most of it.
+                for line in bytes
+                    .split(|b| *b == b'\n')
+                    .filter(|l| l.len() >= LINE_BYTES_MIN)
+                {
+                    add_forms(&mut forms, line);
+                }
+            });
+        }
+        // The longest first: a short form must not cut a hole into a longer one.
+        forms.sort_by_key(|f| std::cmp::Reverse(f.len()));
+        forms.dedup();
+        Self(forms)
+    }
+
+    /// `said` as printable text. If it was `cut`, its end goes too, as far as a value could be
+    /// lying across it.
+    pub(super) fn clean(&self, said: &[u8], cut: bool) -> String {
+        let longest = self.0.first().map_or(0, |f| f.len());
+        let certain = if cut {
+            said.len().saturating_sub(longest)
+        } else {
+            said.len()
+        };
+        let mut out = Vec::with_capacity(said.len());
+        let mut at = 0;
+        while at < said.len() {
+            match self.0.iter().find(|form| said[at..].starts_with(form)) {
+                Some(form) => {
+                    out.extend_from_slice(MASK);
+                    at += form.len();
+                }
+                None if at >= certain => break,
+                None => {
+                    out.push(said[at]);
+                    at += 1;
+                }
+            }
+        }
+        if cut {
+            out.extend_from_slice(b" [cut]");
+        }
+        String::from_utf8_lossy(&out).escape_debug().collect()
+    }
+}
+
+fn add_forms(forms: &mut Vec<Zeroizing<Vec<u8>>>, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    let mut add = |form: Vec<u8>| forms.push(Zeroizing::new(form));
+    add(bytes.to_vec());
+    for encoding in [
+        BASE64,
+        BASE64_NOPAD,
+        BASE64URL,
+        BASE64URL_NOPAD,
+        HEXLOWER,
+        HEXUPPER,
+    ] {
+        add(encoding.encode(bytes).into_bytes());
+    }
+    for hex in [b"0123456789ABCDEF", b"0123456789abcdef"] {
+        add(percent(bytes, hex));
+    }
+    if let Some(json) = std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|t| serde_json::to_vec(t).ok())
+    {
+        add(json[1..json.len() - 1].to_vec());
+    }
+}
+
+/// RFC 3986: everything but unreserved characters.
+fn percent(bytes: &[u8], digits: &[u8; 16]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(3 * bytes.len());
+    for b in bytes {
+        if b.is_ascii_alphanumeric() || b"-._~".contains(b) {
+            out.push(*b);
+        } else {
+            out.extend([
+                b'%',
+                digits[usize::from(b >> 4)],
+                digits[usize::from(b & 15)],
+            ]);
+        }
+    }
+    out
+}
+
+const MASK: &[u8] = b"[redacted]";
+/// Shorter lines are armour, braces and blanks, whose loss would make the text unreadable.
+const LINE_BYTES_MIN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::variable;
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_value_is_replaced() {
+        let value = "p@ss/w\"örd+?>";
+        let scrubber = Scrubber::new(&[variable("A", Some(value)), variable("B", None)]);
+        for form in [
+            value.to_owned(),
+            BASE64.encode(value.as_bytes()),
+            BASE64URL_NOPAD.encode(value.as_bytes()),
+            HEXLOWER.encode(value.as_bytes()),
+            HEXUPPER.encode(value.as_bytes()),
+            "p%40ss%2Fw%22%C3%B6rd%2B%3F%3E".to_owned(),
+            "p%40ss%2fw%22%c3%b6rd%2b%3f%3e".to_owned(),
+            "p@ss/w\\\"örd+?>".to_owned(),
+        ] {
+            let said = format!("before {form} and {form} after");
+            let clean = scrubber.clean(said.as_bytes(), false);
+            assert_eq!(clean, "before [redacted] and [redacted] after", "{form}");
+        }
+    }
+
+    #[test]
+    fn single_lines_of_a_long_value_are_replaced() {
+        let scrubber = Scrubber::new(&[variable(
+            "KEY",
+            Some("-----BEGIN\nMC4CAQAwBQYDK2Vw\n\n-----END"),
+        )]);
+        assert_eq!(
+            scrubber.clean(b"+ echo MC4CAQAwBQYDK2Vw", false),
+            "+ echo [redacted]"
+        );
+    }
+
+    #[test]
+    fn a_value_that_contains_another_goes_whole() {
+        let scrubber = Scrubber::new(&[variable("A", Some("abc")), variable("B", Some("xxabcxx"))]);
+        assert_eq!(
+            scrubber.clean(b"xxabcxx abc", false),
+            "[redacted] [redacted]"
+        );
+    }
+
+    #[test]
+    fn half_a_value_at_the_cut_goes_too() {
+        let scrubber = Scrubber::new(&[variable("A", Some("CANARY-0123456789"))]);
+        let said = b"a long line of words, then some more of them, and then CANARY-0123";
+        let clean = scrubber.clean(said, true);
+        assert!(
+            !clean.contains("CANARY") && clean.starts_with("a long line"),
+            "{clean}"
+        );
+        // A whole one across the certain end is a whole one.
+        let said = b"a long line of words, then some more of them, and then CANARY-0123456789";
+        assert!(!scrubber.clean(said, true).contains("CANARY"));
+    }
+
+    #[test]
+    fn control_characters_cannot_forge_log_lines() {
+        assert_eq!(
+            Scrubber::new(&[]).clean(b"a\n\x1b[2Jb\xff", false),
+            "a\\n\\u{1b}[2Jb\u{fffd}"
+        );
+    }
+}
