@@ -61,3 +61,6 @@ pub struct Copies {
     /// The rotation.
     pub rotation: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -238,7 +238,7 @@ async fn append(
         };
     }
     if !entries.is_empty() {
-        let sql = "UPDATE audit_head SET seq = $1, hash = $2 WHERE only = 1";
+        let sql = "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1";
         tx.run(sql, &[Arg::Int(head.size), Arg::Bytes(&head.hash)])
             .await?;
     }
@@ -248,8 +248,8 @@ async fn append(
 /// The head; locked until the end of a transaction that writes.
 async fn read_head(tx: &mut Tx) -> Result<Head, StateError> {
     let sql = tx.pick(
-        "SELECT chain, seq, hash FROM audit_head WHERE only = 1",
-        "SELECT chain, seq, hash FROM audit_head WHERE only = 1 FOR UPDATE",
+        "SELECT chain, seq, hash FROM audit_head WHERE id = 1",
+        "SELECT chain, seq, hash FROM audit_head WHERE id = 1 FOR UPDATE",
     );
     super::read::head(&tx.row(sql, &[]).await?.ok_or(StateError::Corrupt)?)
 }

@@ -67,10 +67,7 @@ impl Store {
 
 async fn head(tx: &mut Tx) -> Result<Head, StateError> {
     let row = tx
-        .row(
-            "SELECT chain, seq, hash FROM audit_head WHERE only = 1",
-            &[],
-        )
+        .row("SELECT chain, seq, hash FROM audit_head WHERE id = 1", &[])
         .await?;
     read::head(&row.ok_or(StateError::Corrupt)?)
 }

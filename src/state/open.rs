@@ -346,7 +346,7 @@ async fn migrate(db: &Db, chain: Uuid) -> Result<(), StateError> {
             let name = chain.to_string();
             let hash = chain::genesis(chain);
             tx.run(
-                "INSERT INTO audit_head (only, chain, seq, hash) VALUES (1, $1, 0, $2)",
+                "INSERT INTO audit_head (id, chain, seq, hash) VALUES (1, $1, 0, $2)",
                 &[Arg::Text(&name), Arg::Bytes(&hash)],
             )
             .await?;

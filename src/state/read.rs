@@ -139,10 +139,7 @@ impl Store {
     /// The head of the audit log.
     pub async fn head(&self) -> Result<Head, StateError> {
         let rows = self
-            .rows(
-                "SELECT chain, seq, hash FROM audit_head WHERE only = 1",
-                &[],
-            )
+            .rows("SELECT chain, seq, hash FROM audit_head WHERE id = 1", &[])
             .await?;
         head(rows.first().ok_or(StateError::Corrupt)?)
     }

@@ -3,7 +3,7 @@
 //! Where Postgres is missing the tests fail: a suite that skips proves nothing.
 
 use std::fs::{File, Permissions};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ impl Postgres {
                 .unwrap()
                 .port();
             let mut process = at.serve(port);
-            if ready(&mut process, port) {
+            if ready(&mut process, directory.path()) {
                 return Self {
                     directory,
                     port,
@@ -253,14 +253,17 @@ fn unprivileged() -> Option<(u32, u32)> {
     Some((ids.next().unwrap(), ids.next().unwrap()))
 }
 
-/// Whether it listens; false once it has ended (the port was taken meanwhile).
-fn ready(process: &mut Child, port: u16) -> bool {
+/// Whether it takes connections; false once it has ended (the port was taken meanwhile).
+fn ready(process: &mut Child, directory: &Path) -> bool {
     let until = Instant::now() + Duration::from_secs(30);
     while Instant::now() < until {
         if process.try_wait().unwrap().is_some() {
             return false;
         }
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        // The eighth line is its status; it listens earlier than it answers.
+        let status =
+            std::fs::read_to_string(directory.join("data/postmaster.pid")).unwrap_or_default();
+        if status.lines().nth(7).is_some_and(|s| s.trim() == "ready") {
             return true;
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -86,7 +86,7 @@ CREATE INDEX audit_rotation ON audit (rotation);
 
 -- One row, inserted with the schema, so that there is always something to lock.
 CREATE TABLE audit_head (
-    only  BIGINT NOT NULL PRIMARY KEY CHECK (only = 1),
+    id    BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     chain TEXT NOT NULL,
     seq   BIGINT NOT NULL,
     hash  BYTEA NOT NULL

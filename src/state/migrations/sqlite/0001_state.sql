@@ -86,7 +86,7 @@ CREATE INDEX audit_rotation ON audit (rotation);
 
 -- One row, inserted with the schema, so that there is always something to lock.
 CREATE TABLE audit_head (
-    only  INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
+    id    INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     chain TEXT NOT NULL,
     seq   INTEGER NOT NULL,
     hash  BLOB NOT NULL
