@@ -62,6 +62,10 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     /// # Panics
     /// Without randomness nothing may be minted, and there is nothing to fall back to.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that draws from the system"
+    )]
     fn fill(&mut self, bytes: &mut [u8]) {
         aws_lc_rs::rand::fill(bytes).expect("the operating system gives randomness");
     }

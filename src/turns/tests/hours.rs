@@ -28,7 +28,14 @@ fn opens_and_closes() {
     let night = Some(window("22:00", "04:00"));
     let early = Some(window("02:00", "05:00"));
     let holidays = blackout("2026-12-20T00:00", "2027-01-04T00:00");
-    let cases: &[(&str, Option<Window>, &[Blackout], &str, Option<&str>)] = &[
+    type Case<'a> = (
+        &'a str,
+        Option<Window>,
+        &'a [Blackout],
+        &'a str,
+        Option<&'a str>,
+    );
+    let cases: &[Case<'_>] = &[
         ("UTC", None, &[], "2026-06-01T12:00:00Z", None),
         (
             "UTC",
