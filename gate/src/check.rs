@@ -221,12 +221,7 @@ fn content_faults(rule: &Rule, value: &str, faults: &mut Vec<Fault>) {
                 .filter(|min| bytes.len() < *min)
                 .map(|min| short(format!("it needs at least {min} bytes")));
             let length_fault = length_fault.or(bytes_fault);
-            // Encoded text may hide a word: `cGFzc3dvcmQ=` is one.
-            let hidden = bytes.iter().all(u8::is_ascii_graphic) && entropy::is_low(bytes);
-            if length_fault.is_none()
-                && rule.random
-                && (entropy::is_low(content.as_bytes()) || hidden)
-            {
+            if length_fault.is_none() && rule.random && predictable(content, &read) {
                 let remedy =
                     "it is predictable: replace it by a random value (openssl rand -hex 32)";
                 faults.push(Fault::new(Code::LowEntropy, remedy));
@@ -244,6 +239,15 @@ fn content_faults(rule: &Rule, value: &str, faults: &mut Vec<Fault>) {
             "it does not match the pattern that its rule states",
         ));
     }
+}
+
+fn predictable(content: &str, read: &Read) -> bool {
+    // Encoded text may hide a word: `cGFzc3dvcmQ=` is one.
+    let hidden = match read {
+        Read::Text => false,
+        Read::Bytes(bytes) => bytes.iter().all(u8::is_ascii_graphic) && entropy::is_low(bytes),
+    };
+    hidden || entropy::is_low(content.as_bytes())
 }
 
 fn prefix_fault(rule: &Rule, value: &str) -> Option<Fault> {

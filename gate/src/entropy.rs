@@ -104,7 +104,10 @@ fn run_at(rest: &[u8]) -> usize {
 /// The length of the longest word that the rest begins with, in any case; 0 for none.
 fn word_at(rest: &[u8]) -> usize {
     let begins = |word: &&&str| {
-        rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word.as_bytes())
+        // The first letter rules most words out for the price of one comparison.
+        rest[0].to_ascii_lowercase() == word.as_bytes()[0]
+            && rest.len() >= word.len()
+            && rest[..word.len()].eq_ignore_ascii_case(word.as_bytes())
     };
     WORDS
         .iter()

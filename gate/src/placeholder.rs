@@ -47,7 +47,7 @@ pub(crate) fn placeholder(value: &str, secret: bool) -> Option<Placeholder> {
     (is_filler(value, secret) || secret && is_repeated(value)).then_some(Placeholder::Example)
 }
 
-/// `<your-api-key>`: words in angle brackets, and nothing else.
+/// `<db-password>`: words of one case in angle brackets, and nothing else.
 fn is_bracketed_words(value: &str) -> bool {
     let Some(inner) = value
         .strip_prefix('<')
@@ -55,10 +55,14 @@ fn is_bracketed_words(value: &str) -> bool {
     else {
         return false;
     };
+    let separator = |c: char| " _-.".contains(c);
     inner.starts_with(|c: char| c.is_ascii_alphabetic())
-        && inner
+        && (inner
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || " _-.".contains(c))
+            .all(|c| c.is_ascii_lowercase() || separator(c))
+            || inner
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || separator(c)))
 }
 
 fn is_unexpanded(value: &str) -> bool {
@@ -74,13 +78,14 @@ fn is_unexpanded(value: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     };
-    // Names alone, so that a random password that begins with `$` or ends with `}` stays one.
+    // Names alone, and longer ones where text surrounds them, so that a random password that holds a
+    // `$` and braces stays one.
     wrapped("${", "}").is_some_and(|inner| is_name(inner.split(':').next().unwrap_or(inner)))
         || wrapped("$(", ")").is_some_and(|inner| inner.contains(' '))
         || wrapped("{", "}").is_some_and(is_name)
         || wrapped("%", "%").is_some_and(constant)
         || value.strip_prefix('$').is_some_and(constant)
-        || between(value, "${", "}").is_some_and(constant)
+        || between(value, "${", "}").is_some_and(|inner| inner.len() >= 6 && constant(inner))
         || between(value, "{{", "}}").is_some_and(|inner| is_path(inner.trim()))
 }
 
@@ -212,6 +217,7 @@ mod tests {
             ("your_api_key_here", Example),
             ("[YOUR-PASSWORD]", Example),
             ("<your api key>", Example),
+            ("<Your API Key>", Example),
             ("<password>", Example),
             ("AKIAIOSFODNN7EXAMPLE", Example),
             ("django-insecure-k3#v", Example),
@@ -280,6 +286,7 @@ mod tests {
             "{}",
             "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
             "100%",
+            "k4${AAA}aAAa0Q",
             "a<b>c",
             "^\\d{2}$",
         ];

@@ -6,95 +6,92 @@ use data_encoding::{Encoding, HEXLOWER_PERMISSIVE, Specification};
 
 use crate::problem::Fault;
 
-const BASE64_SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const BASE64URL_SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static LENIENT_BASE64: LazyLock<Encoding> = LazyLock::new(|| lenient(BASE64_SYMBOLS));
-static LENIENT_BASE64URL: LazyLock<Encoding> = LazyLock::new(|| lenient(BASE64URL_SYMBOLS));
-
 pub(crate) fn hex(value: &str) -> Result<Vec<u8>, Fault> {
-    let digit = |c: char| c.is_ascii_hexdigit();
-    if let Some(at) = position(value, |c| !digit(c)) {
-        return Err(Fault::format(format!(
-            "character {at} is not a hexadecimal digit"
-        )));
-    }
-    let odd = || {
-        Fault::format("it has an odd number of hexadecimal digits: one is missing, or one too many")
-    };
-    HEXLOWER_PERMISSIVE
-        .decode(value.as_bytes())
-        .map_err(|_| odd())
+    HEXLOWER_PERMISSIVE.decode(value.as_bytes()).map_err(|_| {
+        let wrong = value.chars().position(|c| !c.is_ascii_hexdigit());
+        Fault::format(match wrong.map(|index| index + 1) {
+            Some(at) => format!("character {at} is not a hexadecimal digit"),
+            None => {
+                "it has an odd number of hexadecimal digits: one is missing, or one too many".into()
+            }
+        })
+    })
 }
 
 pub(crate) fn base64(value: &str) -> Result<Vec<u8>, Fault> {
-    decode(
-        value,
-        &LENIENT_BASE64,
-        BASE64_SYMBOLS,
-        "base64",
-        "-_",
-        "base64url",
-    )
+    decode(value, &BASE64, &BASE64URL)
 }
 
 pub(crate) fn base64url(value: &str) -> Result<Vec<u8>, Fault> {
-    decode(
-        value,
-        &LENIENT_BASE64URL,
-        BASE64URL_SYMBOLS,
-        "base64url",
-        "+/",
-        "base64",
-    )
+    decode(value, &BASE64URL, &BASE64)
 }
 
-fn decode(
-    value: &str,
-    encoding: &Encoding,
-    symbols: &str,
-    name: &str,
-    siblings_symbols: &str,
-    sibling: &str,
-) -> Result<Vec<u8>, Fault> {
+fn decode(value: &str, form: &Form, other: &Form) -> Result<Vec<u8>, Fault> {
+    let name = form.name;
     let bare = value.trim_end_matches('=');
     let padding = value.len() - bare.len();
-    if let Some(at) = position(bare, |c| !symbols.contains(c)) {
-        let found = bare.chars().nth(at - 1);
-        return Err(Fault::format(match found {
-            Some(c) if siblings_symbols.contains(c) => {
-                format!("it is {sibling}, not {name}: character {at} shows it")
-            }
-            Some('\n') => format!(
-                "it is {name} wrapped into lines: remove the line break after character {}",
-                at - 1
+    // What is wrong is looked for only where something is: a long key is read in one go.
+    let bytes = form.encoding.decode(bare.as_bytes()).map_err(|_| {
+        let Some((index, found)) = bare
+            .chars()
+            .enumerate()
+            .find(|(_, c)| !form.symbols.contains(*c))
+        else {
+            return Fault::format(format!("this {name} has an impossible length: it was cut"));
+        };
+        let at = index + 1;
+        Fault::format(match found {
+            '\n' => format!(
+                "it is {name} wrapped into lines: remove the line break after character {index}"
             ),
+            c if other.symbols.contains(c) => {
+                format!("it is {}, not {name}: character {at} shows it", other.name)
+            }
             _ => format!("character {at} does not belong to {name}"),
-        }));
-    }
+        })
+    })?;
     if padding > 0 && (padding > 2 || !value.len().is_multiple_of(4)) {
         return Err(Fault::format(format!(
             "the padding (=) at the end of this {name} is wrong: it was cut or joined"
         )));
     }
-    let cut = || Fault::format(format!("this {name} has an impossible length: it was cut"));
-    encoding.decode(bare.as_bytes()).map_err(|_| cut())
+    Ok(bytes)
 }
 
-/// The 1-based position of the first character that `is` true of.
-fn position(value: &str, is: impl Fn(char) -> bool) -> Option<usize> {
-    value.chars().position(is).map(|index| index + 1)
+/// One of the two forms of base64.
+struct Form {
+    name: &'static str,
+    symbols: &'static str,
+    encoding: Encoding,
 }
+
+static BASE64: LazyLock<Form> = LazyLock::new(|| {
+    form(
+        "base64",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    )
+});
+
+static BASE64URL: LazyLock<Form> = LazyLock::new(|| {
+    form(
+        "base64url",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+    )
+});
 
 /// Without padding, and without refusing stray bits in the last character: the decoders programs
 /// use ignore them, and a token cut to length by `head -c` has them.
-fn lenient(symbols: &str) -> Encoding {
+fn form(name: &'static str, symbols: &'static str) -> Form {
     let mut specification = Specification::new();
     specification.symbols.push_str(symbols);
     specification.check_trailing_bits = false;
-    specification
-        .encoding()
-        .expect("64 different ASCII symbols are a base64 alphabet")
+    let encoding = specification.encoding();
+    let encoding = encoding.expect("64 different ASCII symbols are a base64 alphabet");
+    Form {
+        name,
+        symbols,
+        encoding,
+    }
 }
 
 #[cfg(test)]
