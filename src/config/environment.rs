@@ -82,8 +82,7 @@ pub fn decode(
         boot,
         programs,
     };
-    reader.problems.sort_by_key(|p| (p.spot.start, p.spot.line));
-    (environment, reader.problems)
+    (environment, reader.finish())
 }
 
 /// The tables under a key of the file, with sound names, in order.
@@ -165,10 +164,9 @@ fn zone(reader: &mut Reader<'_>, top: &Section<'_>) -> (TimeZone, String) {
         .get("timezone")
         .map_or(top.spot, |(_, node)| reader.spot(node));
     // Abbreviations and offsets have no rules for summer time, or another region's.
-    match TimeZone::get(name)
-        .ok()
-        .filter(|_| name == "UTC" || name.contains('/') && !name.starts_with("Etc/"))
-    {
+    match TimeZone::get(name).ok().filter(|_| {
+        ["UTC", "Etc/UTC"].contains(&name) || name.contains('/') && !name.starts_with("Etc/")
+    }) {
         Some(zone) => (zone, name.to_owned()),
         None => {
             let known: Vec<String> = jiff::tz::db()

@@ -64,7 +64,7 @@ pub fn decode(source: &Source) -> (Host, Vec<Diagnostic>) {
         keys: reader.reference(&top, "keys", root),
         checkpoints: path("checkpoints"),
     };
-    (host, reader.problems)
+    (host, reader.finish())
 }
 
 /// Reads a host's file from disk.

@@ -9,10 +9,10 @@ use super::read::{Reader, Section, join};
 use std::time::Duration;
 
 /// Reads the keys of a kind; the word is one of those built in.
-pub fn kind(reader: &mut Reader<'_>, word: &str, section: &Section<'_>) -> Kind {
+pub fn kind(reader: &mut Reader<'_>, word: &str, section: &Section<'_>, fallback: bool) -> Kind {
     match word {
-        "jwt" => Kind::Jwt(jwt(reader, section)),
-        "signing-key" => Kind::SigningKey(signing_key(reader, section)),
+        "jwt" => Kind::Jwt(jwt(reader, section, fallback)),
+        "signing-key" => Kind::SigningKey(signing_key(reader, section, fallback)),
         "random" => Kind::Random(random(reader, section)),
         _ => Kind::External(external(section)),
     }
@@ -44,7 +44,7 @@ pub fn fields(kind: &Kind) -> &'static [&'static str] {
     }
 }
 
-fn jwt(reader: &mut Reader<'_>, s: &Section<'_>) -> Jwt {
+fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
     let algorithm = match s.text("algorithm") {
         Some("HS256") => Algorithm::Hs256,
         Some("RS256") => Algorithm::Rs256,
@@ -119,7 +119,6 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>) -> Jwt {
         "write https://host/path; http only for localhost",
     );
     let accept = s.flag("accept_invalidation").unwrap_or(false);
-    let fallback = s.has("env_fallback");
     refuse(
         "accept_invalidation",
         symmetric && accept && fallback,
@@ -184,8 +183,7 @@ fn is_jwks_url(url: &str) -> bool {
     }
 }
 
-fn signing_key(reader: &mut Reader<'_>, s: &Section<'_>) -> SigningKey {
-    let fallback = s.has("env_fallback");
+fn signing_key(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> SigningKey {
     let verifiers = match s.text("verifiers") {
         Some("self") => Verifiers::SelfOnly,
         Some(_) => Verifiers::Fallback,

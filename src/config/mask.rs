@@ -13,6 +13,9 @@ use super::source::Source;
 /// What stands for a masked value, whatever its length.
 const MASK: char = '…';
 
+/// More of a line than this does not help.
+const LINE_BYTES_MAX: usize = 240;
+
 /// Whether a value may be shown: our own words and near misses of them, numbers of up to four
 /// digits with a unit, times of day, dates, cron fields, `@` names, `{fields}`.
 pub fn is_plain(value: &str) -> bool {
@@ -110,10 +113,7 @@ impl Masks {
         let end = at(spot.end).max((start + 1).min(masker.out.len()));
         let start = floor(&masker.out, start);
         let end = ceil(&masker.out, end.max(start));
-        Masked {
-            span: start..end,
-            text: masker.out,
-        }
+        crop(masker.out, start..end)
     }
 }
 
@@ -260,6 +260,20 @@ fn inside_strings(text: &str) -> Vec<bool> {
             began_inside
         })
         .collect()
+}
+
+/// A very long line is shown around its problem only.
+fn crop(text: String, span: Range<usize>) -> Masked {
+    if text.len() <= LINE_BYTES_MAX {
+        return Masked { text, span };
+    }
+    let from = floor(&text, span.start.saturating_sub(LINE_BYTES_MAX / 4));
+    let to = ceil(&text, (from + LINE_BYTES_MAX).min(text.len()));
+    let span = span.start - from..span.end.min(to) - from;
+    Masked {
+        text: text[from..to].to_owned(),
+        span,
+    }
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

@@ -60,9 +60,9 @@ fn secret<'t>(
     defaults: &Section<'t>,
     around: &Around<'_>,
 ) -> Secret {
-    let kind = kinds::kind(reader, word, &section);
     let imported = section.text("origin") == Some("imported");
-    let fallback = section.has("env_fallback");
+    let fallback = shows_fallback(&section);
+    let kind = kinds::kind(reader, word, &section, fallback);
     let announce = match &kind {
         Kind::Jwt(jwt) => jwt.algorithm.is_asymmetric() || fallback,
         Kind::SigningKey(key) => key.verifiers == super::model::Verifiers::Fallback,
@@ -87,7 +87,7 @@ fn secret<'t>(
     );
     let env = variables(reader, &section, &kind);
     let consumers = consumer::all(reader, &section, &kind, &env, around.root);
-    let waits = waits::waits(reader, &section, &kind, announce, &consumers);
+    let waits = waits::waits(reader, &section, &kind, announce, fallback, &consumers);
     let turn = turn::policy(reader, &section, &waits, around);
     let (provider, path) = place(reader, name, &section, around);
     Secret {
@@ -106,6 +106,24 @@ fn secret<'t>(
         spot: section.spot,
         kind,
     }
+}
+
+/// Whether readers are shown a second key, in a variable or in a file.
+fn shows_fallback(section: &Section<'_>) -> bool {
+    fn within(node: &toml::de::DeValue<'_>) -> bool {
+        match node {
+            toml::de::DeValue::String(text) => text == "{fallback}",
+            toml::de::DeValue::Array(items) => items.iter().any(|i| within(i.get_ref())),
+            toml::de::DeValue::Table(table) => table.values().any(|v| within(v.get_ref())),
+            _ => false,
+        }
+    }
+    let shown = |key: &str| {
+        section
+            .get(key)
+            .is_some_and(|(_, node)| within(node.get_ref()))
+    };
+    section.has("env_fallback") || shown("env") || shown("consumers")
 }
 
 fn place(

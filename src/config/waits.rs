@@ -20,6 +20,7 @@ pub fn waits(
     s: &Section<'_>,
     kind: &Kind,
     announce: bool,
+    fallback: bool,
     consumers: &[Consumer],
 ) -> Waits {
     let skew = s.duration("skew").unwrap_or(SKEW);
@@ -36,7 +37,6 @@ pub fn waits(
         return nothing;
     }
     check_refresh(reader, s, consumers);
-    let fallback = s.has("env_fallback");
     let (settle, grace) = least(kind, fallback, refresh, skew);
     let complete = s.get("refresh").is_some();
     let mut chosen = |key: &str, least: &Least| match s.duration(key) {

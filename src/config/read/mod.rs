@@ -26,8 +26,7 @@ const PROBLEMS_MAX: usize = 200;
 pub struct Reader<'a> {
     /// The file.
     pub source: &'a Source,
-    /// What is wrong with it so far.
-    pub problems: Vec<Diagnostic>,
+    problems: Vec<Diagnostic>,
     /// The syntax is broken, so what seems missing may only be unreadable.
     pub broken: bool,
     /// The lines the parser could not read; what it made of them means nothing.
@@ -45,7 +44,7 @@ impl<'a> Reader<'a> {
             broken: false,
             unreadable: Vec::new(),
         };
-        for error in errors {
+        for error in errors.into_iter().take(10 * PROBLEMS_MAX) {
             let span = error.span().unwrap_or(0..0);
             let spot = source.spot(span.clone());
             // The parser's messages are fixed text; they never hold any of the file.
@@ -114,13 +113,35 @@ impl<'a> Reader<'a> {
         );
     }
 
-    /// Adds a problem, unless there are too many already or it follows from broken syntax.
+    /// Adds a problem, unless it is told already, there are too many, or it follows from broken
+    /// syntax.
     pub fn push(&mut self, problem: Diagnostic) {
         let spot = problem.spot;
         let follows = self.broken && (spot.end == 0 || self.unreadable.contains(&spot.line));
-        if self.problems.len() < PROBLEMS_MAX && !follows {
+        // What [defaults] say wrongly is met again at every secret.
+        let told = |p: &Diagnostic| p.spot == spot && p.what == problem.what;
+        if self.problems.len() <= PROBLEMS_MAX && !follows && !self.problems.iter().any(told) {
             self.problems.push(problem);
         }
+    }
+
+    /// What is wrong, in the order of the file.
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        let more = self.problems.len() > PROBLEMS_MAX;
+        self.problems.truncate(PROBLEMS_MAX);
+        self.problems.sort_by_key(|p| (p.spot.start, p.spot.line));
+        if more {
+            let what = format!("has more than {PROBLEMS_MAX} problems; the others are not told");
+            let help = "is this the right file? correct these first";
+            self.problems.push(Diagnostic::error(
+                &self.source.file,
+                Spot::default(),
+                "",
+                what,
+                help,
+            ));
+        }
+        self.problems
     }
 
     /// Where a value stands.

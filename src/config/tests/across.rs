@@ -141,6 +141,32 @@ fn odd_files_are_one_problem_each() {
 }
 
 #[test]
+fn a_file_of_rubbish_is_told_in_bounded_words() {
+    let d = directory(&[
+        ("rubbish.toml", &"x\n".repeat(400_000)),
+        ("line.toml", &"x,".repeat(400_000)),
+    ]);
+    let loaded = load(d.path(), None, now());
+    assert_eq!(loaded.diagnostics.len(), 202);
+    let text = diagnostic::text(&loaded.diagnostics, &loaded.sources, false);
+    assert!(text.len() < 100_000, "{} bytes", text.len());
+    assert!(text.contains("more than 200 problems"));
+}
+
+#[test]
+fn a_wrong_default_is_told_once() {
+    let secrets = "[secrets.a]\nkind = \"random\"\n[secrets.b]\nkind = \"random\"\n";
+    let text = schedule("development", "d.age", secrets)
+        .replace("[providers.p]", "schedule = \"61 * * * *\"\n[providers.p]");
+    let loaded = load(
+        directory(&[("development.toml", &text)]).path(),
+        None,
+        now(),
+    );
+    assert_eq!(loaded.diagnostics.len(), 1, "{:?}", told(&loaded));
+}
+
+#[test]
 fn a_name_without_a_file_lists_those_there_are() {
     let d = directory(&[("development.toml", &schedule("development", "d.age", ""))]);
     let loaded = load(d.path(), Some(&["develpment".to_owned()]), now());

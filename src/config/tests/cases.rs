@@ -168,6 +168,11 @@ const CASES: &[(&str, &str, &[&str])] = &[
         &["13:8 refresh + skew = 2m"],
     ),
     (
+        "HS256 fallback in a file",
+        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'\n[[secrets.a.consumers]]\nkind = 'file'\npath = 'a'\nformat = 'json'\nkeys = { A = '{value}', B = '{fallback}' }",
+        &[],
+    ),
+    (
         "HS256 published",
         "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'\nenv_fallback = 'B'\njwks_url = 'https://a/b'",
         &["12:12 never published"],
