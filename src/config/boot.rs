@@ -14,7 +14,12 @@ pub fn all(reader: &mut Reader<'_>, top: &Section<'_>) -> Vec<BootRule> {
     for (spot, name, table) in tables(reader, top, "env") {
         let at = join("env", name);
         if !is_variable(name) {
-            reader.error(spot, &at, "is not a variable's name", "use letters, digits and _, not starting with a digit");
+            reader.error(
+                spot,
+                &at,
+                "is not a variable's name",
+                "use letters, digits and _, not starting with a digit",
+            );
         }
         let section = reader.section(table, &keys, spot, &at, &[]);
         rules.push(rule(reader, &section, name));
@@ -23,7 +28,12 @@ pub fn all(reader: &mut Reader<'_>, top: &Section<'_>) -> Vec<BootRule> {
 }
 
 fn rule(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> BootRule {
-    let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<String>>();
+    let owned = |texts: Vec<&str>| {
+        texts
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
     let rule = BootRule {
         variable: name.to_owned(),
         format: section.text("format").map(str::to_owned),
@@ -37,23 +47,55 @@ fn rule(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> BootRule 
         spot: section.spot,
     };
     if !rule.schemes.is_empty() && rule.format.as_deref() != Some("url") {
-        reader.error(section.spot_of("schemes"), &join(&section.at, "schemes"), "applies to URLs only", "add format = \"url\"");
+        reader.error(
+            section.spot_of("schemes"),
+            &join(&section.at, "schemes"),
+            "applies to URLs only",
+            "add format = \"url\"",
+        );
     }
     if let Some(pattern) = &rule.pattern
         && regex_lite::Regex::new(pattern).is_err()
     {
         let help = "write a regular expression, in '…' so that \\ stays as it is; look-around does not exist";
-        reader.error(section.spot_of("pattern"), &join(&section.at, "pattern"), "is not a regular expression", help);
+        reader.error(
+            section.spot_of("pattern"),
+            &join(&section.at, "pattern"),
+            "is not a regular expression",
+            help,
+        );
     }
-    let says_more = ["format", "schemes", "min_length", "one_of", "pattern", "required", "required_if", "default"];
-    if let Some(key) = says_more.iter().find(|k| rule.forbidden && section.get(k).is_some()) {
-        reader.error(section.spot_of(key), &join(&section.at, key), "contradicts `forbidden`", "a forbidden variable has no other rules: remove one of the two");
+    let says_more = [
+        "format",
+        "schemes",
+        "min_length",
+        "one_of",
+        "pattern",
+        "required",
+        "required_if",
+        "default",
+    ];
+    if let Some(key) = says_more
+        .iter()
+        .find(|k| rule.forbidden && section.get(k).is_some())
+    {
+        reader.error(
+            section.spot_of(key),
+            &join(&section.at, key),
+            "contradicts `forbidden`",
+            "a forbidden variable has no other rules: remove one of the two",
+        );
     }
     if let Some(default) = &rule.default
         && !rule.one_of.is_empty()
         && !rule.one_of.contains(default)
     {
-        reader.error(section.spot_of("default"), &join(&section.at, "default"), "is not among one_of", "write one of them");
+        reader.error(
+            section.spot_of("default"),
+            &join(&section.at, "default"),
+            "is not among one_of",
+            "write one of them",
+        );
     }
     rule
 }
@@ -63,18 +105,34 @@ fn required(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> Requi
         (Some(false), _) | (None, Some(_)) => Required::Optional,
         _ => Required::Always,
     };
-    let Some((spot, node)) = section.get("required_if") else { return otherwise };
+    let Some((spot, node)) = section.get("required_if") else {
+        return otherwise;
+    };
     let at = join(&section.at, "required_if");
     let (variable, equals) = match (node.get_ref().as_str(), node.get_ref().as_table()) {
         (Some(variable), _) => (variable.to_owned(), None),
         (_, Some(table)) => {
-            let inner = reader.section(table, &keys::REQUIRED_IF.iter().collect::<Vec<_>>(), spot, &at, &[]);
-            (inner.text("variable").unwrap_or_default().to_owned(), inner.text("equals").map(str::to_owned))
+            let inner = reader.section(
+                table,
+                &keys::REQUIRED_IF.iter().collect::<Vec<_>>(),
+                spot,
+                &at,
+                &[],
+            );
+            (
+                inner.text("variable").unwrap_or_default().to_owned(),
+                inner.text("equals").map(str::to_owned),
+            )
         }
         _ => return otherwise,
     };
     if variable == name {
-        reader.error(spot, &at, "names the variable itself", "name another variable");
+        reader.error(
+            spot,
+            &at,
+            "names the variable itself",
+            "name another variable",
+        );
     }
     if section.get("required").is_some() {
         reader.error(spot, &at, "contradicts `required`", "keep one of the two");
@@ -85,11 +143,20 @@ fn required(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> Requi
 /// Reports conditions on variables nobody knows.
 pub fn conditions(reader: &mut Reader<'_>, rules: &[BootRule], known: &[&str]) {
     for rule in rules {
-        let Required::If { variable, .. } = &rule.required else { continue };
+        let Required::If { variable, .. } = &rule.required else {
+            continue;
+        };
         if !known.contains(&variable.as_str()) {
             let guess = did_you_mean(variable, known.iter().copied());
-            let help = guess.map_or("name a variable of this file".to_owned(), |g| format!("did you mean \"{g}\"?"));
-            reader.warn(rule.spot, &join("env", &rule.variable), "required_if names a variable this file does not have", help);
+            let help = guess.map_or("name a variable of this file".to_owned(), |g| {
+                format!("did you mean \"{g}\"?")
+            });
+            reader.warn(
+                rule.spot,
+                &join("env", &rule.variable),
+                "required_if names a variable this file does not have",
+                help,
+            );
         }
     }
 }

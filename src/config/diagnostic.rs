@@ -61,7 +61,13 @@ pub struct Related {
 
 impl Diagnostic {
     /// An error.
-    pub fn error(file: &Path, spot: Spot, at: impl Into<String>, what: impl Into<String>, help: impl Into<String>) -> Self {
+    pub fn error(
+        file: &Path,
+        spot: Spot,
+        at: impl Into<String>,
+        what: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             file: file.to_owned(),
@@ -75,17 +81,31 @@ impl Diagnostic {
 
     /// The same, but as a warning.
     pub fn into_warning(self) -> Self {
-        Self { severity: Severity::Warning, ..self }
+        Self {
+            severity: Severity::Warning,
+            ..self
+        }
     }
 
     /// The same, naming the other end.
     pub fn related_to(self, file: &Path, spot: Spot, what: impl Into<String>) -> Self {
-        Self { related: Some(Related { file: file.to_owned(), spot, what: what.into() }), ..self }
+        Self {
+            related: Some(Related {
+                file: file.to_owned(),
+                spot,
+                what: what.into(),
+            }),
+            ..self
+        }
     }
 
     /// The key and what is wrong with it, in one line.
     pub fn message(&self) -> String {
-        if self.at.is_empty() { self.what.clone() } else { format!("{}: {}", self.at, self.what) }
+        if self.at.is_empty() {
+            self.what.clone()
+        } else {
+            format!("{}: {}", self.at, self.what)
+        }
     }
 
     fn place(&self) -> String {
@@ -103,7 +123,11 @@ fn place(file: &Path, spot: Spot) -> String {
 /// For people: `file:line:col`, the message, the masked line, the remedy. Problems of files that
 /// are not among `sources` are shown without the line.
 pub fn text(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> String {
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     let mut masks = Masks::default();
     let mut out = String::new();
     for d in diagnostics {
@@ -117,10 +141,14 @@ pub fn text(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> Stri
         }
         let source = sources.iter().find(|s| s.file == d.file && d.spot.line > 0);
         let masked = source.map(|s| masks.line(s, d.spot));
-        let mut group = level.primary_title(title).elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
+        let mut group = level
+            .primary_title(title)
+            .elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
         if let Some(masked) = &masked {
             let annotation = AnnotationKind::Primary.span(masked.span.clone());
-            let snippet = Snippet::source(masked.text.as_str()).line_start(d.spot.line as usize).annotation(annotation);
+            let snippet = Snippet::source(masked.text.as_str())
+                .line_start(d.spot.line as usize)
+                .annotation(annotation);
             group = group.element(snippet);
         }
         if !d.help.is_empty() {
@@ -137,15 +165,23 @@ pub fn github(diagnostics: &[Diagnostic]) -> String {
     let mut out = String::new();
     for d in diagnostics {
         let (line, col) = (d.spot.line.max(1), d.spot.col.max(1));
-        let file = escape(&d.file.display().to_string()).replace(':', "%3A").replace(',', "%2C");
+        let file = escape(&d.file.display().to_string())
+            .replace(':', "%3A")
+            .replace(',', "%2C");
         let message = escape(&format!("{}; {}", d.message(), d.help));
-        let _ = writeln!(out, "::{} file={file},line={line},col={col}::{message}", d.severity.as_str());
+        let _ = writeln!(
+            out,
+            "::{} file={file},line={line},col={col}::{message}",
+            d.severity.as_str()
+        );
     }
     out
 }
 
 fn escape(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 /// For programs: `{schema_version, valid, problems: [{severity, file, line, col, key, what, help}]}`.

@@ -27,7 +27,9 @@ pub struct Loaded {
 impl Loaded {
     /// Whether anything is an error.
     pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
     }
 }
 
@@ -39,22 +41,32 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
     let files = match schedule_files(directory) {
         Ok(files) => files,
         Err(problem) => {
-            loaded.diagnostics.push(problem);
+            loaded.diagnostics.push(*problem);
             return loaded;
         }
     };
     let root = root_of(directory);
-    let asked = |environment: &str| names.is_none_or(|names| names.iter().any(|n| n == environment));
+    let asked =
+        |environment: &str| names.is_none_or(|names| names.iter().any(|n| n == environment));
     let mut environments = Vec::new();
     let mut problems = Vec::new();
     for (stem, file) in &files {
         if !is_name(stem) {
             let help = "name it after its environment: a-z, 0-9, - and _, as in production.toml";
-            problems.push((stem.clone(), Diagnostic::error(file, Spot::default(), "", "is not the name of an environment", help)));
+            problems.push((
+                stem.clone(),
+                Diagnostic::error(
+                    file,
+                    Spot::default(),
+                    "",
+                    "is not the name of an environment",
+                    help,
+                ),
+            ));
             continue;
         }
         match Source::read(file) {
-            Err(problem) => problems.push((stem.clone(), problem)),
+            Err(problem) => problems.push((stem.clone(), *problem)),
             Ok(source) => {
                 let (environment, found) = environment::decode(&source, stem, &root, now);
                 problems.extend(found.into_iter().map(|p| (stem.clone(), p)));
@@ -63,34 +75,87 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
             }
         }
     }
-    let mut told: Vec<Diagnostic> = problems.into_iter().filter(|(stem, _)| asked(stem)).map(|(_, p)| p).collect();
-    let concerns = |file: &Path| environments.iter().any(|e| e.file == file && asked(&e.name));
-    let shared = cross::places(&environments).into_iter().filter(|d| concerns(&d.file) || d.related.as_ref().is_some_and(|r| concerns(&r.file)));
+    let wrong: Vec<String> = problems
+        .iter()
+        .filter(|(_, p)| p.severity == Severity::Error)
+        .map(|(stem, _)| stem.clone())
+        .collect();
+    let mut told: Vec<Diagnostic> = problems
+        .into_iter()
+        .filter(|(stem, _)| asked(stem))
+        .map(|(_, p)| p)
+        .collect();
+    let concerns = |file: &Path| {
+        environments
+            .iter()
+            .any(|e| e.file == file && asked(&e.name))
+    };
+    let shared = cross::places(&environments)
+        .into_iter()
+        .filter(|d| concerns(&d.file) || d.related.as_ref().is_some_and(|r| concerns(&r.file)));
     told.extend(shared);
     if names.is_none() {
-        told.extend(cross::missing_variables(&environments));
+        // What a file with errors lacks, it may only not have said properly.
+        let sound: Vec<&Environment> = environments
+            .iter()
+            .filter(|e| !wrong.contains(&e.name))
+            .collect();
+        told.extend(cross::missing_variables(&sound));
     }
     let stems: Vec<&str> = files.iter().map(|(stem, _)| stem.as_str()).collect();
-    for wanted in names.unwrap_or_default().iter().filter(|n| !stems.contains(&n.as_str())) {
+    for wanted in names
+        .unwrap_or_default()
+        .iter()
+        .filter(|n| !stems.contains(&n.as_str()))
+    {
         let what = format!("has no schedule for the environment {}", name(wanted));
-        let list = if stems.is_empty() { "there is none yet: keyrota init writes one".to_owned() } else { format!("there are: {}", stems.join(", ")) };
-        told.push(Diagnostic::error(directory, Spot::default(), "", what, meant(did_you_mean(wanted, stems.iter().copied()), &list)));
+        let list = if stems.is_empty() {
+            "there is none yet: keyrota init writes one".to_owned()
+        } else {
+            format!("there are: {}", stems.join(", "))
+        };
+        told.push(Diagnostic::error(
+            directory,
+            Spot::default(),
+            "",
+            what,
+            meant(did_you_mean(wanted, stems.iter().copied()), &list),
+        ));
     }
-    told.sort_by(|a, b| (&a.file, a.spot.start, a.spot.line, a.severity).cmp(&(&b.file, b.spot.start, b.spot.line, b.severity)));
+    told.sort_by(|a, b| {
+        (&a.file, a.spot.start, a.spot.line, a.severity).cmp(&(
+            &b.file,
+            b.spot.start,
+            b.spot.line,
+            b.severity,
+        ))
+    });
     told.dedup();
     let broken = |e: &Environment| {
-        told.iter().any(|d| d.severity == Severity::Error && (d.file == e.file || d.related.as_ref().is_some_and(|r| r.file == e.file)))
+        told.iter().any(|d| {
+            d.severity == Severity::Error
+                && (d.file == e.file || d.related.as_ref().is_some_and(|r| r.file == e.file))
+        })
     };
-    loaded.environments = environments.into_iter().filter(|e| asked(&e.name) && !broken(e)).collect();
+    loaded.environments = environments
+        .into_iter()
+        .filter(|e| asked(&e.name) && !broken(e))
+        .collect();
     loaded.diagnostics = told;
     loaded
 }
 
 /// The schedules of a directory by name.
-fn schedule_files(directory: &Path) -> Result<Vec<(String, PathBuf)>, Diagnostic> {
+fn schedule_files(directory: &Path) -> Result<Vec<(String, PathBuf)>, Box<Diagnostic>> {
     let unreadable = || {
         let help = "say where the schedules are: --schedules DIR, KEYROTA_SCHEDULES, or schedules in keyrota.toml";
-        Diagnostic::error(directory, Spot::default(), "", "is not a directory that can be read", help)
+        Diagnostic::error(
+            directory,
+            Spot::default(),
+            "",
+            "is not a directory that can be read",
+            help,
+        )
     };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(|_| unreadable())? {
@@ -109,5 +174,7 @@ fn schedule_files(directory: &Path) -> Result<Vec<(String, PathBuf)>, Diagnostic
 /// The parent of the schedules directory, absolute, without following links.
 fn root_of(directory: &Path) -> PathBuf {
     let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-    absolute.parent().map_or_else(|| absolute.clone(), Path::to_owned)
+    absolute
+        .parent()
+        .map_or_else(|| absolute.clone(), Path::to_owned)
 }

@@ -13,6 +13,9 @@ use super::source::Source;
 /// What stands for a masked value, whatever its length.
 const MASK: char = '…';
 
+/// More of a line than this does not help.
+const LINE_BYTES_MAX: usize = 240;
+
 /// Whether a value may be shown: our own words and near misses of them, numbers of up to four
 /// digits with a unit, times of day, dates, cron fields, `@` names, `{fields}`.
 pub fn is_plain(value: &str) -> bool {
@@ -20,27 +23,42 @@ pub fn is_plain(value: &str) -> bool {
         return value.is_empty();
     }
     let digits = value.trim_end_matches(|c: char| c.is_ascii_lowercase());
-    let quantity = digits.len() <= 4 && value.len() - digits.len() <= 3 && all(digits, |c| c.is_ascii_digit());
-    let clock = value.len() <= 16 && value.contains(['-', ':']) && all(value, |c| c.is_ascii_digit() || "-:T".contains(c));
-    let cron = value.contains('*') && value.contains(' ') && all(value, |c| c.is_ascii_digit() || "*/,- ".contains(c));
+    let quantity =
+        digits.len() <= 4 && value.len() - digits.len() <= 3 && all(digits, |c| c.is_ascii_digit());
+    let clock = value.len() <= 16
+        && value.contains(['-', ':'])
+        && all(value, |c| c.is_ascii_digit() || "-:T".contains(c));
+    let cron = value.contains('*')
+        && value.contains(' ')
+        && all(value, |c| c.is_ascii_digit() || "*/,- ".contains(c));
     let fields = value.starts_with('{') && keys::is_field_only(value);
     quantity || clock || cron || fields || keys::words().any(|word| near(value, word))
 }
 
 /// A name from a file as it may stand in a message; long or random ones are not repeated.
 pub fn name(name: &str) -> String {
-    if is_name(name) { name.to_owned() } else { MASK.to_string() }
+    if is_name(name) {
+        name.to_owned()
+    } else {
+        MASK.to_string()
+    }
 }
 
 /// The best of `known` for something misspelt.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let score = |word: &str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &word.to_lowercase());
+    let score =
+        |word: &str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &word.to_lowercase());
     let best = known.into_iter().min_by_key(|word| score(word))?;
     (score(best) <= 1 + best.len() / 4 && score(best) < best.len()).then_some(best)
 }
 
 fn near(value: &str, word: &str) -> bool {
-    value == word || (word.len() >= 4 && value.len() <= word.len() + 2 && strsim::damerau_levenshtein(value, word) <= 2)
+    let ours = all(value, |c| c.is_ascii_alphanumeric() || "-_@".contains(c));
+    value == word
+        || (ours
+            && word.len() >= 4
+            && value.len() <= word.len() + 2
+            && strsim::damerau_levenshtein(value, word) <= 2)
 }
 
 fn all(text: &str, f: impl Fn(char) -> bool) -> bool {
@@ -50,7 +68,8 @@ fn all(text: &str, f: impl Fn(char) -> bool) -> bool {
 fn is_name(word: &str) -> bool {
     let plain = word.len() <= 48 && all(word, |c| c.is_ascii_alphanumeric() || "_-".contains(c));
     let digits = word.chars().filter(char::is_ascii_digit).count();
-    let mixed = word.chars().any(|c| c.is_ascii_lowercase()) && word.chars().any(|c| c.is_ascii_uppercase());
+    let mixed = word.chars().any(|c| c.is_ascii_lowercase())
+        && word.chars().any(|c| c.is_ascii_uppercase());
     plain && !(word.len() >= 16 && (digits >= 4 || (mixed && digits > 0)))
 }
 
@@ -70,18 +89,31 @@ pub struct Masks(HashMap<PathBuf, Vec<bool>>);
 impl Masks {
     /// The first line of a spot, masked.
     pub fn line(&mut self, source: &Source, spot: Spot) -> Masked {
-        let inside = self.0.entry(source.file.clone()).or_insert_with(|| inside_strings(&source.text));
+        let inside = self
+            .0
+            .entry(source.file.clone())
+            .or_insert_with(|| inside_strings(&source.text));
         let (line, first) = source.line(spot.line);
-        let hidden = inside.get(spot.line.max(1) as usize - 1).copied().unwrap_or(true);
-        let mut masker = Masker { out: String::new(), map: vec![0; line.len() + 1] };
-        if hidden { masker.hide(0..line.len()) } else { masker.line(line) }
+        let hidden = inside
+            .get(spot.line.max(1) as usize - 1)
+            .copied()
+            .unwrap_or(true);
+        let mut masker = Masker {
+            out: String::new(),
+            map: vec![0; line.len() + 1],
+        };
+        if hidden {
+            masker.hide(0..line.len())
+        } else {
+            masker.line(line)
+        }
         masker.map[line.len()] = masker.out.len();
         let at = |byte: usize| masker.map[byte.saturating_sub(first).min(line.len())];
         let start = at(spot.start);
         let end = at(spot.end).max((start + 1).min(masker.out.len()));
         let start = floor(&masker.out, start);
         let end = ceil(&masker.out, end.max(start));
-        Masked { span: start..end, text: masker.out }
+        crop(masker.out, start..end)
     }
 }
 
@@ -100,8 +132,15 @@ impl Masker {
             self.values(line, start..line.len());
         } else if let Some(equals) = rest.find('=') {
             let key = &rest[..equals];
-            let known = key.trim().split('.').all(|part| is_name(part.trim().trim_matches('"')));
-            if known { self.show(line, start..start + equals) } else { self.hide(start..start + equals) }
+            let known = key
+                .trim()
+                .split('.')
+                .all(|part| is_name(part.trim().trim_matches('"')));
+            if known {
+                self.show(line, start..start + equals)
+            } else {
+                self.hide(start..start + equals)
+            }
             self.values(line, start + equals..line.len());
         } else if rest.starts_with(['"', '{', '}', ']']) {
             self.values(line, start..line.len());
@@ -120,7 +159,12 @@ impl Masker {
                 '#' => return self.hide(at..range.end),
                 '"' | '\'' => at + string_end(rest, c),
                 c if " \t=,[]{}.".contains(c) => at + 1,
-                _ => at + rest.find(|c: char| " \t=,[]{}#\"'".contains(c)).unwrap_or(rest.len()).max(c.len_utf8()),
+                _ => {
+                    at + rest
+                        .find(|c: char| " \t=,[]{}#\"'".contains(c))
+                        .unwrap_or(rest.len())
+                        .max(c.len_utf8())
+                }
             };
             let word = &line[at..end];
             let inner = word.trim_matches(c);
@@ -130,7 +174,11 @@ impl Masker {
                 c if " \t=,[]{}.".contains(c) => true,
                 _ => is_plain(word) || is_key(line, at, end),
             };
-            if shown { self.show(line, at..end) } else { self.hide(at..end) }
+            if shown {
+                self.show(line, at..end)
+            } else {
+                self.hide(at..end)
+            }
             at = end;
         }
     }
@@ -195,7 +243,11 @@ fn inside_strings(text: &str) -> Vec<bool> {
                         None => "",
                     },
                     None if rest.starts_with("\"\"\"") || rest.starts_with("'''") => {
-                        open = Some(if rest.starts_with('"') { "\"\"\"" } else { "'''" });
+                        open = Some(if rest.starts_with('"') {
+                            "\"\"\""
+                        } else {
+                            "'''"
+                        });
                         &rest[3..]
                     }
                     None => match rest.chars().next() {
@@ -208,6 +260,20 @@ fn inside_strings(text: &str) -> Vec<bool> {
             began_inside
         })
         .collect()
+}
+
+/// A very long line is shown around its problem only.
+fn crop(text: String, span: Range<usize>) -> Masked {
+    if text.len() <= LINE_BYTES_MAX {
+        return Masked { text, span };
+    }
+    let from = floor(&text, span.start.saturating_sub(LINE_BYTES_MAX / 4));
+    let to = ceil(&text, (from + LINE_BYTES_MAX).min(text.len()));
+    let span = span.start - from..span.end.min(to) - from;
+    Masked {
+        text: text[from..to].to_owned(),
+        span,
+    }
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

@@ -1,9 +1,9 @@
 //! `schedules/<environment>.toml` and `keyrota.toml`, to a checked model; every problem at once.
 //!
 //! # Layout
-//! - [`load()`]: a directory of schedules, with what is wrong between them ([`cross`])
+//! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
 //! - [`environment`]: one file; below it `secret` (`kinds`, `waits`, `turn`), `consumer`, `boot`
-//! - [`host`]: `keyrota.toml`
+//! - [`mod@host`]: the file `keyrota.toml`
 //! - [`model`]: what comes out
 //! - `keys`: every key of every file, once; `read`: a spanned tree against those tables;
 //!   `words`: the small languages inside strings

@@ -41,9 +41,13 @@ fn of(ty: &Ty) -> Value {
         // TOML's dates reach an editor's schema as text.
         Ty::Moment => json!({"type": "string"}),
         Ty::Clock => json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
-        Ty::Variable => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": 128}),
+        Ty::Variable => {
+            json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": 128})
+        }
         Ty::Mode => json!({"type": "string", "pattern": "^0?[0-7]{3}$"}),
-        Ty::Owner => json!({"type": "string", "pattern": "^[A-Za-z0-9_.][A-Za-z0-9_.-]*:[A-Za-z0-9_.][A-Za-z0-9_.-]*$"}),
+        Ty::Owner => {
+            json!({"type": "string", "pattern": "^[A-Za-z0-9_.][A-Za-z0-9_.-]*:[A-Za-z0-9_.][A-Za-z0-9_.-]*$"})
+        }
         Ty::Reference => {
             let mut reference = table(&REFERENCE.iter().collect::<Vec<_>>(), None);
             reference["minProperties"] = json!(1);
@@ -60,6 +64,9 @@ fn of(ty: &Ty) -> Value {
 }
 
 fn by_kind(kinds: &Kinds) -> Value {
-    let variants: Vec<Value> = kinds.names().map(|kind| table(&kinds.keys(kind).unwrap_or_default(), Some(kind))).collect();
+    let variants: Vec<Value> = kinds
+        .names()
+        .map(|kind| table(&kinds.keys(kind).unwrap_or_default(), Some(kind)))
+        .collect();
     json!({"type": "object", "required": ["kind"], "oneOf": variants})
 }

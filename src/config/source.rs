@@ -25,34 +25,64 @@ impl Source {
     pub fn new(file: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let text = text.into();
         let mut lines = vec![0];
-        lines.extend(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1));
-        Self { file: file.into(), text, lines }
+        lines.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, b)| *b == b'\n')
+                .map(|(i, _)| i + 1),
+        );
+        Self {
+            file: file.into(),
+            text,
+            lines,
+        }
     }
 
     /// Reads a file. One that is too long, is not UTF-8 or cannot be opened is one problem.
-    pub fn read(file: &Path) -> Result<Self, Diagnostic> {
+    pub fn read(file: &Path) -> Result<Self, Box<Diagnostic>> {
         let opened = std::fs::File::open(file);
         let mut bytes = Vec::new();
         let read = opened.and_then(|f| f.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
         if let Err(e) = read {
             let what = format!("cannot be read: {}", io_sentence(e.kind()));
-            return Err(Diagnostic::error(file, Spot::default(), "", what, "check the path and its permissions"));
+            return Err(Box::new(Diagnostic::error(
+                file,
+                Spot::default(),
+                "",
+                what,
+                "check the path and its permissions",
+            )));
         }
         Self::decode(file, bytes)
     }
 
     /// Takes a file's bytes.
-    pub fn decode(file: &Path, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
+    pub fn decode(file: &Path, bytes: Vec<u8>) -> Result<Self, Box<Diagnostic>> {
         if bytes.len() > FILE_BYTES_MAX {
             let what = format!("is longer than {FILE_BYTES_MAX} bytes");
-            return Err(Diagnostic::error(file, Spot::default(), "", what, "keep schedules only; is this the right file?"));
+            return Err(Box::new(Diagnostic::error(
+                file,
+                Spot::default(),
+                "",
+                what,
+                "keep schedules only; is this the right file?",
+            )));
         }
-        String::from_utf8(bytes).map(|text| Self::new(file, text)).map_err(|e| {
-            let at = e.utf8_error().valid_up_to();
-            let before = String::from_utf8_lossy(&e.as_bytes()[..at]).into_owned();
-            let spot = Self::new(file, before).spot(at..at);
-            Diagnostic::error(file, spot, "", "is not UTF-8 from here on", "save the file as UTF-8")
-        })
+        String::from_utf8(bytes)
+            .map(|text| Self::new(file, text))
+            .map_err(|e| {
+                let at = e.utf8_error().valid_up_to();
+                let before = String::from_utf8_lossy(&e.as_bytes()[..at]).into_owned();
+                let spot = Self::new(file, before).spot(at..at);
+                let problem = Diagnostic::error(
+                    file,
+                    spot,
+                    "",
+                    "is not UTF-8 from here on",
+                    "save the file as UTF-8",
+                );
+                Box::new(problem)
+            })
     }
 
     /// Line and column of a span; columns count characters, as editors do.
@@ -60,8 +90,17 @@ impl Source {
         let start = span.start.min(self.text.len());
         let line = self.lines.partition_point(|first| *first <= start);
         let first = self.lines[line - 1];
-        let col = self.text.get(first..start).map_or(start - first, |t| t.chars().count()) + 1;
-        Spot { line: as_u32(line), col: as_u32(col), start, end: span.end.clamp(start, self.text.len()) }
+        let col = self
+            .text
+            .get(first..start)
+            .map_or(start - first, |t| t.chars().count())
+            + 1;
+        Spot {
+            line: as_u32(line),
+            col: as_u32(col),
+            start,
+            end: span.end.clamp(start, self.text.len()),
+        }
     }
 
     /// The text of a line (from 1), without its end, and its first byte.

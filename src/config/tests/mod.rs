@@ -11,6 +11,7 @@ use super::environment::decode;
 use super::model::Environment;
 use super::source::Source;
 
+mod across;
 mod cases;
 mod mutated;
 mod planted;
@@ -31,7 +32,16 @@ pub(super) fn read(name: &str, text: &str) -> (Environment, Vec<Diagnostic>) {
 pub(super) fn lines(problems: &[Diagnostic]) -> String {
     problems
         .iter()
-        .map(|d| format!("{}:{} {}: {}; {}\n", d.spot.line, d.spot.col, d.severity.as_str(), d.message(), d.help))
+        .map(|d| {
+            format!(
+                "{}:{} {}: {}; {}\n",
+                d.spot.line,
+                d.spot.col,
+                d.severity.as_str(),
+                d.message(),
+                d.help
+            )
+        })
         .collect()
 }
 
@@ -39,6 +49,11 @@ pub(super) fn lines(problems: &[Diagnostic]) -> String {
 pub(super) fn outputs(name: &str, text: &str, problems: &[Diagnostic]) -> String {
     let source = Source::new(format!("schedules/{name}.toml"), text);
     let sources = [source];
-    let text = diagnostic::text(problems, &sources, true) + &diagnostic::text(problems, &sources, false);
-    format!("{text}{}{}{problems:?}", diagnostic::github(problems), diagnostic::json(problems))
+    let text =
+        diagnostic::text(problems, &sources, true) + &diagnostic::text(problems, &sources, false);
+    format!(
+        "{text}{}{}{problems:?}",
+        diagnostic::github(problems),
+        diagnostic::json(problems)
+    )
 }

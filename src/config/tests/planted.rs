@@ -13,12 +13,20 @@ fn everything_is_told_at_once() {
     let sources = [Source::new("schedules/production.toml", FILE)];
     let text = diagnostic::text(&problems, &sources, false);
     if std::env::var_os("KEYROTA_WRITE_EXPECTED").is_some() {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/planted.txt"), &text).unwrap();
+        std::fs::write(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/planted.txt"),
+            &text,
+        )
+        .unwrap();
     } else {
         assert!(text == SHOWN, "{text}");
     }
     // Every line of the file that ends in a mark is told, and no other.
-    let marked: Vec<u32> = (1..).zip(FILE.lines()).filter(|(_, l)| l.ends_with("# !")).map(|(n, _)| n).collect();
+    let marked: Vec<u32> = (1..)
+        .zip(FILE.lines())
+        .filter(|(_, l)| l.ends_with("# !"))
+        .map(|(n, _)| n)
+        .collect();
     let mut told: Vec<u32> = problems.iter().map(|d| d.spot.line).collect();
     told.dedup();
     assert_eq!(told, marked, "{}", lines(&problems));
@@ -29,7 +37,17 @@ fn everything_is_told_at_once() {
 fn no_value_leaves_in_any_form() {
     let (_, problems) = read("production", FILE);
     let shown = outputs("production", FILE, &problems);
-    for value in ["hunter2", "QQQQ", "age1short", "Pariss", "10 minutes", "reload-app"] {
-        assert!(FILE.contains(value) && !shown.contains(value), "{value} leaves");
+    for value in [
+        "hunter2",
+        "QQQQ",
+        "age1short",
+        "Pariss",
+        "10 minutes",
+        "reload-app",
+    ] {
+        assert!(
+            FILE.contains(value) && !shown.contains(value),
+            "{value} leaves"
+        );
     }
 }
