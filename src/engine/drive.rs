@@ -6,7 +6,7 @@ use keyrota_rotation::{Decision, Effect, Event, Moment, Outcome, Phase, Reply, T
 
 use super::journal::Journal;
 use super::parts::Parts;
-use super::perform::{Job, Learnt, Performed};
+use super::perform::{Job, Learnt, Performed, kid_fact};
 use super::{Engine, EngineError, Given, Stop, entries};
 use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};
@@ -19,7 +19,7 @@ const EFFECT_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Run<'a> {
     engine: &'a Engine,
     secret: &'a Secret,
-    parts: &'a Parts,
+    parts: &'a Parts<'a>,
     row: Rotation,
     journal: Journal,
 }
@@ -28,7 +28,7 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         engine: &'a Engine,
         secret: &'a Secret,
-        parts: &'a Parts,
+        parts: &'a Parts<'a>,
         row: Rotation,
     ) -> Result<Self, EngineError> {
         let journal = Journal::from_text(&row.record).map_err(|_| EngineError::UnreadableRecord)?;
@@ -46,11 +46,7 @@ impl<'a> Run<'a> {
                 Todo::Wait { until, retry: true } => return Ok(Stop::Retry { until }),
                 Todo::Wait { until, retry: false } => return Ok(Stop::Wait { until }),
                 _ if self.engine.stopping() => return Ok(Stop::Interrupted),
-                Todo::Recover => {
-                    let effect = self.journal.machine.effect();
-                    let lost = Performed { reply: Reply::Lost, failure: Some("the process ended in the middle of it"), learnt: Learnt::Nothing };
-                    self.outcome(effect.as_ref(), lost).await?;
-                }
+                Todo::Recover => self.recover().await?,
                 Todo::Wake => {
                     let woken = self.step(Event::Wake)?;
                     let entry = entries::phase(self, "rotation.wake");
@@ -62,10 +58,21 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// An effect was begun by a process that is gone.
+    pub(super) async fn recover(&mut self) -> Result<(), EngineError> {
+        let effect = self.journal.machine.effect();
+        let lost = Performed {
+            reply: Reply::Lost,
+            failure: Some("the process ended in the middle of it"),
+            learnt: Learnt::Nothing,
+        };
+        self.outcome(effect.as_ref(), lost).await
+    }
+
     /// A person decides something.
-    pub(super) async fn decide(&mut self, decision: Decision, reason: Option<&str>) -> Result<(), EngineError> {
+    pub(super) async fn decide(&mut self, decision: Decision, by: &str, reason: Option<&str>) -> Result<(), EngineError> {
         let decided = self.step(Event::Decided(decision))?;
-        let entry = entries::decision(self, decision, reason);
+        let entry = entries::decision(self, decision, by, reason);
         self.write(decided, Vec::new(), vec![entry]).await
     }
 
@@ -125,7 +132,7 @@ impl<'a> Run<'a> {
                 self.journal.public.clone_from(public);
                 if let Some(kid) = public.get("kid") {
                     let owner = format!("{}/{}/{}", self.row.env, self.row.secret, self.row.id);
-                    changes.push(Change::ClaimFact { key: format!("kid/{kid}"), value: owner });
+                    changes.push(Change::ClaimFact { key: kid_fact(kid), value: owner });
                 }
             }
             Learnt::Promoted { native } => {

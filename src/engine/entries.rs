@@ -45,7 +45,7 @@ pub(super) fn phase(run: &Run<'_>, event: &'static str) -> NewEntry {
 }
 
 /// A person decided.
-pub(super) fn decision(run: &Run<'_>, decision: Decision, reason: Option<&str>) -> NewEntry {
+pub(super) fn decision(run: &Run<'_>, decision: Decision, by: &str, reason: Option<&str>) -> NewEntry {
     let name = match decision {
         Decision::Confirm => "rotation.confirm",
         Decision::Resume => "rotation.resume",
@@ -54,7 +54,7 @@ pub(super) fn decision(run: &Run<'_>, decision: Decision, reason: Option<&str>) 
         Decision::Compromised => "rotation.compromised",
     };
     let mut entry = base(run, name, audit::Phase::Admin).detail("phase", run.journal().machine.phase.name());
-    entry.actor = Actor::operator(run.engine_actor());
+    entry.actor = Actor::operator(by);
     match reason {
         Some(reason) => entry.reason(reason),
         None => entry,

@@ -179,7 +179,7 @@ fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
         Kind::Jwt(jwt) => {
             let algorithm = match jwt.algorithm {
                 model::Algorithm::Hs256 => jwt::Algorithm::Hs256,
-                model::Algorithm::Rs256 => jwt::Algorithm::Rs256 { bits: jwt.bits },
+                model::Algorithm::Rs256 => jwt::Algorithm::Rs256,
                 model::Algorithm::Es256 => jwt::Algorithm::Es256,
                 model::Algorithm::EdDsa => jwt::Algorithm::EdDsa,
             };
@@ -206,8 +206,10 @@ fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
             Box::new(signing_key::SigningKey::new(origin, key.prefix.clone())?)
         }
         Kind::Random(token) => {
-            let alphabet = std::str::from_utf8(&token.alphabet).ok()?;
-            Box::new(random::Random::of(token.length as usize, alphabet).ok()?)
+            // The hyphen first: between two characters it would mean a range.
+            let (hyphen, others): (Vec<u8>, Vec<u8>) = token.alphabet.iter().partition(|b| **b == b'-');
+            let alphabet = String::from_utf8([hyphen, others].concat()).ok()?;
+            Box::new(random::Random::new(token.length as usize, &alphabet).ok()?)
         }
         Kind::External(external) => Box::new(external::External {
             format: match external.format {

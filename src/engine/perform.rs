@@ -5,7 +5,7 @@
 
 use keyrota_contract::{
     Ack, Delivery, DeliveryError, ErrorKind, Exposure, Material, Native, Probe, ProviderError, Quiet, RotatorError,
-    SecretValue, Stage, Target, Version, VersionRef,
+    SecretValue, Stage, Target, VersionRef,
 };
 use keyrota_rotation::{Effect, Probed, Reply, Round, Which};
 use uuid::Uuid;
@@ -93,7 +93,7 @@ impl From<DeliveryError> for Performed {
 pub(super) struct Job<'a> {
     pub engine: &'a Engine,
     pub secret: &'a Secret,
-    pub parts: &'a Parts,
+    pub parts: &'a Parts<'a>,
     /// The rotation's id, which is also the candidate's version id and every idempotency key.
     pub id: Uuid,
     pub journal: &'a Journal,
@@ -149,12 +149,13 @@ impl Job<'_> {
         let (value, public) = match provider.read(place, &ours).await? {
             // Written before a crash or a lost reply: adopted, never made a second time.
             Some(value) => {
-                let stored = self.stored_public(&ours).await?;
+                let stored = self.parts.public_of(&ours).await?;
                 let public = self.parts.rotator.public(&value, &stored);
                 (value, public)
             }
             None => {
                 let minted = self.mint().await?;
+                self.refuse_used_kid(&minted.public).await?;
                 provider.write(place, self.id, &minted.value, &minted.public).await?;
                 self.engine.kill.after_effect();
                 let read = provider.read(place, &ours).await?;
@@ -175,7 +176,7 @@ impl Job<'_> {
         let mut entropy = self.engine.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let minted = match self.given {
             Some(given) => self.parts.rotator.adopt(given.expose_to(SecretValue::copy_of), entropy.as_mut())?,
-            None if self.journal_needs_value() => {
+            None if self.journal.given => {
                 return Err(Performed::failed(
                     Reply::Refused,
                     "the value a person gave was not stored before the process ended: give it again",
@@ -186,8 +187,22 @@ impl Job<'_> {
         Ok(minted)
     }
 
-    fn journal_needs_value(&self) -> bool {
-        self.journal.given
+    /// An id names one key for ever, in all environments of this state (RFC 7517, section 4.5).
+    async fn refuse_used_kid(&self, public: &keyrota_contract::Public) -> Result<(), Performed> {
+        let Some(kid) = public.get("kid") else { return Ok(()) };
+        let owner = self.engine.store.fact(&kid_fact(kid)).await;
+        match owner {
+            Ok(Some(owner)) if owner != self.owner() => {
+                Err(Performed::failed(Reply::Refused, "this key was used before, or in another environment: its id names it for ever"))
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(Performed::failed(Reply::Retry, "the state did not say whether the key's id was used before")),
+        }
+    }
+
+    /// Who claims the candidate's key id.
+    pub(super) fn owner(&self) -> String {
+        format!("{}/{}/{}", self.engine.env.name, self.secret.name, self.id)
     }
 
     async fn install(&self, which: Which) -> Result<Performed, Performed> {
@@ -239,12 +254,11 @@ impl Job<'_> {
             &format!("{}\0{listener}", self.secret.name),
             &exposure::digest_input(&exposure.variables, exposure.jwks.as_deref()),
         );
-        let learnt = Learnt::Acknowledged { consumer: listener.to_owned(), exposure_fp };
         // A program is called only when there is something new to see; files are compared when
         // they are written.
-        if let (ConsumerKind::Command(_), Learnt::Acknowledged { exposure_fp, .. }) = (consumer.kind, &learnt)
-            && self.engine.last_seen(&self.secret.name, listener).await.as_ref() == Some(exposure_fp)
-        {
+        let seen = self.engine.last_seen(&self.secret.name, listener).await;
+        let learnt = Learnt::Acknowledged { consumer: listener.to_owned(), exposure_fp: exposure_fp.clone() };
+        if matches!(consumer.kind, ConsumerKind::Command(_)) && seen == Some(exposure_fp) {
             return Ok(Performed::done(learnt));
         }
         let current = material.current.as_ref();
@@ -325,10 +339,6 @@ impl Job<'_> {
         self.engine.keys.fingerprint(&self.engine.env.name, &self.secret.name, value)
     }
 
-    async fn stored_public(&self, which: &VersionRef) -> Result<keyrota_contract::Public, Performed> {
-        Ok(self.parts.public_of(which).await?)
-    }
-
     /// The values an effect works with, read afresh for each one.
     async fn material(&self) -> Result<Material, Performed> {
         let previous = match &self.journal.from {
@@ -383,6 +393,11 @@ impl Job<'_> {
     }
 }
 
+/// Under which fact the owner of a key id is known.
+pub(super) fn kid_fact(kid: &str) -> String {
+    format!("kid/{kid}")
+}
+
 /// The contract's word for the machine's.
 fn role(which: Which) -> keyrota_contract::Which {
     match which {
@@ -390,9 +405,4 @@ fn role(which: Which) -> keyrota_contract::Which {
         Which::Pending => keyrota_contract::Which::Pending,
         Which::Previous => keyrota_contract::Which::Previous,
     }
-}
-
-/// A version as the engine hands it around.
-pub(super) fn version(id: Option<Uuid>, value: SecretValue, public: keyrota_contract::Public) -> Version {
-    Version { id, value, public }
 }

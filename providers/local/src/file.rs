@@ -86,6 +86,11 @@ impl FileProvider {
         self.floor.fetch_max(generation, Ordering::SeqCst);
     }
 
+    /// The highest generation that this process has read or written; `None` before the first.
+    pub fn generation_seen(&self) -> Option<u64> {
+        Some(self.floor.load(Ordering::SeqCst)).filter(|generation| *generation > 0)
+    }
+
     /// Generation and host of the document as it stands, below the floor too; `None` if there is
     /// none.
     pub fn document_info(&self) -> Result<Option<DocumentInfo>, ProviderError> {
