@@ -39,6 +39,7 @@ macro_rules! conformance {
             writing_again_changes_nothing,
             another_value_under_an_id_is_a_conflict,
             a_newer_candidate_replaces_an_older,
+            an_equal_candidate_is_still_a_candidate,
             a_promote_happens_once,
             a_stale_promote_changes_nothing,
             the_old_value_stays_readable_if_claimed,

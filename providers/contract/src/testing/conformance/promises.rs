@@ -98,6 +98,23 @@ pub async fn a_newer_candidate_replaces_an_older(s: &Subject) {
     assert_eq!(t.current().await.as_deref(), Some(&b"one"[..]));
 }
 
+/// A candidate may have the value that is in use already (a restored backup, an import).
+pub async fn an_equal_candidate_is_still_a_candidate(s: &Subject) {
+    let t = s.at("equal");
+    t.make_current(1, b"same").await;
+    t.write(2, b"same").await;
+    assert_eq!(
+        t.stages().await,
+        [(Stage::Pending, id(2)), (Stage::Current, id(1))]
+    );
+    t.make_current(2, b"same").await;
+    let stages = t.stages().await;
+    assert!(
+        stages.contains(&(Stage::Current, id(2))) && !stages.contains(&(Stage::Current, id(1)))
+    );
+    assert_eq!(t.count(Stage::Pending).await, 0);
+}
+
 /// Repeating a promote, with the old `from`, answers as the first did.
 pub async fn a_promote_happens_once(s: &Subject) {
     let t = s.at("promote");
