@@ -54,6 +54,7 @@ pub struct FileProvider {
     recipients: Vec<age::x25519::Recipient>,
     host: String,
     floor: AtomicU64,
+    lock_attempts: u32,
 }
 
 impl FileProvider {
@@ -76,6 +77,7 @@ impl FileProvider {
             identities,
             host: host.to_string(),
             floor: AtomicU64::new(0),
+            lock_attempts: LOCK_ATTEMPTS,
         })
     }
 
@@ -137,7 +139,7 @@ impl FileProvider {
         &self,
         alter: impl FnOnce(&mut Document) -> Result<Done<T>, ProviderError>,
     ) -> Result<T, ProviderError> {
-        let _lock = FileLock::take(&self.lock, LOCK_ATTEMPTS, LOCK_PAUSE).map_err(on_file)?;
+        let _lock = FileLock::take(&self.lock, self.lock_attempts, LOCK_PAUSE).map_err(on_file)?;
         if let Some(dir) = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
             // What a writer left that died; failing to tidy is no reason not to write.
             let _ = atomic::sweep(dir);

@@ -276,7 +276,8 @@ fn writers_at_the_same_time_lose_nothing() {
 #[tokio::test]
 async fn a_writer_that_hangs_does_not_hang_us() {
     let (_dir, fixture) = Fixture::new();
-    let p = fixture.provider();
+    let mut p = fixture.provider();
+    p.lock_attempts = 3;
     let held = FileLock::try_take(&p.lock).unwrap().unwrap();
     assert_eq!(
         put(&p, 1, "one").await.unwrap_err().kind,
