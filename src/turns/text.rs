@@ -127,16 +127,15 @@ fn wrong_count(words: &[(usize, &str)]) -> ParseError {
             .join(" ")
     };
     // Seconds stand in front and years behind, so the rearmost five that make sense are meant.
-    let meant = words
+    let few = if words.len() <= 7 { words } else { &[] };
+    let help = match few
         .windows(5)
         .rev()
         .map(five)
-        .find(|five| normalise(five).is_ok());
-    let help = match meant {
-        Some(five) if words.len() <= 7 => {
-            format!("there are no seconds and no years here: write \"{five}\"")
-        }
-        _ => format!("write {EXAMPLE}"),
+        .find(|five| normalise(five).is_ok())
+    {
+        Some(five) => format!("there are no seconds and no years here: write \"{five}\""),
+        None => format!("write {EXAMPLE}"),
     };
     let at = words.get(5).or(words.last()).map_or(0, |(at, _)| *at);
     error(at, format!("expected 5 fields, got {}", words.len()), help)
