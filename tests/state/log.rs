@@ -203,10 +203,20 @@ pub async fn every_kind_of_tampering_is_found(bed: &Bed) {
         bed.tamper(restore).await;
     }
 
+    // At the start of a process one entry is enough to notice it.
+    let signed = Checkpoint::of(&store.head().await.unwrap());
+    let empty = Checkpoint {
+        size: 0,
+        hash: keyrota::audit::chain::genesis(signed.chain),
+        ..signed.clone()
+    };
+    assert!(store.fits(&signed).await.unwrap() && store.fits(&empty).await.unwrap());
     // An older copy on which somebody works on is as long as the checkpoint says, and not the same.
     bed.tamper(older).await;
+    assert!(!store.fits(&signed).await.unwrap(), "shorter");
     let more = [entry("a"), entry("b"), entry("c"), entry("d")];
     store.append(&holder(2), &more, at(5)).await.unwrap();
+    assert!(!store.fits(&signed).await.unwrap() && store.fits(&empty).await.unwrap());
     let report = verify(&store).await.unwrap();
     let found: Vec<_> = report.findings.iter().map(|f| (f.seq, f.problem)).collect();
     assert_eq!(found, [(8, Fork)]);
