@@ -1,3 +1,40 @@
 //! `schedules/<environment>.toml` and `keyrota.toml`, to a checked model; every problem at once.
+//!
+//! # Layout
+//! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
+//! - [`environment`]: one file; below it `secret` (`kinds`, `waits`, `turn`), `consumer`, `boot`
+//! - [`mod@host`]: the file `keyrota.toml`
+//! - [`model`]: what comes out
+//! - `keys`: every key of every file, once; `read`: a spanned tree against those tables;
+//!   `words`: the small languages inside strings
+//! - [`schema`]: the same tables as JSON Schema
+//! - [`diagnostic`]: problems as text, for GitHub, as JSON; `mask`: lines without values
+//!
+//! Decoding is pure: [`environment::decode`] takes text and a time. Only [`load()`] and
+//! [`host::load`] read files, and nothing here reads a value that a file refers to.
 
+mod boot;
+mod consumer;
+pub mod cross;
+pub mod diagnostic;
+pub mod environment;
+pub mod host;
+mod keys;
+mod kinds;
+mod load;
+mod mask;
 pub mod model;
+mod read;
+pub mod schema;
+mod secret;
+pub mod source;
+mod turn;
+mod waits;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use load::{Loaded, load};
+pub use source::Source;

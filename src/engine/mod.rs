@@ -1,1 +1,310 @@
-//! engine: to be written
+//! Performs one effect at a time: the only caller of providers, rotators and consumers.
+//!
+//! The machine (`keyrota_rotation`) decides, this module does. Every change of a record is one
+//! transaction with its audit entries, fenced by the lock; every effect is preceded by such a
+//! transaction with its intent, and followed by one with its outcome. So there is no recovery code:
+//! a process that finds an effect begun asks the machine what to do about it.
+//!
+//! # Layout
+//! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
+//! - `drive`: one rotation, from where it stands to where it has to wait
+//! - `perform`: one effect; `exposure`: what programs see of a secret, pure
+//! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
+//! - [`parts`]: from the checked model to the things that act; [`input`]: keys and tokens
+//! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
+//! - [`daemon`]: follows the schedules; `kill`: kill points for tests
+
+pub mod adopt;
+pub mod daemon;
+mod drive;
+mod entries;
+pub mod exposure;
+pub mod input;
+pub mod journal;
+mod kill;
+pub mod parts;
+mod perform;
+mod start;
+pub mod view;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use keyrota_contract::{Entropy, ProviderError, Public, SecretValue};
+use keyrota_rotation::{Illegal, Outcome, Phase, Time};
+
+use crate::audit::{self, NewEntry};
+use crate::config::model::{ConsumerKind, Environment, Secret};
+use crate::keys::Keys;
+use crate::state::{self, Change, Lock, StateError, Store};
+use crate::world::Clock;
+use parts::{Parts, PartsError, Providers};
+
+pub use start::{Begin, NotBegun, Order};
+
+/// Told of what happens while it happens.
+pub trait Watch: Send + Sync {
+    /// A rotation of `secret` entered `phase`.
+    fn moved(&self, secret: &str, phase: &Phase);
+}
+
+/// What the engine is given by the process it runs in.
+pub struct Surroundings {
+    /// Real time, in production.
+    pub clock: Arc<dyn Clock>,
+    /// Real randomness, in production.
+    pub entropy: Box<dyn Entropy>,
+    /// Set when the process is to stop before the next effect.
+    pub stop: Arc<AtomicBool>,
+    /// Who is told of progress.
+    pub watch: Arc<dyn Watch>,
+    /// The directory where signed checkpoints are kept outside the database.
+    pub checkpoints: PathBuf,
+}
+
+/// One environment, locked.
+pub struct Engine {
+    env: Environment,
+    store: Store,
+    lock: Lock,
+    keys: Keys,
+    providers: Providers,
+    clock: Arc<dyn Clock>,
+    /// When the process looked first, by both clocks.
+    began: (Timestamp, std::time::Duration),
+    entropy: Mutex<Box<dyn Entropy>>,
+    stop: Arc<AtomicBool>,
+    watch: Arc<dyn Watch>,
+    checkpoints: PathBuf,
+    kill: kill::KillPoints,
+}
+
+/// Where a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It is over.
+    Over(Outcome),
+    /// A planned wait.
+    Wait {
+        /// Until when.
+        until: Time,
+    },
+    /// A failure that passes.
+    Retry {
+        /// When it is tried again.
+        until: Time,
+    },
+    /// A person must confirm.
+    Confirm,
+    /// A person must look.
+    Person,
+    /// The process was asked to stop.
+    Interrupted,
+}
+
+/// A value that a person gave, held by this process only.
+#[derive(Clone, Copy)]
+pub struct Given<'a>(pub Option<&'a SecretValue>);
+
+/// Why the engine stopped working. What was begun is safe: the state says how far it came.
+#[derive(Debug)]
+pub enum EngineError {
+    /// The state failed.
+    State(StateError),
+    /// A part cannot be put together.
+    Parts(PartsError),
+    /// A provider failed outside a rotation.
+    Provider(ProviderError),
+    /// A stored record is of another version, or damaged.
+    UnreadableRecord,
+    /// A person decided what makes no sense now.
+    Illegal(Illegal),
+    /// The schedule names no such secret.
+    NoSecret(String),
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(e) => write!(f, "state: {e}"),
+            Self::Parts(e) => e.fmt(f),
+            Self::Provider(e) => write!(f, "provider: {e}"),
+            Self::UnreadableRecord => {
+                f.write_str("the record of a rotation was written by another version of keyrota, or is damaged: nothing was done")
+            }
+            Self::Illegal(e) => e.fmt(f),
+            Self::NoSecret(name) => write!(f, "the schedule has no secret {name:?}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+impl From<StateError> for EngineError {
+    fn from(e: StateError) -> Self {
+        Self::State(e)
+    }
+}
+
+impl From<PartsError> for EngineError {
+    fn from(e: PartsError) -> Self {
+        Self::Parts(e)
+    }
+}
+
+impl From<ProviderError> for EngineError {
+    fn from(e: ProviderError) -> Self {
+        Self::Provider(e)
+    }
+}
+
+impl Engine {
+    /// Takes an environment over: the lock is already held. Raises the floor under every document
+    /// to what the state remembers, so that a restored older copy is noticed before it is used.
+    pub async fn new(
+        env: Environment,
+        store: Store,
+        lock: Lock,
+        keys: Keys,
+        providers: Providers,
+        around: Surroundings,
+    ) -> Result<Self, EngineError> {
+        for (name, file) in &providers.files {
+            if let Some(fact) = store.fact(&document_fact(&env.name, name)).await?
+                && let Ok(generation) = fact.parse()
+            {
+                file.raise_generation_floor(generation);
+            }
+        }
+        Ok(Self {
+            began: (around.clock.now(), around.clock.elapsed()),
+            env,
+            store,
+            lock,
+            keys,
+            providers,
+            clock: around.clock,
+            entropy: Mutex::new(around.entropy),
+            stop: around.stop,
+            watch: around.watch,
+            checkpoints: around.checkpoints,
+            kill: kill::KillPoints::from_env(),
+        })
+    }
+
+    /// The environment's schedule.
+    pub fn env(&self) -> &Environment {
+        &self.env
+    }
+
+    /// The state.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Gives the lock back.
+    pub async fn close(self) -> Result<(), StateError> {
+        self.store.release(self.lock).await
+    }
+
+    /// The time by which deadlines are judged: the wall clock, but never further ahead of where
+    /// this process began than the time that really passed. A clock that is set forward therefore
+    /// ends no settle and no grace early; one that is set back only prolongs them.
+    pub fn now(&self) -> Time {
+        let passed = self.clock.elapsed().saturating_sub(self.began.1);
+        let most = self.began.0.saturating_add(passed).unwrap_or(Timestamp::MAX);
+        Time(self.clock.now().min(most).as_millisecond())
+    }
+
+    fn dice(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// A secret of the schedule.
+    pub fn secret(&self, name: &str) -> Result<&Secret, EngineError> {
+        let found = self.env.secrets.iter().find(|s| s.name == name);
+        found.ok_or_else(|| EngineError::NoSecret(name.to_owned()))
+    }
+
+    fn parts<'a>(&self, secret: &'a Secret) -> Result<Parts<'a>, EngineError> {
+        Ok(Parts::new(secret, &self.providers)?)
+    }
+
+    /// What the state knows of a secret; a secret it has not seen is seen now.
+    async fn secret_row(&self, secret: &Secret) -> Result<state::Secret, StateError> {
+        let known = self.store.secret(&self.env.name, &secret.name).await?;
+        Ok(known.unwrap_or_else(|| {
+            state::Secret::new(&self.env.name, &secret.name, secret.kind.as_str(), self.now().0)
+        }))
+    }
+
+    async fn last_seen(&self, secret: &str, consumer: &str) -> Option<String> {
+        let seen = self.store.deliveries(&self.env.name, secret).await.ok()?;
+        seen.into_iter().find(|d| d.consumer == consumer).map(|d| d.exposure_fp)
+    }
+
+    /// One transaction; the generations of documents go with whatever is written.
+    async fn commit(&self, changes: &[Change], log: &[NewEntry]) -> Result<(), StateError> {
+        let mut all = changes.to_vec();
+        for (name, file) in &self.providers.files {
+            let key = document_fact(&self.env.name, name);
+            if let Some(generation) = file.generation_seen()
+                && self.store.fact(&key).await? != Some(generation.to_string())
+            {
+                all.push(Change::PutFact { key, value: generation.to_string() });
+            }
+        }
+        self.store.commit(&self.lock, &all, log, self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// Renews the lock where it runs out; an effect never begins under one that might.
+    async fn keep_lock(&self) -> Result<(), StateError> {
+        if self.lock.safe_until_ms().is_some() {
+            self.store.renew(&self.lock, self.clock.now().as_millisecond()).await?;
+        }
+        Ok(())
+    }
+
+    /// Signs the head of the log and keeps the note beside the database and outside it. The
+    /// rotation has ended by now; a failure here is told, not fatal.
+    pub async fn checkpoint(&self) {
+        match self.store.checkpoint(&self.keys).await {
+            Ok(note) => {
+                if let Err(why) = audit::anchors::append(&self.checkpoints, &self.lock.holder().host, &note) {
+                    tracing::warn!(%why, "the checkpoint could not be kept outside the database");
+                }
+            }
+            Err(why) => tracing::warn!(%why, "the log could not be signed"),
+        }
+    }
+
+    /// The public keys of every secret that publishes into the file at `path`; `own` are those of
+    /// the secret `name`, of which the caller knows more.
+    async fn shared_keys(&self, path: &Path, name: &str, own: Vec<Public>) -> Result<String, ProviderError> {
+        let mut all = own;
+        for secret in &self.env.secrets {
+            let shares = |c: &crate::config::model::Consumer| matches!(&c.kind, ConsumerKind::Jwks(j) if j.path == path);
+            if secret.name == name || !secret.consumers.iter().any(shares) {
+                continue;
+            }
+            let Ok(parts) = Parts::new(secret, &self.providers) else { continue };
+            all.extend(view::public_keys(&parts).await?);
+        }
+        view::key_set(&all)
+    }
+
+}
+
+fn document_fact(env: &str, provider: &str) -> String {
+    format!("document/{env}/{provider}")
+}

@@ -34,7 +34,7 @@ impl Record {
     }
 
     /// The effect of the present step; `None` where the phase waits.
-    pub(crate) fn effect(&self) -> Option<Effect> {
+    pub fn effect(&self) -> Option<Effect> {
         Some(match &self.phase {
             Phase::Preflight => Effect::Preflight,
             Phase::Create => Effect::Create,

@@ -1,9 +1,41 @@
-//! The state database.
+//! The state database: what keyrota must not forget.
+//!
+//! SQLite by default, Postgres when several hosts share the work; the same tables, statements and
+//! tests for both. There is one way to change anything: [`Store::commit`], a transaction that
+//! checks the lock's epoch, makes the changes and appends the audit entries, or does nothing.
+//!
+//! # Layout
+//! - `types`: rows and changes; `error`: what can go wrong
+//! - `location`, `open`: where it is, how it is reached, the schema
+//! - `db`: one way to talk to both databases
+//! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole
+//!
+//! The store never asks the time: it is an argument. Locks on Postgres are the exception, and they
+//! go by the database's clock, which is the only one that all hosts share.
+
+mod commit;
+mod db;
 mod error;
-#[allow(missing_docs)]
-mod signatures;
+mod location;
+mod lock;
+mod log;
+mod open;
+mod read;
 mod types;
 
+use std::path::PathBuf;
+
 pub use error::{LockError, Running, StateError};
-pub use signatures::*;
+pub use location::{DEFAULT_NAME, Location, Server};
+pub use lock::{LOCK_TTL, Lock};
+pub use log::ExportFailure;
+pub use open::Access;
 pub use types::{Acknowledged, Change, Held, Holder, Outcome, Rotation, Secret};
+
+/// An open state database. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: db::Db,
+    /// The file of SQLite, beside which the lock files stand.
+    file: Option<PathBuf>,
+}

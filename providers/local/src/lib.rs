@@ -1,13 +1,20 @@
 //! keyrota's providers that live on this host, and the file handling under them.
 //!
 //! # Layout
+//! - [`file`]: the provider `file`, an age document with all secrets of one environment
+//! - [`identity`]: age keys; [`sealed`]: bytes sealed for them; `document`: what is sealed
 //! - [`atomic`]: files replaced whole or not at all; private files read; orphans swept
-//! - [`error`]: what can be wrong with a file
-//! - [`lock`]: a lock between processes
+//! - [`lock`]: a lock between processes; [`error`]: what can be wrong with a file
 
 pub mod atomic;
+mod document;
 pub mod error;
+pub mod file;
+pub mod identity;
 pub mod lock;
+pub mod sealed;
 
 pub use error::FileError;
+pub use file::{DocumentInfo, FileProvider};
+pub use identity::{Identities, IdentityError};
 pub use lock::FileLock;

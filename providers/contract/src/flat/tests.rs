@@ -122,3 +122,28 @@ async fn one_value_per_name() {
     };
     assert_eq!(p.describe(&at).await.unwrap_err().kind, ErrorKind::Invalid);
 }
+
+/// The id of a current version that only its pending sibling shows is kept when the sibling goes.
+#[tokio::test]
+async fn an_adopted_value_keeps_its_id() {
+    let p = FlatProvider::new(MemoryFlat::default(), LIMITS);
+    let at = Place::new("KEY");
+    p.store.put("KEY", &value("there before")).await.unwrap();
+    p.write(&at, id(1), &value("there before"), &Public::new())
+        .await
+        .unwrap();
+    p.write(&at, id(2), &value("next"), &Public::new())
+        .await
+        .unwrap();
+    let found: Vec<_> = p
+        .describe(&at)
+        .await
+        .unwrap()
+        .iter()
+        .map(|v| (v.stages[0], v.ours))
+        .collect();
+    assert_eq!(
+        found,
+        [(Stage::Pending, Some(id(2))), (Stage::Current, Some(id(1)))]
+    );
+}

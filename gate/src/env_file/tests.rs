@@ -1,0 +1,184 @@
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Names and values of a file that must be sound.
+fn read(file: &str) -> Vec<(String, String)> {
+    let entries = parse_env_file(file.as_bytes()).unwrap();
+    let pair = |entry: Entry| {
+        (
+            entry.name.clone(),
+            String::from_utf8(entry.into_value()).unwrap(),
+        )
+    };
+    entries.into_iter().map(pair).collect()
+}
+
+fn value(line: &str) -> String {
+    let entries = read(line);
+    assert_eq!(entries.len(), 1, "{line}: {entries:?}");
+    entries.into_iter().next().unwrap().1
+}
+
+fn problems(file: &[u8]) -> Vec<(u32, u32, What)> {
+    let problems = parse_env_file(file).unwrap_err();
+    problems
+        .into_iter()
+        .map(|problem| (problem.line, problem.column, problem.what))
+        .collect()
+}
+
+#[test]
+fn values_of_the_dialect() {
+    let cases = [
+        ("A=b", "b"),
+        ("A=", ""),
+        ("A=''", ""),
+        ("A=\"\"", ""),
+        ("  export\tA = b \t", "b"),
+        ("A=b # comment", "b"),
+        ("A= # comment", ""),
+        ("A=b#c", "b#c"),
+        ("A=b c", "b c"),
+        ("A=b=c", "b=c"),
+        ("A=pa$$word\\d", "pa$$word\\d"),
+        ("A=it's", "it's"),
+        ("A='b # \\n \"c\" $D'", "b # \\n \"c\" $D"),
+        ("A=\"b # c\" # comment", "b # c"),
+        ("A=\"\\n\\r\\t\\\\\\\"\\$\\`\\d\"", "\n\r\t\\\"$`\\d"),
+        ("A=\"b\\\nc\"", "bc"),
+        ("A=\"b\\\r\nc\"", "bc"),
+        ("A=\"b\nc\n\"", "b\nc\n"),
+        ("A='b\r\nc'\r\n", "b\nc"),
+        ("A=b\r\n", "b"),
+        ("A=b\\\\x", "b\\\\x"),
+        ("A=\"b\\\\\"", "b\\"),
+        ("\u{feff}A=b", "b"),
+        ("A=öß", "öß"),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(value(line), expected, "{line:?}");
+    }
+}
+
+#[test]
+fn a_file_keeps_its_order_and_lines() {
+    let file = "# a comment\r\n\r\n; another\nB=1\nexport A=\"2\n3\"\n   \nC='4'\n";
+    let entries = parse_env_file(file.as_bytes()).unwrap();
+    let places: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.name.as_str(), entry.line))
+        .collect();
+    assert_eq!(places, [("B", 4), ("A", 5), ("C", 8)]);
+    assert_eq!(read(""), []);
+}
+
+#[test]
+fn every_mistake_is_placed() {
+    let file = b"A=1\nnot a line\n 2B=3\nA=4\nC=\"5\"x\nD=`date`\nE=a\\\nF=a\0b\nG='\0'\nexport A\n=x\nX Y=1\nZ=\"never";
+    let duplicate = What::Duplicate {
+        name: "A".into(),
+        first_line: 1,
+    };
+    let expected = [
+        (2, 1, What::NoAssignment),
+        (3, 2, What::BadName),
+        (4, 1, duplicate),
+        (5, 6, What::AfterQuote),
+        (6, 3, What::Ambiguous),
+        (7, 3, What::Ambiguous),
+        (8, 4, What::Nul),
+        (9, 4, What::Nul),
+        (10, 8, What::NoAssignment),
+        (11, 1, What::BadName),
+        (12, 1, What::BadName),
+        (13, 3, What::Unterminated),
+    ];
+    assert_eq!(problems(file), expected);
+    assert_eq!(problems(b"A=\"\\\""), [(1, 3, What::Unterminated)]);
+    assert_eq!(problems(b"A='b'# comment"), [(1, 6, What::AfterQuote)]);
+    assert_eq!(problems(b"A=#fff"), [(1, 3, What::Ambiguous)]);
+}
+
+#[test]
+fn a_key_needs_quotes() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ==\n-----END PRIVATE KEY-----";
+    assert_eq!(value(&format!("KEY=\"{key}\n\"")), format!("{key}\n"));
+    assert_eq!(value(&format!("KEY=\"{}\"", key.replace('\n', "\\n"))), key);
+    let bare = format!("KEY={key}\nB=1\nB=2\n");
+    let duplicate = What::Duplicate {
+        name: "B".into(),
+        first_line: 4,
+    };
+    assert_eq!(
+        problems(bare.as_bytes()),
+        [(1, 5, What::UnquotedPem), (5, 1, duplicate)]
+    );
+}
+
+#[test]
+fn a_file_has_a_largest_size() {
+    let mut file = b"A=".to_vec();
+    file.resize(ENV_FILE_BYTES_MAX, b'x');
+    assert_eq!(parse_env_file(&file).unwrap().len(), 1);
+    file.push(b'x');
+    assert_eq!(problems(&file), [(1, 1, What::TooLarge)]);
+}
+
+#[test]
+fn an_entry_does_not_show_its_value() {
+    let entries = parse_env_file(b"A=canary").unwrap();
+    assert_eq!(
+        format!("{entries:?}"),
+        "[Entry { name: \"A\", line: 1, .. }]"
+    );
+    assert_eq!(entries[0].value(), b"canary");
+}
+
+/// A value in double quotes, as keyrota writes it.
+fn quote(value: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in value.chars() {
+        if "\\\"$`".contains(c) {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted + "\""
+}
+
+proptest! {
+    #[test]
+    fn quoted_values_come_back(values in prop::collection::vec("[ -~\n\tä]{0,20}", 0..6)) {
+        let file: String = values.iter().enumerate().map(|(at, value)| format!("V{at}={}\n", quote(value))).collect();
+        let read: Vec<String> = read(&file).into_iter().map(|(_, value)| value).collect();
+        prop_assert_eq!(read, values);
+    }
+
+    #[test]
+    fn single_quotes_are_literal(value in "[ -&(-~\n\\\\]{0,40}") {
+        prop_assert_eq!(super::tests::value(&format!("A='{value}' # end")), value);
+    }
+
+    #[test]
+    fn nothing_panics_and_no_value_is_shown(file in "((export )?[A-Z]{0,2}[ =]{0,2}[\"'`]?(canary|-----BEGIN |\\\\)?[\"'\0]?(\r?\n)?){0,8}") {
+        let shown = match parse_env_file(file.as_bytes()) {
+            Ok(entries) => format!("{entries:?}"),
+            Err(problems) => {
+                let lines: Vec<String> = problems.iter().map(LineProblem::to_string).collect();
+                format!("{problems:?} {lines:?}")
+            }
+        };
+        prop_assert!(!shown.contains("canary"), "{}", shown);
+    }
+
+    #[test]
+    fn any_bytes_are_read(file in prop::collection::vec(prop::sample::select(b"A=\"'\\\n\r #`\0\xff".to_vec()), 0..60)) {
+        let lines = file.iter().filter(|byte| **byte == b'\n').count() + 1;
+        if let Err(problems) = parse_env_file(&file) {
+            prop_assert!(problems.iter().all(|problem| (1..=lines).contains(&(problem.line as usize))));
+        }
+    }
+}

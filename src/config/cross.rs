@@ -1,0 +1,101 @@
+//! Contradictions between environments, and within one about places: two secrets at one place
+//! would overwrite each other's versions.
+
+use std::path::Path;
+
+use super::diagnostic::Diagnostic;
+use super::mask::name;
+use super::model::{Environment, ProviderKind, Secret};
+use super::read::join;
+
+/// A place, whoever names it: what is behind the provider, and the path there.
+fn target<'a>(environment: &'a Environment, secret: &'a Secret) -> Option<(&'a Path, &'a str)> {
+    let provider = environment
+        .providers
+        .iter()
+        .find(|p| p.name == secret.provider)?;
+    match &provider.kind {
+        ProviderKind::File(file) => Some((&file.path, &secret.path)),
+    }
+}
+
+/// Every place is kept by one secret of one environment.
+pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut seen: Vec<(&Environment, &Secret, (&Path, &str))> = Vec::new();
+    for environment in environments {
+        for secret in &environment.secrets {
+            let Some(place) = target(environment, secret) else {
+                continue;
+            };
+            if let Some((other, first, _)) = seen.iter().find(|(.., p)| *p == place) {
+                let what = match other.name == environment.name {
+                    true => format!("is kept at the same place as {}", name(&first.name)),
+                    false => format!(
+                        "is kept at the same place as {} of {}",
+                        name(&first.name),
+                        name(&other.name)
+                    ),
+                };
+                let help = "give it a path of its own, as in \"{environment}/{secret}\"";
+                let problem = Diagnostic::error(
+                    &environment.file,
+                    secret.spot,
+                    join("secrets", &secret.name),
+                    what,
+                    help,
+                );
+                problems.push(problem.related_to(&other.file, first.spot, "the other"));
+            }
+            seen.push((environment, secret, place));
+        }
+    }
+    problems
+}
+
+/// What one environment shows its programs and another does not is often a deployment that fails.
+pub fn missing_variables(environments: &[&Environment]) -> Vec<Diagnostic> {
+    let variables = |e: &Environment| {
+        let shown = e.secrets.iter().flat_map(|s| {
+            s.env
+                .iter()
+                .map(|v| (v.name.clone(), v.spot, join("secrets", &s.name)))
+        });
+        let boot = e
+            .boot
+            .iter()
+            .map(|b| (b.variable.clone(), b.spot, "env".to_owned()));
+        shown.chain(boot).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = environments.iter().map(|e| (*e, variables(e))).collect();
+    let mut problems = Vec::new();
+    let mut told: Vec<&str> = Vec::new();
+    for (environment, own) in &all {
+        for (variable, spot, at) in own {
+            let lacks = |(other, theirs): &&(&Environment, Vec<_>)| {
+                other.name != environment.name
+                    && !theirs
+                        .iter()
+                        .any(|(v, ..): &(String, _, String)| v == variable)
+            };
+            let without: Vec<String> = all
+                .iter()
+                .filter(lacks)
+                .map(|(other, _)| name(&other.name))
+                .collect();
+            if without.is_empty() || told.contains(&variable.as_str()) {
+                continue;
+            }
+            told.push(variable);
+            let what = format!(
+                "the variable {} is missing in {}",
+                name(variable),
+                without.join(", ")
+            );
+            let help = "add it there, or [env.NAME] with forbidden = true if it must not be there";
+            problems
+                .push(Diagnostic::error(&environment.file, *spot, at, what, help).into_warning());
+        }
+    }
+    problems
+}

@@ -1,0 +1,391 @@
+//! One schedule file, read whole.
+
+use std::path::Path;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use toml::de::DeTable;
+
+use super::boot;
+use super::diagnostic::Diagnostic;
+use super::keys::{self, Key};
+use super::mask::did_you_mean;
+use super::model::{Environment, FileProvider, Program, Provider, ProviderKind, Role, Spot};
+use super::read::{Reader, Section, in_order, join, meant};
+use super::secret::{self, Around};
+use super::source::Source;
+use super::words::is_name;
+
+/// Reads a schedule. What could be understood is returned with everything that is wrong; only an
+/// environment without errors may be acted upon. `now` decides which turns are looked at.
+pub fn decode(
+    source: &Source,
+    name: &str,
+    root: &Path,
+    now: Timestamp,
+) -> (Environment, Vec<Diagnostic>) {
+    let (mut reader, tree) = Reader::open(source);
+    let keys: Vec<&'static Key> = keys::ENVIRONMENT.iter().collect();
+    let top = reader.section(
+        &tree,
+        &keys,
+        Spot {
+            line: 1,
+            col: 1,
+            start: 0,
+            end: 0,
+        },
+        "",
+        &[],
+    );
+    no_secret_material(&mut reader);
+    if let (Some((_, node)), Some(stated)) = (top.get("environment"), top.text("environment"))
+        && stated != name
+    {
+        let spot = reader.spot(node);
+        reader.error(
+            spot,
+            "environment",
+            "is not the file's name",
+            format!("write \"{name}\", or rename the file"),
+        );
+    }
+    let (timezone, timezone_name) = zone(&mut reader, &top);
+    let (providers, provider_names) = providers(&mut reader, &top, root, name);
+    let around = Around {
+        environment: name,
+        root,
+        timezone: &timezone,
+        now,
+        providers: &provider_names,
+    };
+    let secrets = secret::all(&mut reader, &top, &around);
+    let boot = boot::all(&mut reader, &top);
+    variables_once(&mut reader, &secrets, &boot);
+    let shown = secrets.iter().flat_map(|s| &s.env).map(|v| v.name.as_str());
+    let known: Vec<&str> = shown
+        .chain(boot.iter().map(|b| b.variable.as_str()))
+        .collect();
+    boot::conditions(&mut reader, &boot, &known);
+    let programs = programs(&mut reader, &top, &secrets, &known);
+    let environment = Environment {
+        name: name.to_owned(),
+        file: source.file.clone(),
+        root: root.to_owned(),
+        digest: HEXLOWER.encode(digest(&SHA256, source.text.as_bytes()).as_ref()),
+        timezone,
+        timezone_name,
+        providers,
+        secrets,
+        boot,
+        programs,
+    };
+    (environment, reader.finish())
+}
+
+/// The tables under a key of the file, with sound names, in order.
+pub fn tables<'t>(
+    reader: &mut Reader<'_>,
+    top: &Section<'t>,
+    key: &str,
+) -> Vec<(Spot, &'t str, &'t DeTable<'t>)> {
+    let map = top.get(key).and_then(|(_, node)| node.get_ref().as_table());
+    let entries = map.map(|t| in_order(reader.source, t)).unwrap_or_default();
+    entries
+        .into_iter()
+        .filter_map(|(spot, name, node)| Some((spot, name, node.get_ref().as_table()?)))
+        .collect()
+}
+
+/// Reports a name that could not be part of a path, a label or a file's name.
+pub fn check_name(reader: &mut Reader<'_>, spot: Spot, name: &str, at: &str) {
+    if !is_name(name) {
+        reader.error(
+            spot,
+            at,
+            "is not a good name",
+            "use a-z, 0-9, - and _, starting with a letter or digit, at most 63",
+        );
+    }
+}
+
+/// Key material is found wherever it stands, comments included.
+fn no_secret_material(reader: &mut Reader<'_>) {
+    let text = &reader.source.text;
+    let upper = text.to_ascii_uppercase();
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for mark in ["AGE-SECRET-KEY-1", "PRIVATE KEY-----", "AKIA", "HVS."] {
+        let hits = upper.match_indices(mark).map(|(at, _)| (at, mark.len()));
+        found.extend(hits.filter(|(at, len)| match mark {
+            "AKIA" => text[*at..].starts_with("AKIA") && long_word(&text[at + len..], 16),
+            "HVS." => long_word(&text[at + len..], 16),
+            _ => true,
+        }));
+    }
+    // user:password@ in any URL; fields of a template are not values
+    for (at, _) in text.match_indices("://") {
+        let rest = &text[at + 3..];
+        let authority = &rest[..rest
+            .find(['/', '?', '#', '"', '\'', ' ', '\n', '\\'])
+            .unwrap_or(rest.len())];
+        let Some((user, _)) = authority.rsplit_once('@') else {
+            continue;
+        };
+        let Some((_, password)) = user.split_once(':') else {
+            continue;
+        };
+        let fields_only =
+            password.starts_with('{') && password.ends_with('}') && !password[1..].contains('{');
+        if !password.is_empty() && !fields_only {
+            found.push((at, 3));
+        }
+    }
+    found.sort_unstable();
+    for (at, len) in found {
+        let spot = reader.source.spot(at..at + len);
+        let help =
+            "remove it, take it for leaked and change it; keyrota keeps values in a provider";
+        reader.error(spot, "", "a secret value stands in this file", help);
+    }
+}
+
+fn long_word(text: &str, length: usize) -> bool {
+    text.bytes().take_while(u8::is_ascii_alphanumeric).count() >= length
+}
+
+fn zone(reader: &mut Reader<'_>, top: &Section<'_>) -> (TimeZone, String) {
+    let utc = (TimeZone::UTC, "UTC".to_owned());
+    let Some(name) = top.text("timezone") else {
+        return utc;
+    };
+    let spot = top
+        .get("timezone")
+        .map_or(top.spot, |(_, node)| reader.spot(node));
+    // Abbreviations and offsets have no rules for summer time, or another region's.
+    match TimeZone::get(name).ok().filter(|_| {
+        ["UTC", "Etc/UTC"].contains(&name) || name.contains('/') && !name.starts_with("Etc/")
+    }) {
+        Some(zone) => (zone, name.to_owned()),
+        None => {
+            let known: Vec<String> = jiff::tz::db()
+                .available()
+                .map(|n| n.to_string())
+                .filter(|n| n.contains('/'))
+                .collect();
+            let guess = did_you_mean(name, known.iter().map(String::as_str));
+            reader.error(
+                spot,
+                "timezone",
+                "is not an IANA time zone",
+                meant(guess, "write Area/City, as in Europe/Berlin, or UTC"),
+            );
+            utc
+        }
+    }
+}
+
+fn providers(
+    reader: &mut Reader<'_>,
+    top: &Section<'_>,
+    root: &Path,
+    environment: &str,
+) -> (Vec<Provider>, Vec<String>) {
+    let mut names = Vec::new();
+    let mut providers = Vec::new();
+    for (spot, name, table) in tables(reader, top, "providers") {
+        let at = join("providers", name);
+        check_name(reader, spot, name, &at);
+        names.push(name.to_owned());
+        let Some((_, section)) = reader.kind(table, &keys::PROVIDERS, spot, &at) else {
+            continue;
+        };
+        let kind = ProviderKind::File(file_provider(reader, &section, root, environment));
+        providers.push(Provider {
+            name: name.to_owned(),
+            kind,
+            spot,
+        });
+    }
+    (providers, names)
+}
+
+fn file_provider(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    root: &Path,
+    environment: &str,
+) -> FileProvider {
+    let identity = reader.reference(section, "identity", root);
+    let recipients: Vec<String> = section
+        .texts("recipients")
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let at = join(&section.at, "recipients");
+    if let Some(i) = recipients.iter().position(|r| !is_recipient(r)) {
+        let help = "write what age-keygen -y prints: age1 and 58 more characters";
+        reader.error(
+            section.spot_of("recipients"),
+            &format!("{at}[{i}]"),
+            "is not an age recipient",
+            help,
+        );
+    }
+    let stated = (section.has("recipients"), section.has("identity"));
+    let spot = section.spot;
+    match stated {
+        (true, true) => {}
+        (false, false) if environment == "development" => {}
+        (true, false) if environment == "development" => {
+            reader.error(
+                spot,
+                &section.at,
+                "recipients without an identity could not be opened here",
+                "add identity, or leave both out: a key is made in .keyrota/",
+            );
+        }
+        (false, _) if !reader.broken => {
+            reader.error(spot, &section.at, "`recipients` is missing", "add recipients = [\"age1…\"]: who can read the document; age-keygen makes the pair");
+        }
+        _ => {}
+    }
+    if !stated.1 && environment != "development" && !reader.broken {
+        reader.error(
+            spot,
+            &section.at,
+            "`identity` is missing",
+            "add identity = { credential = \"age-identity\" }: the key that opens the document",
+        );
+    }
+    FileProvider {
+        path: root.join(section.text("path").unwrap_or_default()),
+        recipients,
+        identity,
+    }
+}
+
+/// The shape of an X25519 recipient: bech32, 62 characters. The provider checks the rest.
+fn is_recipient(text: &str) -> bool {
+    let data = text.strip_prefix("age1");
+    data.is_some_and(|d| {
+        d.len() == 58
+            && d.bytes()
+                .all(|b| b"qpzry9x8gf2tvdw0s3jn54khce6mua7l".contains(&b))
+    })
+}
+
+/// Every variable comes from one place.
+fn variables_once(
+    reader: &mut Reader<'_>,
+    secrets: &[super::model::Secret],
+    boot: &[super::model::BootRule],
+) {
+    let mut seen: Vec<(&str, Spot, String)> = Vec::new();
+    let own = secrets.iter().flat_map(|s| {
+        s.env
+            .iter()
+            .map(move |v| (v.name.as_str(), v.spot, join("secrets", &s.name)))
+    });
+    for (variable, spot, at) in own.chain(
+        boot.iter()
+            .map(|b| (b.variable.as_str(), b.spot, "env".to_owned())),
+    ) {
+        match seen.iter().find(|(name, ..)| *name == variable) {
+            Some((_, first, _)) => {
+                let what = format!(
+                    "the variable {} is shown twice",
+                    super::mask::name(variable)
+                );
+                reader.clash(
+                    spot,
+                    &at,
+                    what,
+                    "give one of them another name",
+                    *first,
+                    "first",
+                );
+            }
+            None => seen.push((variable, spot, at)),
+        }
+    }
+}
+
+fn programs(
+    reader: &mut Reader<'_>,
+    top: &Section<'_>,
+    secrets: &[super::model::Secret],
+    known: &[&str],
+) -> Vec<Program> {
+    let fallbacks: Vec<(&str, &str)> = secrets
+        .iter()
+        .filter_map(|s| {
+            let of = |role| {
+                s.env
+                    .iter()
+                    .find(|v| v.role == role)
+                    .map(|v| v.name.as_str())
+            };
+            Some((of(Role::Value)?, of(Role::Fallback)?))
+        })
+        .collect();
+    let keys: Vec<&'static Key> = keys::PROGRAM.iter().collect();
+    let mut programs = Vec::new();
+    for (spot, name, table) in tables(reader, top, "programs") {
+        let at = join("programs", name);
+        check_name(reader, spot, name, &at);
+        let section = reader.section(table, &keys, spot, &at, &[]);
+        let items = section
+            .get("env")
+            .and_then(|(_, node)| node.get_ref().as_array());
+        let mut env: Vec<String> = Vec::new();
+        for item in items.into_iter().flatten() {
+            let Some(variable) = item.get_ref().as_str() else {
+                continue;
+            };
+            let spot = reader.spot(item);
+            if !known.contains(&variable) && !reader.broken {
+                let guess = did_you_mean(variable, known.iter().copied());
+                let help = meant(
+                    guess,
+                    "add it to a secret's env or as [env.NAME], or remove it here",
+                );
+                reader.error(
+                    spot,
+                    &join(&at, "env"),
+                    "names a variable this environment does not have",
+                    help,
+                );
+            }
+            if env.iter().any(|v| v == variable) {
+                reader.warn(
+                    spot,
+                    &join(&at, "env"),
+                    "names a variable twice",
+                    "remove one of the two",
+                );
+            }
+            env.push(variable.to_owned());
+        }
+        for (value, fallback) in &fallbacks {
+            if env.iter().any(|v| v == value) && !env.iter().any(|v| v == fallback) {
+                let what = format!(
+                    "sees {value} and not {fallback}: it would refuse what the other key signed"
+                );
+                reader.warn(
+                    section.spot_of("env"),
+                    &join(&at, "env"),
+                    what,
+                    format!("add \"{fallback}\", if this program verifies"),
+                );
+            }
+        }
+        programs.push(Program {
+            name: name.to_owned(),
+            env,
+            spot,
+        });
+    }
+    programs
+}

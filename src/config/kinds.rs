@@ -1,0 +1,349 @@
+//! What only one kind of secret has.
+
+use super::model::{
+    Algorithm, Encoding, External, ExternalFormat, Jwt, JwtFormat, Kind, Random, SigningKey,
+    Verifiers,
+};
+use super::read::{Reader, Section, join};
+
+use std::time::Duration;
+
+/// Reads the keys of a kind; the word is one of those built in.
+pub fn kind(reader: &mut Reader<'_>, word: &str, section: &Section<'_>, fallback: bool) -> Kind {
+    match word {
+        "jwt" => Kind::Jwt(jwt(reader, section, fallback)),
+        "signing-key" => Kind::SigningKey(signing_key(reader, section, fallback)),
+        "random" => Kind::Random(random(reader, section)),
+        _ => Kind::External(external(section)),
+    }
+}
+
+/// The fields a template may name; empty: whatever members the value turns out to have.
+pub fn fields(kind: &Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Jwt(_) => &["value", "kid", "fallback"],
+        Kind::SigningKey(_) => &["value", "fallback"],
+        Kind::Random(_) => &["value"],
+        Kind::External(e) => match e.format {
+            ExternalFormat::Raw => &["value"],
+            ExternalFormat::Url => &[
+                "value", "scheme", "username", "password", "host", "port", "path",
+            ],
+            ExternalFormat::RdsJson => &[
+                "value",
+                "engine",
+                "username",
+                "password",
+                "host",
+                "port",
+                "dbname",
+                "dbInstanceIdentifier",
+            ],
+            ExternalFormat::Json => &[],
+        },
+    }
+}
+
+fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
+    let algorithm = match s.text("algorithm") {
+        Some("HS256") => Algorithm::Hs256,
+        Some("RS256") => Algorithm::Rs256,
+        Some("ES256") => Algorithm::Es256,
+        _ => Algorithm::EdDsa,
+    };
+    let symmetric = !algorithm.is_asymmetric();
+    let format = match s.text("format") {
+        Some("raw") => JwtFormat::Raw,
+        Some("jwk") => JwtFormat::Jwk,
+        Some(_) => JwtFormat::Pem,
+        None if symmetric => JwtFormat::Raw,
+        None => JwtFormat::Pem,
+    };
+    let known = s.get("algorithm").is_some();
+    let mut refuse = |key: &str, when: bool, what: &str, help: &str| {
+        if known && when && s.get(key).is_some() {
+            reader.error(s.spot_of(key), &join(&s.at, key), what, help);
+        }
+    };
+    let alg = algorithm.as_str();
+    refuse(
+        "format",
+        symmetric && format == JwtFormat::Pem,
+        "an HS256 key has no PEM form",
+        "write format = \"raw\" or \"jwk\"",
+    );
+    refuse(
+        "format",
+        !symmetric && format == JwtFormat::Raw,
+        &format!("an {alg} key has no raw form"),
+        "write format = \"pem\" or \"jwk\"",
+    );
+    refuse(
+        "bytes",
+        !symmetric,
+        &format!("does not apply to {alg}"),
+        "remove it; bytes is for HS256",
+    );
+    refuse(
+        "bits",
+        algorithm != Algorithm::Rs256,
+        &format!("does not apply to {alg}"),
+        "remove it; bits is for RS256",
+    );
+    for key in ["jwks_url", "jwks_max_age"] {
+        refuse(
+            key,
+            symmetric,
+            "an HS256 key is never published",
+            "remove it; verifiers read env and env_fallback",
+        );
+    }
+    refuse(
+        "accept_invalidation",
+        !symmetric,
+        &format!("does not apply to {alg}: its verifiers learn of both keys"),
+        "remove it",
+    );
+    let bits = s.count("bits").unwrap_or(2048);
+    refuse(
+        "bits",
+        ![2048, 3072, 4096, 8192].contains(&bits),
+        "is not a usual key size",
+        "write 2048, 3072, 4096 or 8192",
+    );
+    let url = s.text("jwks_url");
+    refuse(
+        "jwks_url",
+        url.is_some_and(|u| !is_jwks_url(u)),
+        "has to be an https URL",
+        "write https://host/path; http only for localhost",
+    );
+    let accept = s.flag("accept_invalidation").unwrap_or(false);
+    refuse(
+        "accept_invalidation",
+        symmetric && accept && fallback,
+        "contradicts env_fallback",
+        "remove one of the two: with a fallback nothing is invalidated",
+    );
+    if known && symmetric && !accept && !fallback && !reader.broken {
+        let help =
+            "add env_fallback = \"NAME\" (verifiers accept both), or accept_invalidation = true";
+        reader.error(
+            s.spot,
+            &s.at,
+            "living HS256 tokens would be refused at each switch",
+            help,
+        );
+    }
+    Jwt {
+        algorithm,
+        format,
+        bytes: if symmetric {
+            s.count("bytes").unwrap_or(32)
+        } else {
+            0
+        },
+        bits: if algorithm == Algorithm::Rs256 {
+            bits
+        } else {
+            0
+        },
+        token_ttl: s.duration("token_ttl").unwrap_or_default(),
+        jwks_max_age: match symmetric {
+            true => Duration::ZERO,
+            false => s
+                .duration("jwks_max_age")
+                .unwrap_or(Duration::from_secs(600)),
+        },
+        jwks_url: url.map(str::to_owned),
+        accept_invalidation: accept,
+    }
+}
+
+fn is_jwks_url(url: &str) -> bool {
+    let host_of = |rest: &str| {
+        rest.split(['/', '?', '#'])
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let sound = !url.contains([' ', '#', '@']) && url.is_ascii();
+    let local = |host: &str| ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+    match url.split_once("://") {
+        Some(("https", rest)) => sound && !host_of(rest).is_empty(),
+        Some(("http", rest)) => {
+            let host = host_of(rest);
+            let bare = host
+                .rsplit_once(':')
+                .filter(|(_, port)| port.parse::<u16>().is_ok())
+                .map_or(host.as_str(), |(h, _)| h);
+            sound && local(bare)
+        }
+        _ => false,
+    }
+}
+
+fn signing_key(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> SigningKey {
+    let verifiers = match s.text("verifiers") {
+        Some("self") => Verifiers::SelfOnly,
+        Some(_) => Verifiers::Fallback,
+        None if fallback => Verifiers::Fallback,
+        None => Verifiers::SelfOnly,
+    };
+    if !fallback && !reader.broken {
+        match s.text("verifiers") {
+            Some("self") => {
+                let what =
+                    "what was signed before a turn is refused after it: there is no env_fallback";
+                reader.warn(
+                    s.spot,
+                    &s.at,
+                    what,
+                    "add env_fallback = \"NAME\", unless nothing signed outlives a restart",
+                );
+            }
+            None if s.has("verifiers") => {}
+            Some(_) => reader.error(
+                s.spot_of("verifiers"),
+                &join(&s.at, "verifiers"),
+                "readers have no fallback to accept",
+                "add env_fallback = \"NAME\"",
+            ),
+            None => {
+                let help = "add env_fallback = \"NAME\" (readers accept both), or verifiers = \"self\" (one process signs and verifies)";
+                reader.error(
+                    s.spot,
+                    &s.at,
+                    "who verifies? neither env_fallback nor verifiers is there",
+                    help,
+                );
+            }
+        }
+    }
+    let prefix = s.text("prefix").unwrap_or_default();
+    if prefix.len() > 64
+        || prefix
+            .bytes()
+            .any(|b| !b.is_ascii_graphic() || b"\"'\\`$".contains(&b))
+    {
+        let help = "use up to 64 visible ASCII characters without quotes, backslash and $";
+        reader.error(
+            s.spot_of("prefix"),
+            &join(&s.at, "prefix"),
+            "is not a good prefix",
+            help,
+        );
+    }
+    SigningKey {
+        bytes: s.count("bytes").unwrap_or(32),
+        encoding: match s.text("encoding") {
+            Some("base64") => Encoding::Base64,
+            Some("base64url") => Encoding::Base64Url,
+            _ => Encoding::Hex,
+        },
+        prefix: prefix.to_owned(),
+        verifiers,
+        signature_ttl: s.duration("signature_ttl").unwrap_or_default(),
+    }
+}
+
+fn random(reader: &mut Reader<'_>, s: &Section<'_>) -> Random {
+    let length = s.count("length").unwrap_or(32);
+    let alphabet = match alphabet(s.text("alphabet").unwrap_or("A-Za-z0-9")) {
+        Ok(alphabet) => alphabet,
+        Err(what) => {
+            reader.error(
+                s.spot_of("alphabet"),
+                &join(&s.at, "alphabet"),
+                what,
+                "write characters and ranges: A-Za-z0-9_-",
+            );
+            return Random {
+                length,
+                alphabet: (b'a'..=b'z').collect(),
+            };
+        }
+    };
+    let per_character = f64::from(u32::try_from(alphabet.len()).unwrap_or(u32::MAX)).log2();
+    if f64::from(length) * per_character < 128.0 {
+        let enough = (1..=128_u32)
+            .find(|n| f64::from(*n) * per_character >= 128.0)
+            .unwrap_or(128);
+        let at = if s.get("length").is_some() {
+            "length"
+        } else {
+            "alphabet"
+        };
+        let what = format!(
+            "{length} characters of {} are less than 128 bit",
+            alphabet.len()
+        );
+        reader.error(
+            s.spot_of(at),
+            &join(&s.at, at),
+            what,
+            format!("write length = {enough} or more"),
+        );
+    }
+    Random { length, alphabet }
+}
+
+/// Expands `A-Za-z0-9_-`: ranges within one class; a `-` at the end is itself.
+fn alphabet(text: &str) -> Result<Vec<u8>, &'static str> {
+    let bytes = text.as_bytes();
+    let mut set = Vec::new();
+    let mut at = 0;
+    while let Some(&first) = bytes.get(at) {
+        let last = match (bytes.get(at + 1), bytes.get(at + 2)) {
+            (Some(b'-'), Some(&last)) => {
+                at += 3;
+                last
+            }
+            _ => {
+                at += 1;
+                first
+            }
+        };
+        let class = |b: u8| {
+            (
+                b.is_ascii_uppercase(),
+                b.is_ascii_lowercase(),
+                b.is_ascii_digit(),
+            )
+        };
+        if last < first
+            || (last != first
+                && (class(first) != class(last) || class(first) == (false, false, false)))
+        {
+            return Err("has a range that is not A-Z, a-z or 0-9, or runs backwards");
+        }
+        set.extend(first..=last);
+    }
+    if set
+        .iter()
+        .any(|b| !b.is_ascii_graphic() || b"'\"\\`$".contains(b))
+    {
+        return Err("has a character that breaks in shells and environment files");
+    }
+    let all = set.len();
+    set.sort_unstable();
+    set.dedup();
+    match set.len() {
+        n if n < all => Err("names a character twice"),
+        0 | 1 => Err("has fewer than two characters"),
+        _ => Ok(set),
+    }
+}
+
+fn external(s: &Section<'_>) -> External {
+    let format = match s.text("format") {
+        Some("url") => ExternalFormat::Url,
+        Some("json") => ExternalFormat::Json,
+        Some("rds-json") => ExternalFormat::RdsJson,
+        _ => ExternalFormat::Raw,
+    };
+    External {
+        format,
+        min_bytes: s.count("min_bytes").unwrap_or(0),
+    }
+}

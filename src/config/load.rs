@@ -1,0 +1,180 @@
+//! From a directory to checked environments.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::cross;
+use super::diagnostic::{Diagnostic, Severity};
+use super::environment;
+use super::mask::{did_you_mean, name};
+use super::model::{Environment, Spot};
+use super::read::meant;
+use super::source::Source;
+use super::words::is_name;
+
+/// What a directory of schedules holds.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The environments that were asked for and have no errors, by name.
+    pub environments: Vec<Environment>,
+    /// What is wrong, file by file, in the order of the lines.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files, for rendering.
+    pub sources: Vec<Source>,
+}
+
+impl Loaded {
+    /// Whether anything is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// Reads every `*.toml` of a directory. With `names`, only problems of those environments and of
+/// places they share with others are told; without, all. Reads files and nothing else: no network,
+/// no credentials, no state. `now` decides which turns are looked at.
+pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loaded {
+    let mut loaded = Loaded::default();
+    let files = match schedule_files(directory) {
+        Ok(files) => files,
+        Err(problem) => {
+            loaded.diagnostics.push(*problem);
+            return loaded;
+        }
+    };
+    let root = root_of(directory);
+    let asked =
+        |environment: &str| names.is_none_or(|names| names.iter().any(|n| n == environment));
+    let mut environments = Vec::new();
+    let mut problems = Vec::new();
+    for (stem, file) in &files {
+        if !is_name(stem) {
+            let help = "name it after its environment: a-z, 0-9, - and _, as in production.toml";
+            problems.push((
+                stem.clone(),
+                Diagnostic::error(
+                    file,
+                    Spot::default(),
+                    "",
+                    "is not the name of an environment",
+                    help,
+                ),
+            ));
+            continue;
+        }
+        match Source::read(file) {
+            Err(problem) => problems.push((stem.clone(), *problem)),
+            Ok(source) => {
+                let (environment, found) = environment::decode(&source, stem, &root, now);
+                problems.extend(found.into_iter().map(|p| (stem.clone(), p)));
+                environments.push(environment);
+                loaded.sources.push(source);
+            }
+        }
+    }
+    let wrong: Vec<String> = problems
+        .iter()
+        .filter(|(_, p)| p.severity == Severity::Error)
+        .map(|(stem, _)| stem.clone())
+        .collect();
+    let mut told: Vec<Diagnostic> = problems
+        .into_iter()
+        .filter(|(stem, _)| asked(stem))
+        .map(|(_, p)| p)
+        .collect();
+    let concerns = |file: &Path| {
+        environments
+            .iter()
+            .any(|e| e.file == file && asked(&e.name))
+    };
+    let shared = cross::places(&environments)
+        .into_iter()
+        .filter(|d| concerns(&d.file) || d.related.as_ref().is_some_and(|r| concerns(&r.file)));
+    told.extend(shared);
+    if names.is_none() {
+        // What a file with errors lacks, it may only not have said properly.
+        let sound: Vec<&Environment> = environments
+            .iter()
+            .filter(|e| !wrong.contains(&e.name))
+            .collect();
+        told.extend(cross::missing_variables(&sound));
+    }
+    let stems: Vec<&str> = files.iter().map(|(stem, _)| stem.as_str()).collect();
+    for wanted in names
+        .unwrap_or_default()
+        .iter()
+        .filter(|n| !stems.contains(&n.as_str()))
+    {
+        let what = format!("has no schedule for the environment {}", name(wanted));
+        let list = if stems.is_empty() {
+            "there is none yet: keyrota init writes one".to_owned()
+        } else {
+            format!("there are: {}", stems.join(", "))
+        };
+        told.push(Diagnostic::error(
+            directory,
+            Spot::default(),
+            "",
+            what,
+            meant(did_you_mean(wanted, stems.iter().copied()), &list),
+        ));
+    }
+    told.sort_by(|a, b| {
+        (&a.file, a.spot.start, a.spot.line, a.severity).cmp(&(
+            &b.file,
+            b.spot.start,
+            b.spot.line,
+            b.severity,
+        ))
+    });
+    told.dedup();
+    let broken = |e: &Environment| {
+        told.iter().any(|d| {
+            d.severity == Severity::Error
+                && (d.file == e.file || d.related.as_ref().is_some_and(|r| r.file == e.file))
+        })
+    };
+    loaded.environments = environments
+        .into_iter()
+        .filter(|e| asked(&e.name) && !broken(e))
+        .collect();
+    loaded.diagnostics = told;
+    loaded
+}
+
+/// The schedules of a directory by name.
+fn schedule_files(directory: &Path) -> Result<Vec<(String, PathBuf)>, Box<Diagnostic>> {
+    let unreadable = || {
+        let help = "say where the schedules are: --schedules DIR, KEYROTA_SCHEDULES, or schedules in keyrota.toml";
+        Diagnostic::error(
+            directory,
+            Spot::default(),
+            "",
+            "is not a directory that can be read",
+            help,
+        )
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(|_| unreadable())? {
+        let path = entry.map_err(|_| unreadable())?.path();
+        let stem = path.file_stem().and_then(|s| s.to_str()).map(str::to_owned);
+        if let (Some(stem), Some("toml")) = (stem, path.extension().and_then(|e| e.to_str()))
+            && !stem.starts_with('.')
+        {
+            files.push((stem, path));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The parent of the schedules directory, absolute, without following links.
+fn root_of(directory: &Path) -> PathBuf {
+    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    absolute
+        .parent()
+        .map_or_else(|| absolute.clone(), Path::to_owned)
+}

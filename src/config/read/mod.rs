@@ -1,0 +1,399 @@
+//! Reads a spanned TOML tree against the tables of [`super::keys`]: what comes out has the right
+//! shape, and everything that has not has been reported where it stands.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostic;
+use super::keys::{Key, Kinds, Ty};
+use super::mask::{did_you_mean, is_plain, name};
+use super::model::Spot;
+use super::source::Source;
+use super::words;
+
+mod check;
+mod section;
+
+pub use section::Section;
+
+/// A value and where it stands.
+pub type Node<'a> = &'a Spanned<DeValue<'a>>;
+
+/// More problems than this in one file help nobody.
+const PROBLEMS_MAX: usize = 200;
+
+/// One file while it is read.
+pub struct Reader<'a> {
+    /// The file.
+    pub source: &'a Source,
+    problems: Vec<Diagnostic>,
+    /// The syntax is broken, so what seems missing may only be unreadable.
+    pub broken: bool,
+    /// The lines the parser could not read; what it made of them means nothing.
+    unreadable: Vec<u32>,
+}
+
+impl<'a> Reader<'a> {
+    /// Parses a file. Syntax errors are problems; what could be read is returned all the same.
+    pub fn open(source: &'a Source) -> (Self, DeTable<'a>) {
+        let (tree, errors) = DeTable::parse_recoverable(&source.text);
+        let tree = tree.into_inner();
+        let mut reader = Self {
+            source,
+            problems: Vec::new(),
+            broken: false,
+            unreadable: Vec::new(),
+        };
+        for error in errors.into_iter().take(10 * PROBLEMS_MAX) {
+            let span = error.span().unwrap_or(0..0);
+            let spot = source.spot(span.clone());
+            // The parser's messages are fixed text; they never hold any of the file.
+            if error.message() == "duplicate key" {
+                let key = source.text.get(span.clone()).unwrap_or_default();
+                let first = first_header(source, spot)
+                    .or_else(|| first_key(&tree, key, span.start).map(|s| source.spot(s)));
+                let what = format!(
+                    "the key `{}` is there twice",
+                    name(key.trim_matches(['"', '\'']))
+                );
+                let problem =
+                    Diagnostic::error(&source.file, spot, "", what, "keep one of the two");
+                reader.problems.push(match first {
+                    Some(first) => problem.related_to(&source.file, first, "first"),
+                    None => problem,
+                });
+            } else if !reader.unreadable.contains(&spot.line) {
+                reader.broken = true;
+                reader.unreadable.push(spot.line);
+                let what = format!("not TOML: {}", error.message());
+                reader.problems.push(Diagnostic::error(
+                    &source.file,
+                    spot,
+                    "",
+                    what,
+                    "correct the syntax here; text needs quotes",
+                ));
+            }
+        }
+        (reader, tree)
+    }
+
+    /// Adds a problem.
+    pub fn error(
+        &mut self,
+        spot: Spot,
+        at: &str,
+        what: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(Diagnostic::error(&self.source.file, spot, at, what, help));
+    }
+
+    /// Adds something worth a look.
+    pub fn warn(&mut self, spot: Spot, at: &str, what: impl Into<String>, help: impl Into<String>) {
+        self.push(Diagnostic::error(&self.source.file, spot, at, what, help).into_warning());
+    }
+
+    /// Adds a contradiction between two places of this file.
+    pub fn clash(
+        &mut self,
+        spot: Spot,
+        at: &str,
+        what: impl Into<String>,
+        help: &str,
+        other: Spot,
+        other_what: &str,
+    ) {
+        self.push(
+            Diagnostic::error(&self.source.file, spot, at, what, help).related_to(
+                &self.source.file,
+                other,
+                other_what,
+            ),
+        );
+    }
+
+    /// Adds a problem, unless it is told already, there are too many, or it follows from broken
+    /// syntax.
+    pub fn push(&mut self, problem: Diagnostic) {
+        let spot = problem.spot;
+        let follows = self.broken && (spot.end == 0 || self.unreadable.contains(&spot.line));
+        // What [defaults] say wrongly is met again at every secret.
+        let told = |p: &Diagnostic| p.spot == spot && p.what == problem.what;
+        if self.problems.len() <= PROBLEMS_MAX && !follows && !self.problems.iter().any(told) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// What is wrong, in the order of the file.
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        let more = self.problems.len() > PROBLEMS_MAX;
+        self.problems.truncate(PROBLEMS_MAX);
+        self.problems.sort_by_key(|p| (p.spot.start, p.spot.line));
+        if more {
+            let what = format!("has more than {PROBLEMS_MAX} problems; the others are not told");
+            let help = "is this the right file? correct these first";
+            self.problems.push(Diagnostic::error(
+                &self.source.file,
+                Spot::default(),
+                "",
+                what,
+                help,
+            ));
+        }
+        self.problems
+    }
+
+    /// Where a value stands.
+    pub fn spot(&self, node: Node<'_>) -> Spot {
+        self.source.spot(node.span())
+    }
+
+    /// Takes a table apart: only keys that are known and well-formed remain.
+    pub fn section<'t>(
+        &mut self,
+        table: &'t DeTable<'t>,
+        keys: &[&'static Key],
+        spot: Spot,
+        at: &str,
+        other: &[&str],
+    ) -> Section<'t> {
+        let mut section = Section {
+            spot,
+            at: at.to_owned(),
+            entries: Vec::new(),
+            stated: Vec::new(),
+        };
+        for (key_spot, key, node) in in_order(self.source, table) {
+            let path = join(at, key);
+            match keys.iter().find(|k| k.name == key) {
+                Some(known) => {
+                    section.stated.push(known.name);
+                    if self.check(node, &known.ty, key_spot, &path) {
+                        let inside = matches!(
+                            known.ty,
+                            Ty::Table(_) | Ty::Map(_) | Ty::Reference | Ty::List(&Ty::Kinds(_))
+                        );
+                        let spot = if inside { key_spot } else { self.spot(node) };
+                        section.entries.push((known.name, spot, node));
+                    }
+                }
+                None => self.unknown(key_spot, key, node, keys, at, other),
+            }
+        }
+        for key in keys
+            .iter()
+            .filter(|k| k.required && !table.contains_key(k.name))
+        {
+            if !self.broken {
+                self.error(
+                    spot,
+                    at,
+                    format!("`{}` is missing", key.name),
+                    format!(
+                        "add {} = {}: {}",
+                        key.name,
+                        words::example(&key.ty),
+                        key.doc
+                    ),
+                );
+            }
+        }
+        section
+    }
+
+    /// Takes a table apart by its `kind`; `None` if that is missing, unknown or not built in.
+    pub fn kind<'t>(
+        &mut self,
+        table: &'t DeTable<'t>,
+        kinds: &Kinds,
+        spot: Spot,
+        at: &str,
+    ) -> Option<(&'static str, Section<'t>)> {
+        let list = kinds.names().collect::<Vec<_>>().join(", ");
+        let Some(node) = table.get("kind") else {
+            if !self.broken {
+                self.error(
+                    spot,
+                    at,
+                    "`kind` is missing",
+                    format!("add kind = …: one of {list}"),
+                );
+            }
+            return None;
+        };
+        let (kind_spot, path) = (self.spot(node), join(at, "kind"));
+        let Some(word) = node.get_ref().as_str() else {
+            self.error(
+                kind_spot,
+                &path,
+                "has to be text",
+                format!("write one of {list}"),
+            );
+            return None;
+        };
+        if let Some(planned) = kinds.planned.iter().find(|k| **k == word) {
+            self.error(
+                kind_spot,
+                &path,
+                format!("the {} kind \"{planned}\" is not built in", kinds.noun),
+                format!("this build has {list}"),
+            );
+            for (spot, key, node) in in_order(self.source, table)
+                .into_iter()
+                .filter(|(_, key, node)| is_secret(key, node))
+            {
+                self.unknown(spot, key, node, &[], at, &[]);
+            }
+            return None;
+        }
+        let Some((known, _)) = kinds.built.iter().find(|(k, _)| *k == word) else {
+            let guess = did_you_mean(word, kinds.names().chain(kinds.planned.iter().copied()));
+            let what = format!("there is no {} kind {}", kinds.noun, shown(word));
+            self.error(
+                kind_spot,
+                &path,
+                what,
+                meant(guess, &format!("this build has {list}")),
+            );
+            return None;
+        };
+        let mut keys = kinds.keys(known)?;
+        keys.push(&KIND);
+        let elsewhere: Vec<&str> = kinds
+            .names()
+            .filter_map(|k| kinds.keys(k))
+            .flatten()
+            .map(|k| k.name)
+            .collect();
+        Some((known, self.section(table, &keys, spot, at, &elsewhere)))
+    }
+
+    fn unknown(
+        &mut self,
+        spot: Spot,
+        key: &str,
+        node: Node<'_>,
+        keys: &[&'static Key],
+        at: &str,
+        elsewhere: &[&str],
+    ) {
+        let in_section = if at.is_empty() {
+            String::new()
+        } else {
+            format!(" in {at}")
+        };
+        let offered = || {
+            keys.iter()
+                .filter(|k| !matches!(k.ty, Ty::NotBuiltIn))
+                .map(|k| k.name)
+        };
+        let list = offered().collect::<Vec<_>>().join(", ");
+        if elsewhere.contains(&key) {
+            let what = format!("`{key}` does not apply to this kind{in_section}");
+            return self.error(
+                spot,
+                &join(at, key),
+                what,
+                format!("remove it; here may stand: {list}"),
+            );
+        }
+        if is_secret(key, node) {
+            let help =
+                "take the value out of this file and change it; keyrota keeps values in a provider";
+            return self.error(
+                spot,
+                &join(at, key),
+                "a secret value may not stand in a file",
+                help,
+            );
+        }
+        let guess = did_you_mean(key, offered());
+        let what = format!("unknown key `{}`{in_section}", name(key));
+        self.error(
+            spot,
+            &join(at, key),
+            what,
+            meant(guess, &format!("here may stand: {list}")),
+        );
+    }
+}
+
+static KIND: Key = Key {
+    name: "kind",
+    ty: Ty::Text,
+    required: true,
+    doc: "What it is.",
+};
+
+/// The entries of a table as they stand in the file; the tree sorts them by name.
+pub fn in_order<'t>(source: &Source, table: &'t DeTable<'t>) -> Vec<(Spot, &'t str, Node<'t>)> {
+    let mut entries: Vec<_> = table
+        .iter()
+        .map(|(k, v)| (source.spot(k.span()), k.get_ref().as_ref(), v))
+        .collect();
+    entries.sort_by_key(|(spot, ..)| spot.start);
+    entries
+}
+
+/// `a.b`, with names that must not be repeated left out.
+pub fn join(at: &str, key: &str) -> String {
+    if at.is_empty() {
+        name(key)
+    } else {
+        format!("{at}.{}", name(key))
+    }
+}
+
+/// A word in quotes if it may be shown.
+pub fn shown(word: &str) -> String {
+    if is_plain(word) {
+        format!("\"{word}\"")
+    } else {
+        "of this name".to_owned()
+    }
+}
+
+/// The best guess, or else what can be written.
+pub fn meant(guess: Option<&str>, otherwise: &str) -> String {
+    guess.map_or_else(
+        || otherwise.to_owned(),
+        |guess| format!("did you mean \"{guess}\"?"),
+    )
+}
+
+/// Text at a key that is called like a secret.
+fn is_secret(key: &str, node: Node<'_>) -> bool {
+    words::names_a_secret(key) && node.get_ref().is_str()
+}
+
+/// For a repeated `[header]`: the first line that says the same.
+fn first_header(source: &Source, spot: Spot) -> Option<Spot> {
+    let header = source.line(spot.line).0.trim();
+    let same = (1..spot.line)
+        .find(|line| header.starts_with('[') && source.line(*line).0.trim() == header)?;
+    let (_, first) = source.line(same);
+    Some(source.spot(first..first + header.len()))
+}
+
+/// The nearest key of this name before `end` that the tree holds.
+fn first_key(table: &DeTable<'_>, key: &str, end: usize) -> Option<std::ops::Range<usize>> {
+    let key = key.trim_matches(['"', '\'']);
+    let mut best: Option<std::ops::Range<usize>> = None;
+    for (k, v) in table {
+        let below = match v.get_ref() {
+            DeValue::Table(t) => first_key(t, key, end),
+            DeValue::Array(items) => items
+                .iter()
+                .filter_map(|i| first_key(i.get_ref().as_table()?, key, end))
+                .max_by_key(|s| s.start),
+            _ => None,
+        };
+        let here = (k.get_ref() == key && k.span().start < end).then(|| k.span());
+        best = [best, below, here]
+            .into_iter()
+            .flatten()
+            .max_by_key(|s| s.start);
+    }
+    best
+}

@@ -1,0 +1,383 @@
+//! `[secrets.*]`: what all kinds have in common.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::consumer;
+use super::environment::{check_name, tables};
+use super::keys::{self, Key};
+use super::kinds;
+use super::mask::did_you_mean;
+use super::model::{Confirm, EnvVar, Kind, Part, Role, Secret, Template, WhenAbsent};
+use super::read::{Reader, Section, in_order, join, meant};
+use super::turn;
+use super::waits;
+use super::words;
+
+/// What a secret's reader has to know of its file.
+pub struct Around<'a> {
+    /// The environment's name.
+    pub environment: &'a str,
+    /// Relative paths resolve from it.
+    pub root: &'a Path,
+    /// The zone of schedules.
+    pub timezone: &'a TimeZone,
+    /// Which turns are looked at.
+    pub now: Timestamp,
+    /// All providers the file names, sound or not.
+    pub providers: &'a [String],
+}
+
+/// All secrets of a file whose kind is known.
+pub fn all(reader: &mut Reader<'_>, top: &Section<'_>, around: &Around<'_>) -> Vec<Secret> {
+    let keys: Vec<&'static Key> = keys::DEFAULTS.iter().collect();
+    let empty = toml::de::DeTable::new();
+    let table = top
+        .get("defaults")
+        .and_then(|(_, node)| node.get_ref().as_table())
+        .unwrap_or(&empty);
+    let defaults = reader.section(table, &keys, top.spot_of("defaults"), "defaults", &[]);
+    let mut secrets: Vec<Secret> = Vec::new();
+    for (spot, name, table) in tables(reader, top, "secrets") {
+        let at = join("secrets", name);
+        check_name(reader, spot, name, &at);
+        let Some((word, section)) = reader.kind(table, &keys::SECRETS, spot, &at) else {
+            continue;
+        };
+        secrets.push(secret(reader, name, word, section, &defaults, around));
+    }
+    consumer::once(reader, &secrets);
+    secrets
+}
+
+fn secret<'t>(
+    reader: &mut Reader<'_>,
+    name: &str,
+    word: &'static str,
+    mut section: Section<'t>,
+    defaults: &Section<'t>,
+    around: &Around<'_>,
+) -> Secret {
+    let imported = section.text("origin") == Some("imported");
+    let fallback = shows_fallback(&section);
+    let kind = kinds::kind(reader, word, &section, fallback);
+    let announce = match &kind {
+        Kind::Jwt(jwt) => jwt.algorithm.is_asymmetric() || fallback,
+        Kind::SigningKey(key) => key.verifiers == super::model::Verifiers::Fallback,
+        Kind::Random(_) | Kind::External(_) => false,
+    };
+    if imported && section.get("schedule").is_some() {
+        let help = "remove it; max_age = \"90d\" reminds a person, and rotate --value-stdin takes the new value";
+        reader.error(
+            section.spot_of("schedule"),
+            &join(&section.at, "schedule"),
+            "an imported secret is never minted, so it has no turns",
+            help,
+        );
+    }
+    let mut except = Vec::new();
+    except.extend(imported.then_some("schedule"));
+    except.extend((!announce).then_some("settle"));
+    section.inherit(
+        defaults,
+        &keys::SECRETS.keys(word).unwrap_or_default(),
+        &except,
+    );
+    let env = variables(reader, &section, &kind);
+    let consumers = consumer::all(reader, &section, &kind, &env, around.root);
+    let waits = waits::waits(reader, &section, &kind, announce, fallback, &consumers);
+    let turn = turn::policy(reader, &section, &waits, around);
+    let (provider, path) = place(reader, name, &section, around);
+    Secret {
+        name: name.to_owned(),
+        provider,
+        path,
+        turn,
+        waits,
+        announce,
+        confirm: confirm(reader, &section),
+        max_age: section.duration("max_age"),
+        when_absent: when_absent(reader, &section, &kind, imported),
+        imported: imported || matches!(kind, Kind::External(_)),
+        env,
+        consumers,
+        spot: section.spot,
+        kind,
+    }
+}
+
+/// Whether readers are shown a second key, in a variable or in a file.
+fn shows_fallback(section: &Section<'_>) -> bool {
+    fn within(node: &toml::de::DeValue<'_>) -> bool {
+        match node {
+            toml::de::DeValue::String(text) => text == "{fallback}",
+            toml::de::DeValue::Array(items) => items.iter().any(|i| within(i.get_ref())),
+            toml::de::DeValue::Table(table) => table.values().any(|v| within(v.get_ref())),
+            _ => false,
+        }
+    }
+    let shown = |key: &str| {
+        section
+            .get(key)
+            .is_some_and(|(_, node)| within(node.get_ref()))
+    };
+    section.has("env_fallback") || shown("env") || shown("consumers")
+}
+
+fn place(
+    reader: &mut Reader<'_>,
+    name: &str,
+    section: &Section<'_>,
+    around: &Around<'_>,
+) -> (String, String) {
+    let provider = match (section.text("provider"), around.providers) {
+        (Some(word), known) => {
+            if !known.iter().any(|p| p == word) && !reader.broken {
+                let guess = did_you_mean(word, known.iter().map(String::as_str));
+                let help = meant(guess, "name one of [providers.*]");
+                reader.error(
+                    section.spot_of("provider"),
+                    &join(&section.at, "provider"),
+                    "there is no provider of this name",
+                    help,
+                );
+            }
+            word.to_owned()
+        }
+        (None, [only]) => only.clone(),
+        (None, []) => {
+            if !reader.broken {
+                let help = "add [providers.main] with kind = \"file\" and path = \"…\"";
+                reader.error(
+                    section.spot,
+                    &section.at,
+                    "there is no provider to keep it",
+                    help,
+                );
+            }
+            String::new()
+        }
+        (None, _) => {
+            reader.error(
+                section.spot,
+                &section.at,
+                "`provider` is missing: the file has several",
+                "add provider = \"…\" here or in [defaults]",
+            );
+            String::new()
+        }
+    };
+    let (spot, at) = (section.spot_of("path"), join(&section.at, "path"));
+    let text = section.text("path").unwrap_or("{environment}/{secret}");
+    let mut path = String::new();
+    match words::template(text) {
+        Ok(template) => {
+            for part in template.parts {
+                match part {
+                    Part::Literal(text) => path.push_str(&text),
+                    Part::Field(field) if field == "environment" => {
+                        path.push_str(around.environment)
+                    }
+                    Part::Field(field) if field == "secret" => path.push_str(name),
+                    Part::Field(_) => reader.error(
+                        spot,
+                        &at,
+                        "has a field that a path does not know",
+                        "write {environment} and {secret} only",
+                    ),
+                }
+            }
+        }
+        Err(what) => reader.error(
+            spot,
+            &at,
+            what,
+            "write {environment} and {secret}; {{ and }} are braces",
+        ),
+    }
+    let segments = path.split('/').any(|s| s == "." || s == "..");
+    if segments
+        || path.starts_with('/') && path.len() == 1
+        || path.chars().any(char::is_control)
+        || path.len() > 512
+    {
+        reader.error(
+            spot,
+            &at,
+            "is not a place: it has . or .. in it, control characters, or more than 512 bytes",
+            "write \"{environment}/{secret}\"",
+        );
+    }
+    (provider, path)
+}
+
+/// The variables a program sees of a secret.
+fn variables(reader: &mut Reader<'_>, section: &Section<'_>, kind: &Kind) -> Vec<EnvVar> {
+    let mut env = Vec::new();
+    if let Some((spot, node)) = section.get("env") {
+        match (node.get_ref().as_str(), node.get_ref().as_table()) {
+            (Some(name), _) => env.push(EnvVar {
+                name: name.to_owned(),
+                role: Role::Value,
+                template: Template::of("value"),
+                spot: reader.spot(node),
+            }),
+            (_, Some(_)) => env = templates(reader, section, "env", kind),
+            _ => reader.error(
+                spot,
+                &join(&section.at, "env"),
+                "has to be text or a table",
+                "write env = \"NAME\"",
+            ),
+        }
+        if env.is_empty() && !reader.broken {
+            reader.warn(
+                spot,
+                &join(&section.at, "env"),
+                "names no variable",
+                "remove it, or write env = \"NAME\"",
+            );
+        }
+    }
+    for (key, role, field) in [
+        ("env_kid", Role::Kid, "kid"),
+        ("env_fallback", Role::Fallback, "value"),
+    ] {
+        if let (Some(name), Some((_, node))) = (section.text(key), section.get(key)) {
+            let spot = reader.spot(node);
+            env.push(EnvVar {
+                name: name.to_owned(),
+                role,
+                template: Template::of(field),
+                spot,
+            });
+        }
+    }
+    env
+}
+
+/// A table of names and templates. `{kid}` and `{fallback}` stand alone.
+pub fn templates(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    kind: &Kind,
+) -> Vec<EnvVar> {
+    let table = section
+        .get(key)
+        .and_then(|(_, node)| node.get_ref().as_table());
+    let at = join(&section.at, key);
+    let mut made = Vec::new();
+    for (spot, name, node) in table
+        .map(|t| in_order(reader.source, t))
+        .unwrap_or_default()
+    {
+        let at = join(&at, name);
+        if !words::is_variable(name) {
+            reader.error(
+                spot,
+                &at,
+                "is not a variable's name",
+                "use letters, digits and _, not starting with a digit",
+            );
+        }
+        let Some(template) = node
+            .get_ref()
+            .as_str()
+            .and_then(|t| words::template(t).ok())
+        else {
+            continue;
+        };
+        let known = kinds::fields(kind);
+        let fields: Vec<&str> = template
+            .parts
+            .iter()
+            .filter_map(|p| {
+                if let Part::Field(f) = p {
+                    Some(f.as_str())
+                } else {
+                    None
+                }
+            })
+            .collect();
+        let wrong = fields
+            .iter()
+            .find(|f| !known.is_empty() && !known.contains(f));
+        let alone = template.parts.len() == 1;
+        if fields.is_empty() {
+            reader.error(reader.spot(node), &at, "shows nothing of the secret", "write {value}; a fixed value belongs into [env.NAME] as default, never a secret one");
+        } else if wrong.is_some() {
+            let list = known
+                .iter()
+                .map(|f| format!("{{{f}}}"))
+                .collect::<Vec<_>>()
+                .join(" ");
+            reader.error(
+                reader.spot(node),
+                &at,
+                format!("has a field that kind \"{}\" does not know", kind.as_str()),
+                format!("write one of {list}"),
+            );
+        } else if !alone && (fields.contains(&"kid") || fields.contains(&"fallback")) {
+            reader.error(
+                reader.spot(node),
+                &at,
+                "{kid} and {fallback} stand alone",
+                "give each a variable of its own",
+            );
+        }
+        let (role, template) = match fields.first() {
+            Some(&"kid") => (Role::Kid, template),
+            Some(&"fallback") => (Role::Fallback, Template::of("value")),
+            _ => (Role::Value, template),
+        };
+        made.push(EnvVar {
+            name: name.to_owned(),
+            role,
+            template,
+            spot,
+        });
+    }
+    made
+}
+
+fn confirm(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Confirm> {
+    let (spot, node) = section.get("confirm")?;
+    let keys: Vec<&'static Key> = keys::CONFIRM.iter().collect();
+    let inner = reader.section(
+        node.get_ref().as_table()?,
+        &keys,
+        spot,
+        &join(&section.at, "confirm"),
+        &[],
+    );
+    inner.text("ask").map(|ask| Confirm {
+        ask: ask.to_owned(),
+    })
+}
+
+fn when_absent(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    kind: &Kind,
+    imported: bool,
+) -> WhenAbsent {
+    let minted = !imported && !matches!(kind, Kind::External(_));
+    match section.text("when_absent") {
+        Some("refuse") => WhenAbsent::Refuse,
+        Some(_) if imported => {
+            let spot = section.spot_of("when_absent");
+            reader.error(
+                spot,
+                &join(&section.at, "when_absent"),
+                "an imported secret cannot be created",
+                "write \"refuse\", or leave it out",
+            );
+            WhenAbsent::Refuse
+        }
+        _ if minted => WhenAbsent::Create,
+        _ => WhenAbsent::Refuse,
+    }
+}

@@ -1,0 +1,128 @@
+//! The bytes of one file, and where things stand in them.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::Diagnostic;
+use super::model::Spot;
+
+/// No schedule a person keeps comes near this; a file beyond it is not read.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A file's text.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file, as diagnostics name it.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The first byte of each line.
+    lines: Vec<usize>,
+}
+
+impl Source {
+    /// Text that is already in memory.
+    pub fn new(file: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let mut lines = vec![0];
+        lines.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, b)| *b == b'\n')
+                .map(|(i, _)| i + 1),
+        );
+        Self {
+            file: file.into(),
+            text,
+            lines,
+        }
+    }
+
+    /// Reads a file. One that is too long, is not UTF-8 or cannot be opened is one problem.
+    pub fn read(file: &Path) -> Result<Self, Box<Diagnostic>> {
+        let opened = std::fs::File::open(file);
+        let mut bytes = Vec::new();
+        let read = opened.and_then(|f| f.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+        if let Err(e) = read {
+            let what = format!("cannot be read: {}", io_sentence(e.kind()));
+            return Err(Box::new(Diagnostic::error(
+                file,
+                Spot::default(),
+                "",
+                what,
+                "check the path and its permissions",
+            )));
+        }
+        Self::decode(file, bytes)
+    }
+
+    /// Takes a file's bytes.
+    pub fn decode(file: &Path, bytes: Vec<u8>) -> Result<Self, Box<Diagnostic>> {
+        if bytes.len() > FILE_BYTES_MAX {
+            let what = format!("is longer than {FILE_BYTES_MAX} bytes");
+            return Err(Box::new(Diagnostic::error(
+                file,
+                Spot::default(),
+                "",
+                what,
+                "keep schedules only; is this the right file?",
+            )));
+        }
+        String::from_utf8(bytes)
+            .map(|text| Self::new(file, text))
+            .map_err(|e| {
+                let at = e.utf8_error().valid_up_to();
+                let before = String::from_utf8_lossy(&e.as_bytes()[..at]).into_owned();
+                let spot = Self::new(file, before).spot(at..at);
+                let problem = Diagnostic::error(
+                    file,
+                    spot,
+                    "",
+                    "is not UTF-8 from here on",
+                    "save the file as UTF-8",
+                );
+                Box::new(problem)
+            })
+    }
+
+    /// Line and column of a span; columns count characters, as editors do.
+    pub fn spot(&self, span: std::ops::Range<usize>) -> Spot {
+        let start = span.start.min(self.text.len());
+        let line = self.lines.partition_point(|first| *first <= start);
+        let first = self.lines[line - 1];
+        let col = self
+            .text
+            .get(first..start)
+            .map_or(start - first, |t| t.chars().count())
+            + 1;
+        Spot {
+            line: as_u32(line),
+            col: as_u32(col),
+            start,
+            end: span.end.clamp(start, self.text.len()),
+        }
+    }
+
+    /// The text of a line (from 1), without its end, and its first byte.
+    pub fn line(&self, line: u32) -> (&str, usize) {
+        let index = (line.max(1) as usize - 1).min(self.lines.len() - 1);
+        let first = self.lines[index];
+        let text = self.text[first..].split('\n').next().unwrap_or_default();
+        (text.strip_suffix('\r').unwrap_or(text), first)
+    }
+}
+
+fn as_u32(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// A fixed sentence for what the system says, which may name anything.
+fn io_sentence(kind: std::io::ErrorKind) -> &'static str {
+    use std::io::ErrorKind as K;
+    match kind {
+        K::NotFound => "it does not exist",
+        K::PermissionDenied => "permission denied",
+        K::IsADirectory => "it is a directory",
+        _ => "the system refused",
+    }
+}

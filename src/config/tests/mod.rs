@@ -1,0 +1,59 @@
+//! Broken files, and what is said about them.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::diagnostic::{self, Diagnostic};
+use super::environment::decode;
+use super::model::Environment;
+use super::source::Source;
+
+mod across;
+mod cases;
+mod mutated;
+mod planted;
+mod shipped;
+
+/// Sunday, 22 November 2026.
+pub(super) fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+/// Reads text as `schedules/<name>.toml`.
+pub(super) fn read(name: &str, text: &str) -> (Environment, Vec<Diagnostic>) {
+    let source = Source::new(format!("schedules/{name}.toml"), text);
+    decode(&source, name, Path::new("/srv/app"), now())
+}
+
+/// `line:col key: what; help` of every problem.
+pub(super) fn lines(problems: &[Diagnostic]) -> String {
+    problems
+        .iter()
+        .map(|d| {
+            format!(
+                "{}:{} {}: {}; {}\n",
+                d.spot.line,
+                d.spot.col,
+                d.severity.as_str(),
+                d.message(),
+                d.help
+            )
+        })
+        .collect()
+}
+
+/// Every form in which problems leave the program.
+pub(super) fn outputs(name: &str, text: &str, problems: &[Diagnostic]) -> String {
+    let source = Source::new(format!("schedules/{name}.toml"), text);
+    let sources = [source];
+    let text =
+        diagnostic::text(problems, &sources, true) + &diagnostic::text(problems, &sources, false);
+    format!(
+        "{text}{}{}{problems:?}",
+        diagnostic::github(problems),
+        diagnostic::json(problems)
+    )
+}

@@ -1,0 +1,153 @@
+//! Import: what exists becomes known, and nothing that anybody reads changes.
+
+use keyrota_contract::{SecretValue, Stage, VersionRef};
+
+use super::perform::kid_fact;
+use super::start::{Begin, Order};
+use super::{Engine, EngineError, Stop};
+use crate::audit::{self, Actor, NewEntry, Object};
+use crate::state::{self, Change, Rotation};
+use crate::world::uuid_v7;
+
+/// What became of an import.
+#[derive(Debug)]
+pub enum Adopted {
+    /// It was stored, or it was there already; it is known now.
+    Imported,
+    /// It is known already, with this value.
+    Known,
+    /// The provider holds another value: importing would be a rotation that nobody is told of.
+    Differs,
+    /// The provider holds nothing that could be recorded in place.
+    Absent,
+    /// It cannot be used as this secret: why.
+    Unfit(&'static str),
+    /// A rotation is under way.
+    Running,
+    /// It was begun and stopped; where.
+    Stopped(Stop),
+}
+
+impl Engine {
+    /// Adopts `value` as the current one: stored if the provider holds none, recorded if it holds
+    /// the same. Without `value`, what the provider holds is recorded as it is and nothing is
+    /// written to it. Repeating it is harmless.
+    pub async fn adopt(&self, name: &str, value: Option<&SecretValue>, actor: &str) -> Result<Adopted, EngineError> {
+        let secret = self.secret(name)?;
+        let parts = self.parts(secret)?;
+        let resumes = match self.store.open_rotation(&self.env.name, name).await? {
+            Some(row) if row.trigger == "import" => true,
+            Some(_) => return Ok(Adopted::Running),
+            None => false,
+        };
+        if let (Some(value), false) = (value, resumes)
+            && let Err(unfit) = self.fits(&parts, value)
+        {
+            return Ok(Adopted::Unfit(unfit));
+        }
+        let current = parts.version(&VersionRef::Stage(Stage::Current)).await?;
+        match (&current, value) {
+            (Some(current), Some(value)) if !resumes && !current.value.same_as(value) => return Ok(Adopted::Differs),
+            (None, None) => return Ok(Adopted::Absent),
+            (Some(_), _) if !resumes => {}
+            (_, value) => {
+                let order = Order {
+                    trigger: "import",
+                    reason: Some("import"),
+                    actor,
+                    turn: None,
+                    compromised: false,
+                    given: value,
+                };
+                return Ok(match self.rotate(name, &order).await? {
+                    Begin::Drive { stop: Stop::Over(keyrota_rotation::Outcome::Rotated), .. } => Adopted::Imported,
+                    Begin::Drive { stop, .. } => Adopted::Stopped(stop),
+                    Begin::Not(why) => Adopted::Unfit(why.advice()),
+                });
+            }
+        }
+        let Some(current) = current else { return Ok(Adopted::Absent) };
+        if let Err(unfit) = self.fits(&parts, &current.value) {
+            return Ok(Adopted::Unfit(unfit));
+        }
+        self.record(secret, &parts, &current, actor).await
+    }
+
+    fn fits(&self, parts: &super::parts::Parts<'_>, value: &SecretValue) -> Result<(), &'static str> {
+        let mut entropy = self.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match parts.rotator.adopt(value.expose_to(SecretValue::copy_of), entropy.as_mut()) {
+            Ok(_) => Ok(()),
+            Err(
+                keyrota_contract::RotatorError::Refused(why)
+                | keyrota_contract::RotatorError::Retry(why)
+                | keyrota_contract::RotatorError::Ambiguous(why),
+            ) => Err(why),
+        }
+    }
+
+    /// Writes down what the provider holds, without touching it.
+    async fn record(
+        &self,
+        secret: &crate::config::model::Secret,
+        parts: &super::parts::Parts<'_>,
+        current: &keyrota_contract::Version,
+        actor: &str,
+    ) -> Result<Adopted, EngineError> {
+        let fingerprint = self.keys.fingerprint(&self.env.name, &secret.name, &current.value);
+        let mut known = self.secret_row(secret).await?;
+        if known.fingerprint.as_ref() == Some(&fingerprint) {
+            return Ok(Adopted::Known);
+        }
+        let versions = parts.provider.describe(&parts.place).await?;
+        let info = versions.into_iter().find(|v| v.stages.contains(&Stage::Current));
+        let now = self.now();
+        let mut entropy = self.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let id = uuid_v7(self.clock.now(), entropy.as_mut());
+        drop(entropy);
+        known.version = current.id;
+        known.native = info.as_ref().map(|i| i.native.0.clone());
+        known.fingerprint = Some(fingerprint.clone());
+        known.changed_ms = info.and_then(|i| i.created).or(Some(now.0));
+        let row = Rotation {
+            id,
+            env: self.env.name.clone(),
+            secret: secret.name.clone(),
+            account: None,
+            trigger: "import".to_owned(),
+            reason: Some("import".to_owned()),
+            actor: actor.to_owned(),
+            phase: "done".to_owned(),
+            outcome: Some(state::Outcome::Imported),
+            started_ms: now.0,
+            ended_ms: Some(now.0),
+            version: current.id,
+            fingerprint: Some(fingerprint.clone()),
+            record: "{}".to_owned(),
+            revision: 0,
+        };
+        let mut changes = vec![Change::PutSecret(known.clone()), Change::InsertRotation(row)];
+        if let Some(kid) = current.public.get("kid") {
+            let mine = format!("{}/{}/", self.env.name, secret.name);
+            match self.store.fact(&kid_fact(kid)).await? {
+                None => changes.push(Change::ClaimFact { key: kid_fact(kid), value: format!("{mine}{id}") }),
+                Some(owner) if owner.starts_with(&mine) => {}
+                Some(_) => return Ok(Adopted::Unfit("this key belongs to another secret or environment: its id names it for ever")),
+            }
+        }
+        let entry = NewEntry::new("rotation.imported", audit::Phase::Admin, Actor::operator(actor))
+            .outcome(audit::Outcome::Ok)
+            .object(Object {
+                env: Some(self.env.name.clone()),
+                secret: Some(secret.name.clone()),
+                kind: Some(secret.kind.as_str().to_owned()),
+                provider: Some(secret.provider.clone()),
+                path: Some(secret.path.clone()),
+            })
+            .rotation(id)
+            .after(known.native, Some(fingerprint))
+            .detail("how", "in place: nothing was written to the provider");
+        self.commit(&changes, &[entry]).await?;
+        self.checkpoint().await;
+        Ok(Adopted::Imported)
+    }
+}

@@ -1,0 +1,168 @@
+//! Follows the schedule of one environment: the smallest loop over the same engine.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use keyrota_rotation::Time;
+
+use super::start::{Begin, NotBegun, Order};
+use super::{Engine, EngineError, Stop};
+use crate::audit::{self, Actor, NewEntry};
+use crate::config::model::Secret;
+use crate::state::{self, Change, StateError};
+use crate::turns::{self, Due};
+
+/// Rotations of one secret that may fail in a row before a person must look: each might have used
+/// up a value that the target refuses.
+pub const FAILURES_MAX: u32 = 3;
+
+/// What a look at all secrets of an environment led to.
+#[derive(Debug, Default)]
+pub struct Tick {
+    /// When the next thing is due; `None`: nothing that is known of.
+    pub next: Option<Timestamp>,
+    /// Rotations under way.
+    pub under_way: usize,
+    /// Secrets that wait for a person.
+    pub need_person: Vec<String>,
+}
+
+impl Engine {
+    /// Does all that is due now: goes on with what is under way, then begins what is due. A
+    /// failure of one secret does not keep the others from their turn; one of the state does.
+    pub async fn tick(&self) -> Result<Tick, EngineError> {
+        let mut tick = Tick::default();
+        self.keep_lock().await?;
+        for secret in &self.env.secrets {
+            let stop = match self.go_on(&secret.name).await {
+                Ok(None) => match self.turn(secret, &mut tick).await {
+                    Ok(stop) => stop,
+                    Err(why) => self.one_failed(secret, why)?,
+                },
+                Ok(Some((_, stop))) => Some(stop),
+                Err(why) => self.one_failed(secret, why)?,
+            };
+            match stop {
+                None | Some(Stop::Over(_)) => {}
+                Some(Stop::Interrupted) => return Ok(tick),
+                Some(Stop::Confirm | Stop::Person) => {
+                    tick.under_way += 1;
+                    tick.need_person.push(secret.name.clone());
+                }
+                Some(Stop::Wait { until } | Stop::Retry { until }) => {
+                    tick.under_way += 1;
+                    tick.at(until);
+                }
+            }
+        }
+        Ok(tick)
+    }
+
+    /// A failure of one secret, if that is what it is.
+    fn one_failed(&self, secret: &Secret, why: EngineError) -> Result<Option<Stop>, EngineError> {
+        if let EngineError::State(_) = why {
+            return Err(why);
+        }
+        tracing::error!(secret = %secret.name, %why, "nothing was done for this secret");
+        Ok(None)
+    }
+
+    async fn turn(&self, secret: &Secret, tick: &mut Tick) -> Result<Option<Stop>, EngineError> {
+        let Some(policy) = turn_policy(&self.env, secret) else { return Ok(None) };
+        let known = self.seen(secret).await?;
+        if known.failures >= FAILURES_MAX {
+            tick.need_person.push(secret.name.clone());
+            return Ok(None);
+        }
+        let now = Timestamp::from_millisecond(self.now().0).unwrap_or(Timestamp::MAX);
+        match due(&policy, &known, now) {
+            Due::Never => Ok(None),
+            Due::At(at, _) => {
+                tick.at(Time(at.as_millisecond()));
+                Ok(None)
+            }
+            Due::Now(turn) => {
+                let order = Order {
+                    trigger: "schedule",
+                    reason: None,
+                    actor: "daemon",
+                    turn: Some(turn.civil),
+                    compromised: false,
+                    given: None,
+                };
+                match self.rotate(&secret.name, &order).await? {
+                    Begin::Drive { stop, .. } => Ok(Some(stop)),
+                    Begin::Not(why) => {
+                        self.skip(secret, turn.civil, why).await?;
+                        Ok(None)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The secret as the state knows it; turns count from when it was first seen, so it is seen
+    /// now if it never was.
+    async fn seen(&self, secret: &Secret) -> Result<state::Secret, StateError> {
+        if let Some(known) = self.store.secret(&self.env.name, &secret.name).await? {
+            return Ok(known);
+        }
+        let new = self.secret_row(secret).await?;
+        let entry = NewEntry::new("secret.first-seen", audit::Phase::System, Actor::system())
+            .secret(&self.env.name, &secret.name);
+        self.commit(&[Change::PutSecret(new.clone())], &[entry]).await?;
+        Ok(new)
+    }
+
+    /// The turn has come and cannot be taken; it is not tried again.
+    async fn skip(&self, secret: &Secret, turn: DateTime, why: NotBegun) -> Result<(), StateError> {
+        let mut known = self.secret_row(secret).await?;
+        known.turn_done = Some(turn.to_string());
+        let entry = NewEntry::new("schedule.skipped", audit::Phase::System, Actor::schedule())
+            .secret(&self.env.name, &secret.name)
+            .detail("turn", turn.to_string())
+            .detail("why", why.advice());
+        tracing::warn!(secret = %secret.name, why = why.advice(), "a turn was skipped");
+        self.commit(&[Change::PutSecret(known)], &[entry]).await
+    }
+
+    /// What the process says about itself.
+    pub async fn note(&self, event: &'static str) -> Result<(), StateError> {
+        let mut entry = NewEntry::new(event, audit::Phase::System, Actor::system());
+        entry.object.env = Some(self.env.name.clone());
+        self.commit(&[], &[entry.detail("schedule", self.env.digest.as_str())]).await
+    }
+}
+
+impl Tick {
+    fn at(&mut self, time: Time) {
+        let at = Timestamp::from_millisecond(time.0).unwrap_or(Timestamp::MAX);
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+}
+
+/// When the turns of a secret come; `None`: only when asked, or not ours to take.
+pub fn turn_policy(env: &crate::config::model::Environment, secret: &Secret) -> Option<turns::Policy> {
+    let schedule = turns::Schedule::parse(secret.turn.schedule.as_deref()?).ok()?;
+    Some(turns::Policy {
+        schedule,
+        zone: env.timezone.clone(),
+        not_before: secret.turn.not_before,
+        jitter: turns::jitter(&env.name, &secret.name, secret.turn.jitter),
+        window: secret.turn.window.and_then(|w| turns::Window::new(w.from, w.to)),
+        blackouts: secret.turn.blackouts.iter().filter_map(|b| turns::Blackout::new(b.from, b.to)).collect(),
+    })
+}
+
+/// Whether a secret that the state knows so is due.
+pub fn due(policy: &turns::Policy, known: &state::Secret, now: Timestamp) -> Due {
+    let done = known.turn_done.as_deref().and_then(|civil| civil.parse::<DateTime>().ok());
+    let since = known.changed_ms.unwrap_or(known.first_seen_ms).max(known.first_seen_ms);
+    let since = Timestamp::from_millisecond(since).unwrap_or(Timestamp::MIN);
+    policy.due(done, since, now)
+}
+
+/// How long the loop may sleep: until something is due, but no longer than this, since a clock
+/// that is set, or a machine that slept, makes every longer plan wrong.
+pub const TICK_MAX: Duration = Duration::from_secs(15);

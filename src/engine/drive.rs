@@ -1,0 +1,233 @@
+//! Drives one rotation: writes down the intent, does the effect, writes down what came of it.
+
+use std::time::Duration;
+
+use keyrota_rotation::{Decision, Effect, Event, Moment, Outcome, Phase, Reply, Time, Todo};
+
+use super::journal::Journal;
+use super::parts::Parts;
+use super::perform::{Job, Learnt, Performed, kid_fact};
+use super::{Engine, EngineError, Given, Stop, entries};
+use crate::config::model::Secret;
+use crate::state::{self, Change, Rotation};
+
+/// An effect that takes longer than this is of unknown outcome; consumers have their own limits,
+/// which are shorter or are added to it.
+const EFFECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A rotation under way, in memory as it is in the state.
+pub(super) struct Run<'a> {
+    engine: &'a Engine,
+    secret: &'a Secret,
+    parts: &'a Parts<'a>,
+    row: Rotation,
+    journal: Journal,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        secret: &'a Secret,
+        parts: &'a Parts<'a>,
+        row: Rotation,
+    ) -> Result<Self, EngineError> {
+        let journal = Journal::from_text(&row.record).map_err(|_| EngineError::UnreadableRecord)?;
+        Ok(Self { engine, secret, parts, row, journal })
+    }
+
+    /// Does everything that can be done now. Stops before the next effect when asked to.
+    pub(super) async fn go(&mut self, given: Given<'_>) -> Result<Stop, EngineError> {
+        loop {
+            let now = self.engine.now();
+            match self.journal.machine.todo(now) {
+                Todo::Over(outcome) => return Ok(Stop::Over(outcome)),
+                Todo::Confirm => return Ok(Stop::Confirm),
+                Todo::Person => return Ok(Stop::Person),
+                Todo::Wait { until, retry: true } => return Ok(Stop::Retry { until }),
+                Todo::Wait { until, retry: false } => return Ok(Stop::Wait { until }),
+                _ if self.engine.stopping() => return Ok(Stop::Interrupted),
+                Todo::Recover => self.recover().await?,
+                Todo::Wake => {
+                    let woken = self.step(Event::Wake)?;
+                    let entry = entries::phase(self, "rotation.wake");
+                    self.write(woken, Vec::new(), vec![entry]).await?;
+                }
+                Todo::Effect(effect) => self.effect(&effect, given).await?,
+            }
+            self.engine.watch.moved(&self.secret.name, &self.journal.machine.phase);
+        }
+    }
+
+    /// An effect was begun by a process that is gone.
+    pub(super) async fn recover(&mut self) -> Result<(), EngineError> {
+        let effect = self.journal.machine.effect();
+        let lost = Performed {
+            reply: Reply::Lost,
+            failure: Some("the process ended in the middle of it"),
+            learnt: Learnt::Nothing,
+        };
+        self.outcome(effect.as_ref(), lost).await
+    }
+
+    /// A person decides something.
+    pub(super) async fn decide(&mut self, decision: Decision, by: &str, reason: Option<&str>) -> Result<(), EngineError> {
+        let decided = self.step(Event::Decided(decision))?;
+        let entry = entries::decision(self, decision, by, reason);
+        self.write(decided, Vec::new(), vec![entry]).await
+    }
+
+    /// Takes over what an edited file says; writes only if that changes something.
+    pub(super) async fn adopt_edits(&mut self) -> Result<(), EngineError> {
+        let mut edited = self.journal.machine.clone();
+        edited.adopt(&self.engine.policy(self.secret, self.parts, edited.policy.first));
+        if edited == self.journal.machine {
+            return Ok(());
+        }
+        let entry = entries::phase(self, "rotation.edited");
+        self.write(edited, Vec::new(), vec![entry]).await
+    }
+
+    async fn effect(&mut self, effect: &Effect, given: Given<'_>) -> Result<(), EngineError> {
+        let kill = &self.engine.kill;
+        kill.before_intent();
+        self.engine.keep_lock().await?;
+        let begun = self.journal.machine.clone().begin();
+        let intent = entries::intent(self, effect);
+        self.write(begun, Vec::new(), vec![intent]).await?;
+        kill.after_intent();
+        let job = Job {
+            engine: self.engine,
+            secret: self.secret,
+            parts: self.parts,
+            id: self.row.id,
+            journal: &self.journal,
+            fingerprint: self.row.fingerprint.as_deref(),
+            given: given.0,
+        };
+        let limit = EFFECT_TIMEOUT + self.parts.patience(effect);
+        let performed = tokio::time::timeout(limit, job.perform(effect)).await.unwrap_or(Performed {
+            reply: Reply::Ambiguous,
+            failure: Some("no answer in time"),
+            learnt: Learnt::Nothing,
+        });
+        kill.after_reply();
+        self.outcome(Some(effect), performed).await?;
+        kill.after_outcome();
+        Ok(())
+    }
+
+    async fn outcome(&mut self, effect: Option<&Effect>, performed: Performed) -> Result<(), EngineError> {
+        let next = self.step(Event::Reply(performed.reply))?;
+        let mut changes = Vec::new();
+        self.journal.failure = performed.failure.filter(|why| !why.is_empty()).map(str::to_owned);
+        match &performed.learnt {
+            Learnt::Nothing => {}
+            Learnt::Base { native, fingerprint } => {
+                self.journal.from = native.as_ref().map(|n| n.0.clone());
+                self.journal.from_fingerprint.clone_from(fingerprint);
+            }
+            Learnt::Candidate { fingerprint, public } => {
+                self.row.version = Some(self.row.id);
+                self.row.fingerprint = Some(fingerprint.clone());
+                self.journal.public.clone_from(public);
+                if let Some(kid) = public.get("kid") {
+                    let owner = format!("{}/{}/{}", self.row.env, self.row.secret, self.row.id);
+                    changes.push(Change::ClaimFact { key: kid_fact(kid), value: owner });
+                }
+            }
+            Learnt::Promoted { native } => {
+                let mut secret = self.engine.secret_row(self.secret).await?;
+                secret.version = Some(self.row.id);
+                secret.native = Some(native.0.clone());
+                secret.fingerprint.clone_from(&self.row.fingerprint);
+                secret.changed_ms = Some(self.engine.now().0);
+                changes.push(Change::PutSecret(secret));
+            }
+            Learnt::Acknowledged { consumer, exposure_fp } => {
+                changes.push(Change::PutDelivery(state::Acknowledged {
+                    env: self.row.env.clone(),
+                    secret: self.row.secret.clone(),
+                    consumer: consumer.clone(),
+                    rotation: Some(self.row.id),
+                    round: round_of(&self.journal.machine.phase).to_owned(),
+                    exposure_fp: exposure_fp.clone(),
+                    acked_ms: self.engine.now().0,
+                }));
+            }
+        }
+        let mut log = vec![entries::outcome(self, effect, &performed)];
+        let before = self.journal.machine.phase.name();
+        match &next.phase {
+            Phase::Stuck { .. } if before != "stuck" => log.push(entries::phase(self, "rotation.stuck")),
+            _ => {}
+        }
+        self.write(next, changes, log).await
+    }
+
+    fn step(&self, event: Event) -> Result<keyrota_rotation::Record, EngineError> {
+        let at = Moment { now: self.engine.now(), dice: self.engine.dice() };
+        self.journal.machine.clone().step(event, at).map_err(EngineError::Illegal)
+    }
+
+    /// Record change and audit entries, in one transaction; a rotation that ends is closed in it.
+    async fn write(
+        &mut self,
+        machine: keyrota_rotation::Record,
+        mut changes: Vec<Change>,
+        mut log: Vec<crate::audit::NewEntry>,
+    ) -> Result<(), EngineError> {
+        self.journal.machine = machine;
+        self.row.phase = self.journal.machine.phase.name().to_owned();
+        if let Some(outcome) = self.journal.machine.outcome()
+            && self.row.outcome.is_none()
+        {
+            self.row.ended_ms = Some(self.engine.now().0);
+            self.row.outcome = Some(match (outcome, self.row.trigger.as_str()) {
+                (Outcome::Abandoned, _) => state::Outcome::Abandoned,
+                (Outcome::Rotated, "import") => state::Outcome::Imported,
+                (Outcome::Rotated, _) => state::Outcome::Rotated,
+            });
+            let pending_secret = changes.iter().any(|c| matches!(c, Change::PutSecret(_)));
+            debug_assert!(!pending_secret, "a promote never ends a rotation by itself");
+            let mut secret = self.engine.secret_row(self.secret).await?;
+            secret.failures = if outcome == Outcome::Rotated { 0 } else { secret.failures + 1 };
+            changes.push(Change::PutSecret(secret));
+            log.push(entries::done(self, outcome));
+        }
+        self.row.record = self.journal.to_text();
+        changes.push(Change::UpdateRotation(self.row.clone()));
+        self.engine.commit(&changes, &log).await?;
+        self.row.revision += 1;
+        if self.row.outcome.is_some() {
+            self.engine.checkpoint().await;
+        }
+        Ok(())
+    }
+
+    pub(super) fn row(&self) -> &Rotation {
+        &self.row
+    }
+
+    pub(super) fn secret(&self) -> &Secret {
+        self.secret
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    pub(super) fn until(&self) -> Option<Time> {
+        match self.journal.machine.phase {
+            Phase::Settle { until, .. } | Phase::Grace { until, .. } => Some(until),
+            _ => self.journal.machine.retry_at,
+        }
+    }
+}
+
+fn round_of(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Announce(_) => "announce",
+        Phase::Switch(_) => "switch",
+        _ => "withdraw",
+    }
+}

@@ -1,0 +1,164 @@
+//! What the engine writes into the audit log.
+
+use keyrota_rotation::{Decision, Effect, Outcome, Phase, Probed, Reply, Which};
+
+use super::drive::Run;
+use super::perform::Performed;
+use crate::audit::{self, Actor, NewEntry, Object};
+
+/// An effect is about to begin.
+pub(super) fn intent(run: &Run<'_>, effect: &Effect) -> NewEntry {
+    about(run, event(effect), audit::Phase::Intent, effect)
+}
+
+/// What came of it.
+pub(super) fn outcome(run: &Run<'_>, effect: Option<&Effect>, performed: &Performed) -> NewEntry {
+    let (name, phase) = match effect {
+        Some(effect) => (event(effect), audit::Phase::Outcome),
+        None => ("rotation.effect", audit::Phase::Outcome),
+    };
+    let mut entry = match effect {
+        Some(effect) => about(run, name, phase, effect),
+        None => base(run, name, phase),
+    };
+    entry = entry.outcome(match performed.reply {
+        Reply::Done | Reply::Probed(Probed::Accepted) => audit::Outcome::Ok,
+        Reply::Probed(Probed::Unknown) | Reply::Ambiguous | Reply::Lost => audit::Outcome::Ambiguous,
+        Reply::Probed(_) | Reply::Retry => audit::Outcome::Rejected,
+        Reply::Refused => audit::Outcome::Denied,
+    });
+    if let Reply::Probed(probed) = performed.reply {
+        entry = entry.detail("probe", word(probed));
+    }
+    if performed.reply == Reply::Lost {
+        entry.actor = Actor::recovery();
+    }
+    match performed.failure.filter(|why| !why.is_empty()) {
+        Some(why) => entry.error(class(performed.reply)).detail("why", why),
+        None => entry,
+    }
+}
+
+/// The rotation moved on without an effect.
+pub(super) fn phase(run: &Run<'_>, event: &'static str) -> NewEntry {
+    base(run, event, audit::Phase::System).detail("phase", run.journal().machine.phase.name())
+}
+
+/// A person decided.
+pub(super) fn decision(run: &Run<'_>, decision: Decision, by: &str, reason: Option<&str>) -> NewEntry {
+    let name = match decision {
+        Decision::Confirm => "rotation.confirm",
+        Decision::Resume => "rotation.resume",
+        Decision::Abandon => "rotation.abandon",
+        Decision::RetireNow => "rotation.retire-now",
+        Decision::Compromised => "rotation.compromised",
+    };
+    let mut entry = base(run, name, audit::Phase::Admin).detail("phase", run.journal().machine.phase.name());
+    entry.actor = Actor::operator(by);
+    match reason {
+        Some(reason) => entry.reason(reason),
+        None => entry,
+    }
+}
+
+/// The rotation has ended.
+pub(super) fn done(run: &Run<'_>, outcome: Outcome) -> NewEntry {
+    let journal = run.journal();
+    let row = run.row();
+    let entry = base(run, "rotation.done", audit::Phase::System)
+        .before(journal.from.clone(), journal.from_fingerprint.clone())
+        .detail("result", row.outcome.map_or("", crate::state::Outcome::as_str));
+    match outcome {
+        Outcome::Rotated => entry
+            .outcome(audit::Outcome::Ok)
+            .after(row.version.map(|v| v.to_string()), row.fingerprint.clone()),
+        Outcome::Abandoned => entry
+            .outcome(audit::Outcome::Rejected)
+            .after(journal.from.clone(), journal.from_fingerprint.clone()),
+    }
+}
+
+fn about(run: &Run<'_>, name: &'static str, phase: audit::Phase, effect: &Effect) -> NewEntry {
+    let journal = run.journal();
+    let entry = base(run, name, phase).effect(effect.name(), journal.machine.tries + 1);
+    match effect {
+        Effect::Deliver { round, listener } => {
+            let round = match round {
+                keyrota_rotation::Round::Announce => "announce",
+                keyrota_rotation::Round::Switch => "switch",
+                keyrota_rotation::Round::Withdraw => "withdraw",
+            };
+            entry.detail("consumer", listener.as_str()).detail("round", round)
+        }
+        Effect::Probe(which) | Effect::Destroy(which) | Effect::Install(which) | Effect::Refuse(which) => {
+            entry.detail("which", role(*which))
+        }
+        Effect::Promote => entry
+            .before(journal.from.clone(), journal.from_fingerprint.clone())
+            .after(run.row().version.map(|v| v.to_string()), run.row().fingerprint.clone()),
+        _ => entry,
+    }
+}
+
+fn base(run: &Run<'_>, name: &'static str, phase: audit::Phase) -> NewEntry {
+    let (row, secret) = (run.row(), run.secret());
+    let actor = match row.trigger.as_str() {
+        "schedule" => Actor::schedule(),
+        _ => Actor::operator(row.actor.clone()),
+    };
+    let mut entry = NewEntry::new(name, phase, actor).rotation(row.id).object(Object {
+        env: Some(row.env.clone()),
+        secret: Some(row.secret.clone()),
+        kind: Some(secret.kind.as_str().to_owned()),
+        provider: Some(secret.provider.clone()),
+        path: Some(secret.path.clone()),
+    });
+    entry.reason = row.reason.clone().or_else(|| Some(row.trigger.clone()));
+    if let (Phase::Settle { .. } | Phase::Grace { .. }, Some(until)) = (&run.journal().machine.phase, run.until()) {
+        return entry.detail("until_ms", until.0.to_string());
+    }
+    entry
+}
+
+fn event(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Preflight => "rotation.preflight",
+        Effect::Create => "rotation.create",
+        Effect::Install(Which::Current) => "rotation.restore",
+        Effect::Install(_) => "rotation.set",
+        Effect::Quiesce => "rotation.quiesce",
+        Effect::Probe(_) => "rotation.probe",
+        Effect::Deliver { .. } => "rotation.deliver",
+        Effect::ObservePublished => "rotation.observe-published",
+        Effect::Promote => "rotation.promote",
+        Effect::ObserveCurrent => "rotation.observe-current",
+        Effect::Refuse(_) => "rotation.refuse",
+        Effect::Destroy(_) => "rotation.destroy",
+    }
+}
+
+fn role(which: Which) -> &'static str {
+    match which {
+        Which::Current => "current",
+        Which::Pending => "pending",
+        Which::Previous => "previous",
+    }
+}
+
+fn word(probed: Probed) -> &'static str {
+    match probed {
+        Probed::Accepted => "accepted",
+        Probed::Blocked => "blocked",
+        Probed::Rejected => "rejected",
+        Probed::Unknown => "unknown",
+    }
+}
+
+fn class(reply: Reply) -> &'static str {
+    match reply {
+        Reply::Retry => "transient",
+        Reply::Ambiguous | Reply::Lost => "ambiguous",
+        Reply::Refused => "permanent",
+        Reply::Done | Reply::Probed(_) => "observed",
+    }
+}

@@ -1,0 +1,50 @@
+//! What the state keeps of a rotation under way: the machine's record, and the names it is about.
+
+use keyrota_contract::Public;
+use keyrota_rotation::Record;
+use serde::{Deserialize, Serialize};
+
+/// The version of this form; a record of another one is refused, not guessed at.
+const VERSION: u32 = 1;
+
+/// Everything a restarted process, or another host, needs to go on. Names and times, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    v: u32,
+    /// The machine's record.
+    pub machine: Record,
+    /// The provider's name for the version that was current when the rotation began; promoting
+    /// compares with it, retiring ends it. `None`: there was none.
+    pub from: Option<String>,
+    /// The fingerprint of that version.
+    pub from_fingerprint: Option<String>,
+    /// The public parts of the candidate.
+    pub public: Public,
+    /// The candidate is a value that a person gives: it is never minted.
+    pub given: bool,
+    /// The last failure, as a fixed sentence; `None` after a success.
+    pub failure: Option<String>,
+}
+
+/// A stored record that this binary cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
+
+impl Journal {
+    /// Of a rotation that has done nothing yet.
+    pub fn new(machine: Record) -> Self {
+        Self { v: VERSION, machine, from: None, from_fingerprint: None, public: Public::new(), given: false, failure: None }
+    }
+
+    /// As the state stores it.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("names, numbers and enums have a JSON form")
+    }
+
+    /// As the state stored it.
+    pub fn from_text(text: &str) -> Result<Self, Unreadable> {
+        let journal: Self = serde_json::from_str(text).map_err(|_| Unreadable)?;
+        if journal.v == VERSION { Ok(journal) } else { Err(Unreadable) }
+    }
+}

@@ -1,0 +1,278 @@
+//! From the checked model to the things that act: the only place that knows every kind.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyrota_contract::{
+    Consumer, Place, Provider, ProviderError, Public, Rotator, Stage, Version, VersionInfo, VersionRef,
+};
+use keyrota_local::{FileProvider, Identities, IdentityError};
+use keyrota_rotation::Effect;
+
+use super::input::{self, InputError};
+use crate::config::model::{
+    self, ConsumerKind, Environment, ExternalFormat, JwtFormat, Kind, ProviderKind, Secret, Verifiers,
+};
+use crate::consumers::{command, file, jwks};
+use crate::rotators::published::Published;
+use crate::rotators::{external, jwt, random, signing_key};
+
+/// A part that cannot be put together.
+#[derive(Debug)]
+pub enum PartsError {
+    /// A key, a token or a password cannot be read; which table wants it.
+    Input(String, InputError),
+    /// The identity of a file provider does not fit; which provider.
+    Identity(String, IdentityError),
+    /// The configuration passed `validate`, and the part still refuses it; which, and why.
+    Refused(String, &'static str),
+}
+
+impl fmt::Display for PartsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(who, why) => write!(f, "{who}: {why}"),
+            Self::Identity(who, why) => write!(f, "{who}: {why}"),
+            Self::Refused(who, why) => write!(f, "{who}: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for PartsError {}
+
+/// The providers of an environment, by name.
+pub struct Providers {
+    all: BTreeMap<String, Arc<dyn Provider>>,
+    /// Those whose documents have a generation, which the state remembers.
+    pub files: BTreeMap<String, Arc<FileProvider>>,
+}
+
+impl Providers {
+    /// Puts them together and reads their keys. `made_identity` is where development keeps the
+    /// identity that `keyrota` made for itself.
+    pub fn new(env: &Environment, host: &str, made_identity: &Path) -> Result<Self, PartsError> {
+        let mut providers = Self { all: BTreeMap::new(), files: BTreeMap::new() };
+        for provider in &env.providers {
+            let who = || format!("providers.{}", provider.name);
+            let ProviderKind::File(file) = &provider.kind;
+            let key = match &file.identity {
+                Some(reference) => input::resolve(reference),
+                None => input::from_file(made_identity),
+            };
+            let key = key.map_err(|e| PartsError::Input(who(), e))?;
+            let identities = key.expose_to(Identities::parse).map_err(|e| PartsError::Identity(who(), e))?;
+            let built = FileProvider::new(&file.path, identities, &file.recipients, host)
+                .map_err(|e| PartsError::Identity(who(), e))?;
+            let built = Arc::new(built);
+            providers.files.insert(provider.name.clone(), built.clone());
+            providers.all.insert(provider.name.clone(), built);
+        }
+        Ok(providers)
+    }
+
+    /// A provider that the model names.
+    pub fn get(&self, name: &str) -> Arc<dyn Provider> {
+        self.all.get(name).expect("the model only names providers it has").clone()
+    }
+}
+
+/// One consumer of a secret.
+pub struct Listener<'a> {
+    /// Its name: stable as long as it is told in the same place.
+    pub key: String,
+    /// Whether a rotation waits for it.
+    pub required: bool,
+    /// What it is.
+    pub kind: &'a ConsumerKind,
+    /// The thing that tells it.
+    pub told: Box<dyn Consumer>,
+}
+
+/// Everything that acts for one secret.
+pub struct Parts<'a> {
+    /// Where it is kept.
+    pub place: Place,
+    /// What keeps it.
+    pub provider: Arc<dyn Provider>,
+    /// What changes it.
+    pub rotator: Box<dyn Rotator>,
+    /// Who is told, in the file's order.
+    pub consumers: Vec<Listener<'a>>,
+    /// Where its public key is seen by its verifiers.
+    pub published: Option<Published>,
+}
+
+impl<'a> Parts<'a> {
+    /// Of one secret. No I/O.
+    pub fn new(secret: &'a Secret, providers: &Providers) -> Result<Self, PartsError> {
+        let who = format!("secrets.{}", secret.name);
+        let refused = |why| PartsError::Refused(who.clone(), why);
+        let published = match &secret.kind {
+            Kind::Jwt(model::Jwt { jwks_url: Some(url), .. }) => {
+                Some(Published::new(url).map_err(|_| refused("jwks_url is not an address that keyrota reads"))?)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            place: Place::new(secret.path.clone()),
+            provider: providers.get(&secret.provider),
+            rotator: rotator(secret).ok_or_else(|| refused("the kind does not take these settings"))?,
+            consumers: secret
+                .consumers
+                .iter()
+                .map(|c| listener(secret, c).map_err(refused))
+                .collect::<Result<_, _>>()?,
+            published,
+        })
+    }
+
+    /// One version with its value and its public parts; `None` if it does not exist.
+    pub async fn version(&self, which: &VersionRef) -> Result<Option<Version>, ProviderError> {
+        let Some(value) = self.provider.read(&self.place, which).await? else { return Ok(None) };
+        let info = self.info(which).await?;
+        let stored = info.as_ref().map(|i| i.public.clone()).unwrap_or_default();
+        let public = self.rotator.public(&value, &stored);
+        Ok(Some(Version { id: info.and_then(|i| i.ours), value, public }))
+    }
+
+    /// What is stored beside a version.
+    pub async fn public_of(&self, which: &VersionRef) -> Result<Public, ProviderError> {
+        Ok(self.info(which).await?.map(|i| i.public).unwrap_or_default())
+    }
+
+    /// What readers are shown: the current version, and pending if there is one, else previous.
+    pub async fn shown(&self) -> Result<(Option<Version>, Option<Version>), ProviderError> {
+        let current = self.version(&VersionRef::Stage(Stage::Current)).await?;
+        let pending = self.version(&VersionRef::Stage(Stage::Pending)).await?;
+        let fallback = match pending {
+            Some(pending) => Some(pending),
+            None => self.version(&VersionRef::Stage(Stage::Previous)).await?,
+        };
+        Ok((current, fallback))
+    }
+
+    /// How much longer than others this effect may take.
+    pub fn patience(&self, effect: &Effect) -> Duration {
+        let Effect::Deliver { listener, .. } = effect else { return Duration::ZERO };
+        match self.consumers.iter().find(|c| c.key == *listener).map(|c| c.kind) {
+            // It ends the program by itself, and needs a moment for that.
+            Some(ConsumerKind::Command(command)) => command.timeout + Duration::from_secs(10),
+            _ => Duration::ZERO,
+        }
+    }
+
+    async fn info(&self, which: &VersionRef) -> Result<Option<VersionInfo>, ProviderError> {
+        let versions = self.provider.describe(&self.place).await?;
+        Ok(versions.into_iter().find(|v| match which {
+            VersionRef::Ours(id) => v.ours == Some(*id),
+            VersionRef::Stage(stage) => v.stages.contains(stage),
+            VersionRef::Native(native) => v.native == *native,
+        }))
+    }
+}
+
+fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
+    Some(match &secret.kind {
+        Kind::Jwt(jwt) => {
+            let algorithm = match jwt.algorithm {
+                model::Algorithm::Hs256 => jwt::Algorithm::Hs256,
+                model::Algorithm::Rs256 => jwt::Algorithm::Rs256,
+                model::Algorithm::Es256 => jwt::Algorithm::Es256,
+                model::Algorithm::EdDsa => jwt::Algorithm::EdDsa,
+            };
+            let format = match jwt.format {
+                JwtFormat::Pem => jwt::Format::Pem,
+                JwtFormat::Jwk => jwt::Format::Jwk,
+                JwtFormat::Raw => jwt::Format::Raw,
+            };
+            Box::new(jwt::Jwt::new(algorithm, format).ok()?)
+        }
+        Kind::SigningKey(key) => {
+            let origin = if secret.imported {
+                signing_key::Origin::Imported
+            } else {
+                signing_key::Origin::Generated {
+                    bytes: key.bytes as usize,
+                    encoding: match key.encoding {
+                        model::Encoding::Hex => signing_key::Encoding::Hex,
+                        model::Encoding::Base64 => signing_key::Encoding::Base64,
+                        model::Encoding::Base64Url => signing_key::Encoding::Base64Url,
+                    },
+                }
+            };
+            Box::new(signing_key::SigningKey::new(origin, key.prefix.clone())?)
+        }
+        Kind::Random(token) => {
+            // The hyphen first: between two characters it would mean a range.
+            let (hyphen, others): (Vec<u8>, Vec<u8>) = token.alphabet.iter().partition(|b| **b == b'-');
+            let alphabet = String::from_utf8([hyphen, others].concat()).ok()?;
+            Box::new(random::Random::new(token.length as usize, &alphabet).ok()?)
+        }
+        Kind::External(external) => Box::new(external::External {
+            format: match external.format {
+                ExternalFormat::Raw => external::Format::Raw,
+                ExternalFormat::Url => external::Format::Url,
+                ExternalFormat::Json => external::Format::Json,
+                ExternalFormat::RdsJson => external::Format::RdsJson,
+            },
+            min_bytes: (external.min_bytes as usize).max(1),
+        }),
+    })
+}
+
+fn listener<'a>(secret: &Secret, consumer: &'a model::Consumer) -> Result<Listener<'a>, &'static str> {
+    let owner = |o: &Option<model::Owner>| o.as_ref().map(|o| format!("{}:{}", o.user, o.group));
+    let (at, told): (String, Box<dyn Consumer>) = match &consumer.kind {
+        ConsumerKind::File(f) => (
+            f.path.display().to_string(),
+            Box::new(file::FileConsumer::new(file::FileConfig {
+                path: f.path.clone(),
+                format: match f.format {
+                    model::EnvFileFormat::Systemd => file::Format::Systemd,
+                    model::EnvFileFormat::Dotenv => file::Format::Dotenv,
+                    model::EnvFileFormat::Docker => file::Format::Docker,
+                    model::EnvFileFormat::Raw => file::Format::Raw,
+                    model::EnvFileFormat::Json => file::Format::Json,
+                },
+                mode: f.mode,
+                owner: owner(&f.owner),
+                multi_line: is_multi_line(&secret.kind),
+            })?),
+        ),
+        ConsumerKind::Command(c) => (
+            c.argv.join(" "),
+            Box::new(command::CommandConsumer::new(command::CommandConfig {
+                argv: c.argv.clone(),
+                value: c.value,
+                timeout: c.timeout,
+            })?),
+        ),
+        ConsumerKind::Jwks(j) => (
+            j.path.display().to_string(),
+            Box::new(jwks::JwksFile::new(j.path.clone(), Some(j.mode), owner(&j.owner).as_deref())?),
+        ),
+    };
+    Ok(Listener {
+        key: format!("{}:{at}", consumer.kind.as_str()),
+        required: consumer.required,
+        kind: &consumer.kind,
+        told,
+    })
+}
+
+/// Whether values of this kind have several lines.
+fn is_multi_line(kind: &Kind) -> bool {
+    match kind {
+        Kind::Jwt(jwt) => jwt.format == JwtFormat::Pem,
+        Kind::External(e) => matches!(e.format, ExternalFormat::Json | ExternalFormat::RdsJson),
+        Kind::SigningKey(_) | Kind::Random(_) => false,
+    }
+}
+
+/// Whether nobody but the process that signs checks a key.
+pub(super) fn is_self_verified(kind: &Kind) -> bool {
+    matches!(kind, Kind::SigningKey(key) if key.verifiers == Verifiers::SelfOnly)
+}

@@ -1,0 +1,408 @@
+//! One effect, done at the edge.
+//!
+//! Nothing here decides. Each function asks a provider, a rotator or a consumer, and turns the
+//! answer into a [`Reply`]; what was learnt on the way goes into the journal with the outcome.
+
+use keyrota_contract::{
+    Ack, Delivery, DeliveryError, ErrorKind, Exposure, Material, Native, Probe, ProviderError, Quiet, RotatorError,
+    SecretValue, Stage, Target, VersionRef,
+};
+use keyrota_rotation::{Effect, Probed, Reply, Round, Which};
+use uuid::Uuid;
+
+use super::journal::Journal;
+use super::parts::Parts;
+use super::{Engine, exposure};
+use crate::config::model::{ConsumerKind, Secret};
+use crate::rotators::jwks::Jwks;
+
+/// What came of an effect, and what is now known.
+#[derive(Debug)]
+pub(super) struct Performed {
+    pub reply: Reply,
+    /// Why it is not `Done`: a fixed sentence.
+    pub failure: Option<&'static str>,
+    pub learnt: Learnt,
+}
+
+/// What an effect brings to light beside its reply.
+#[derive(Debug, Default)]
+pub(super) enum Learnt {
+    #[default]
+    Nothing,
+    /// Preflight: what is current.
+    Base { native: Option<Native>, fingerprint: Option<String> },
+    /// The candidate stands in the provider.
+    Candidate { fingerprint: String, public: keyrota_contract::Public },
+    /// It is current; the provider's name for it.
+    Promoted { native: Native },
+    /// A consumer has seen this.
+    Acknowledged { consumer: String, exposure_fp: String },
+}
+
+impl Performed {
+    fn done(learnt: Learnt) -> Self {
+        Self { reply: Reply::Done, failure: None, learnt }
+    }
+
+    fn failed(reply: Reply, failure: &'static str) -> Self {
+        Self { reply, failure: Some(failure), learnt: Learnt::Nothing }
+    }
+
+    fn probed(probed: Probed, failure: &'static str) -> Self {
+        let failure = (probed != Probed::Accepted).then_some(failure);
+        Self { reply: Reply::Probed(probed), failure, learnt: Learnt::Nothing }
+    }
+}
+
+impl From<ProviderError> for Performed {
+    fn from(e: ProviderError) -> Self {
+        let reply = match e.kind {
+            ErrorKind::Unavailable | ErrorKind::Throttled => Reply::Retry,
+            ErrorKind::Ambiguous => Reply::Ambiguous,
+            ErrorKind::Denied
+            | ErrorKind::NotFound
+            | ErrorKind::SoftDeleted
+            | ErrorKind::Conflict
+            | ErrorKind::Invalid => Reply::Refused,
+        };
+        Self::failed(reply, e.context)
+    }
+}
+
+impl From<RotatorError> for Performed {
+    fn from(e: RotatorError) -> Self {
+        match e {
+            RotatorError::Retry(why) => Self::failed(Reply::Retry, why),
+            RotatorError::Ambiguous(why) => Self::failed(Reply::Ambiguous, why),
+            RotatorError::Refused(why) => Self::failed(Reply::Refused, why),
+        }
+    }
+}
+
+impl From<DeliveryError> for Performed {
+    fn from(e: DeliveryError) -> Self {
+        match e {
+            DeliveryError::Retry(why) => Self::failed(Reply::Retry, why),
+            DeliveryError::Refused(why) => Self::failed(Reply::Refused, why),
+        }
+    }
+}
+
+/// One effect of one rotation, with all it may touch.
+pub(super) struct Job<'a> {
+    pub engine: &'a Engine,
+    pub secret: &'a Secret,
+    pub parts: &'a Parts<'a>,
+    /// The rotation's id, which is also the candidate's version id and every idempotency key.
+    pub id: Uuid,
+    pub journal: &'a Journal,
+    /// The fingerprint of the candidate, once it is written.
+    pub fingerprint: Option<&'a str>,
+    /// The value a person gave for this rotation, if this process has it.
+    pub given: Option<&'a SecretValue>,
+}
+
+impl Job<'_> {
+    /// Does `effect`. Safe to call again after any crash.
+    pub(super) async fn perform(&self, effect: &Effect) -> Performed {
+        let result = match effect {
+            Effect::Preflight => self.preflight().await,
+            Effect::Create => self.create().await,
+            Effect::Install(which) => self.install(*which).await,
+            Effect::Quiesce => self.quiesce().await,
+            Effect::Probe(which) => self.probe(*which).await,
+            Effect::Deliver { round, listener } => self.deliver(*round, listener).await,
+            Effect::ObservePublished => self.observe_published().await,
+            Effect::Promote => self.promote().await,
+            Effect::ObserveCurrent => self.observe_current().await,
+            Effect::Refuse(which) => self.refuse(*which).await,
+            Effect::Destroy(which) => self.destroy(*which).await,
+        };
+        result.unwrap_or_else(|failed| failed)
+    }
+
+    async fn preflight(&self) -> Result<Performed, Performed> {
+        let versions = self.parts.provider.describe(&self.parts.place).await?;
+        let foreign = |v: &&keyrota_contract::VersionInfo| v.stages.contains(&Stage::Pending) && v.ours.is_none();
+        if versions.iter().any(|v| foreign(&v)) {
+            return Err(Performed::failed(
+                Reply::Refused,
+                "somebody else's pending version stands in the provider: a rotation by other means may be under way",
+            ));
+        }
+        let native = versions.iter().find(|v| v.stages.contains(&Stage::Current)).map(|v| v.native.clone());
+        let material = self.material().await?;
+        let fingerprint = material.current.as_ref().map(|v| self.print(&v.value));
+        self.parts.rotator.preflight(&material).await?;
+        for consumer in &self.parts.consumers {
+            if consumer.required {
+                consumer.told.preflight().await?;
+            }
+        }
+        Ok(Performed::done(Learnt::Base { native, fingerprint }))
+    }
+
+    async fn create(&self) -> Result<Performed, Performed> {
+        let (provider, place) = (&self.parts.provider, &self.parts.place);
+        let ours = VersionRef::Ours(self.id);
+        let (value, public) = match provider.read(place, &ours).await? {
+            // Written before a crash or a lost reply: adopted, never made a second time.
+            Some(value) => {
+                let stored = self.parts.public_of(&ours).await?;
+                let public = self.parts.rotator.public(&value, &stored);
+                (value, public)
+            }
+            None => {
+                let minted = self.mint().await?;
+                self.refuse_used_kid(&minted.public).await?;
+                provider.write(place, self.id, &minted.value, &minted.public).await?;
+                self.engine.kill.after_effect();
+                let read = provider.read(place, &ours).await?;
+                if !read.is_some_and(|read| read.same_as(&minted.value)) {
+                    return Err(Performed::failed(
+                        Reply::Ambiguous,
+                        "the provider does not give back what was written to it",
+                    ));
+                }
+                (minted.value, minted.public)
+            }
+        };
+        Ok(Performed::done(Learnt::Candidate { fingerprint: self.print(&value), public }))
+    }
+
+    async fn mint(&self) -> Result<keyrota_contract::Minted, Performed> {
+        let material = self.material().await?;
+        let mut entropy = self.engine.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let minted = match self.given {
+            Some(given) => self.parts.rotator.adopt(given.expose_to(SecretValue::copy_of), entropy.as_mut())?,
+            None if self.journal.given => {
+                return Err(Performed::failed(
+                    Reply::Refused,
+                    "the value a person gave was not stored before the process ended: give it again",
+                ));
+            }
+            None => self.parts.rotator.create(&material, entropy.as_mut())?,
+        };
+        Ok(minted)
+    }
+
+    /// An id names one key for ever, in all environments of this state (RFC 7517, section 4.5).
+    async fn refuse_used_kid(&self, public: &keyrota_contract::Public) -> Result<(), Performed> {
+        let Some(kid) = public.get("kid") else { return Ok(()) };
+        let owner = self.engine.store.fact(&kid_fact(kid)).await;
+        match owner {
+            Ok(Some(owner)) if owner != self.owner() => {
+                Err(Performed::failed(Reply::Refused, "this key was used before, or in another environment: its id names it for ever"))
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(Performed::failed(Reply::Retry, "the state did not say whether the key's id was used before")),
+        }
+    }
+
+    /// Who claims the candidate's key id.
+    pub(super) fn owner(&self) -> String {
+        format!("{}/{}/{}", self.engine.env.name, self.secret.name, self.id)
+    }
+
+    async fn install(&self, which: Which) -> Result<Performed, Performed> {
+        let material = self.material().await?;
+        self.target()?.install(role(which), self.id, &material).await?;
+        self.engine.kill.after_effect();
+        Ok(Performed::done(Learnt::Nothing))
+    }
+
+    async fn quiesce(&self) -> Result<Performed, Performed> {
+        let material = self.material().await?;
+        match self.target()?.quiesce(self.id, &material).await {
+            Quiet::Quiet => Ok(Performed::done(Learnt::Nothing)),
+            Quiet::Unknown => Err(Performed::failed(Reply::Retry, "an earlier attempt may still take effect")),
+        }
+    }
+
+    async fn probe(&self, which: Which) -> Result<Performed, Performed> {
+        let material = self.material().await?;
+        if which == Which::Pending {
+            let pending = material.pending.as_ref().ok_or(Performed::failed(
+                Reply::Refused,
+                "the pending version is gone from the provider",
+            ))?;
+            if self.fingerprint.is_some_and(|expected| expected != self.print(&pending.value)) {
+                return Err(Performed::failed(
+                    Reply::Refused,
+                    "the pending version in the provider is not the one that was written",
+                ));
+            }
+        }
+        Ok(match self.parts.rotator.probe(role(which), &material).await {
+            Probe::Accepted => Performed::probed(Probed::Accepted, ""),
+            Probe::Blocked => Performed::probed(Probed::Blocked, "the value is right, but a lock or a limit blocks it"),
+            Probe::Rejected => Performed::probed(Probed::Rejected, "the value is not accepted"),
+            Probe::Unknown => Performed::probed(Probed::Unknown, "nothing could be learnt of the value"),
+        })
+    }
+
+    async fn deliver(&self, round: Round, listener: &str) -> Result<Performed, Performed> {
+        let Some(consumer) = self.parts.consumers.iter().find(|c| c.key == listener) else {
+            // It was taken out of the file while the rotation was under way: nobody is left to tell.
+            return Ok(Performed::done(Learnt::Nothing));
+        };
+        let material = self.material().await?;
+        let exposure = self.exposure(round, consumer.kind, &material).await?;
+        let exposure_fp = self.engine.keys.fingerprint(
+            &self.engine.env.name,
+            &format!("{}\0{listener}", self.secret.name),
+            &exposure::digest_input(&exposure.variables, exposure.jwks.as_deref()),
+        );
+        // A program is called only when there is something new to see; files are compared when
+        // they are written.
+        let seen = self.engine.last_seen(&self.secret.name, listener).await;
+        let learnt = Learnt::Acknowledged { consumer: listener.to_owned(), exposure_fp: exposure_fp.clone() };
+        if matches!(consumer.kind, ConsumerKind::Command(_)) && seen == Some(exposure_fp) {
+            return Ok(Performed::done(learnt));
+        }
+        let current = material.current.as_ref();
+        let fingerprint = current.map(|v| self.print(&v.value)).unwrap_or_default();
+        let delivery = Delivery {
+            round: match round {
+                Round::Announce => keyrota_contract::Round::Announce,
+                Round::Switch => keyrota_contract::Round::Switch,
+                Round::Withdraw => keyrota_contract::Round::Withdraw,
+            },
+            environment: &self.engine.env.name,
+            secret: &self.secret.name,
+            rotation: self.id,
+            version: current.and_then(|v| v.id),
+            fingerprint: &fingerprint,
+            exposure: &exposure,
+        };
+        let (Ack::Told | Ack::Unchanged) = consumer.told.deliver(&delivery).await?;
+        self.engine.kill.after_effect();
+        Ok(Performed::done(learnt))
+    }
+
+    async fn observe_published(&self) -> Result<Performed, Performed> {
+        let (Some(published), Some(kid)) = (&self.parts.published, self.journal.public.get("kid")) else {
+            return Ok(Performed::done(Learnt::Nothing));
+        };
+        match published.shows(kid).await {
+            Ok(true) => Ok(Performed::done(Learnt::Nothing)),
+            Ok(false) => Err(Performed::failed(Reply::Retry, "the public key set does not show the new kid yet")),
+            Err(_) => Err(Performed::failed(Reply::Retry, "the public key set cannot be read at its jwks_url")),
+        }
+    }
+
+    async fn promote(&self) -> Result<Performed, Performed> {
+        let from = self.journal.from.clone().map(Native);
+        let (provider, place) = (&self.parts.provider, &self.parts.place);
+        let native = provider.promote(place, self.id, from.as_ref()).await?;
+        self.engine.kill.after_effect();
+        let current = provider.read(place, &VersionRef::Stage(Stage::Current)).await?;
+        if !current.is_some_and(|v| self.fingerprint.is_none_or(|expected| expected == self.print(&v))) {
+            return Err(Performed::failed(Reply::Ambiguous, "the provider does not show the promoted version as current yet"));
+        }
+        Ok(Performed::done(Learnt::Promoted { native }))
+    }
+
+    async fn observe_current(&self) -> Result<Performed, Performed> {
+        let versions = self.parts.provider.describe(&self.parts.place).await?;
+        let is = versions.iter().any(|v| v.ours == Some(self.id) && v.stages.contains(&Stage::Current));
+        let probed = if is { Probed::Accepted } else { Probed::Rejected };
+        Ok(Performed::probed(probed, "the candidate is not current"))
+    }
+
+    async fn refuse(&self, which: Which) -> Result<Performed, Performed> {
+        let material = self.material().await?;
+        self.target()?.refuse(role(which), &material).await?;
+        self.engine.kill.after_effect();
+        Ok(Performed::done(Learnt::Nothing))
+    }
+
+    async fn destroy(&self, which: Which) -> Result<Performed, Performed> {
+        let version = match (which, &self.journal.from) {
+            (Which::Pending, _) => VersionRef::Ours(self.id),
+            // By name, not by stage: if somebody else wrote meanwhile, previous is not what it was.
+            (Which::Previous, Some(from)) => VersionRef::Native(Native(from.clone())),
+            (Which::Previous, None) => return Ok(Performed::done(Learnt::Nothing)),
+            (Which::Current, _) => unreachable!("the machine never destroys the current version"),
+        };
+        self.parts.provider.destroy(&self.parts.place, &version).await?;
+        self.engine.kill.after_effect();
+        Ok(Performed::done(Learnt::Nothing))
+    }
+
+    fn target(&self) -> Result<&dyn Target, Performed> {
+        self.parts.rotator.target().ok_or(Performed::failed(Reply::Refused, "this kind has no server to be told"))
+    }
+
+    fn print(&self, value: &SecretValue) -> String {
+        self.engine.keys.fingerprint(&self.engine.env.name, &self.secret.name, value)
+    }
+
+    /// The values an effect works with, read afresh for each one.
+    async fn material(&self) -> Result<Material, Performed> {
+        let previous = match &self.journal.from {
+            // Before the switch, what the provider calls previous belongs to an earlier rotation.
+            Some(from) => self.parts.version(&VersionRef::Native(Native(from.clone()))).await?,
+            None => None,
+        };
+        Ok(Material {
+            current: self.parts.version(&VersionRef::Stage(Stage::Current)).await?,
+            pending: self.parts.version(&VersionRef::Ours(self.id)).await?,
+            previous,
+            uses: Default::default(),
+        })
+    }
+
+    /// What a consumer is shown in a round.
+    async fn exposure(&self, round: Round, kind: &ConsumerKind, m: &Material) -> Result<Exposure, Performed> {
+        let fallback = match round {
+            Round::Announce => m.pending.as_ref(),
+            Round::Switch => m.previous.as_ref(),
+            Round::Withdraw => None,
+        };
+        let vars = match kind {
+            ConsumerKind::File(file) => file.keys.as_slice(),
+            ConsumerKind::Command(_) => self.secret.env.as_slice(),
+            ConsumerKind::Jwks(_) => &[],
+        };
+        let shown = exposure::Shown { current: m.current.as_ref(), fallback };
+        let variables = exposure::variables(vars, shown).map_err(|_| {
+            Performed::failed(Reply::Refused, "the value has no such field as the variables of the secret name")
+        })?;
+        let jwks = match kind {
+            ConsumerKind::File(_) => None,
+            ConsumerKind::Command(_) => self.own_keys(shown)?,
+            ConsumerKind::Jwks(jwks) => Some(self.engine.shared_keys(&jwks.path, &self.secret.name, self.public_keys(shown)).await?),
+        };
+        Ok(Exposure { variables, jwks })
+    }
+
+    fn public_keys(&self, shown: exposure::Shown<'_>) -> Vec<keyrota_contract::Public> {
+        [shown.fallback, shown.current].into_iter().flatten().map(|v| v.public.clone()).collect()
+    }
+
+    /// The public keys of this secret alone; `None` for kinds that have none.
+    fn own_keys(&self, shown: exposure::Shown<'_>) -> Result<Option<String>, Performed> {
+        let public = self.public_keys(shown);
+        if public.iter().all(|p| !p.contains_key("jwk")) {
+            return Ok(None);
+        }
+        let set = Jwks::of(&public).map_err(|_| Performed::failed(Reply::Refused, "a stored public key is not a JWK"))?;
+        Ok(Some(set.to_json()))
+    }
+}
+
+/// Under which fact the owner of a key id is known.
+pub(super) fn kid_fact(kid: &str) -> String {
+    format!("kid/{kid}")
+}
+
+/// The contract's word for the machine's.
+fn role(which: Which) -> keyrota_contract::Which {
+    match which {
+        Which::Current => keyrota_contract::Which::Current,
+        Which::Pending => keyrota_contract::Which::Pending,
+        Which::Previous => keyrota_contract::Which::Previous,
+    }
+}

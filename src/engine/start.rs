@@ -1,0 +1,266 @@
+//! How a rotation begins, and how one that was begun goes on.
+
+use jiff::civil::DateTime;
+use keyrota_contract::SecretValue;
+use keyrota_rotation::{Decision, Listener, Moment, Overlap, Phase, Policy, Record};
+use uuid::Uuid;
+
+use super::drive::Run;
+use super::journal::Journal;
+use super::parts::{Parts, is_self_verified};
+use super::perform::Job;
+use super::{Engine, EngineError, Given, Stop, view};
+use crate::audit::{self, Actor, NewEntry, Object};
+use crate::config::model::{Kind, Secret, WhenAbsent};
+use crate::state::{Change, Rotation};
+use crate::world::uuid_v7;
+
+/// Tries of an effect before a rotation that can still be taken back is given up: with the
+/// machine's backoff, about a quarter of an hour.
+const ATTEMPTS_MAX: u32 = 10;
+
+/// Who wants a rotation, and why.
+#[derive(Debug, Clone)]
+pub struct Order<'a> {
+    /// `command`, `schedule`, `import`.
+    pub trigger: &'static str,
+    /// A person's words.
+    pub reason: Option<&'a str>,
+    /// `uid:1000 alice`, `daemon`.
+    pub actor: &'a str,
+    /// The turn this is.
+    pub turn: Option<DateTime>,
+    /// The old value is in wrong hands: no settle, no grace.
+    pub compromised: bool,
+    /// The value a person gave, for kinds that keyrota does not mint and for imports.
+    pub given: Option<&'a SecretValue>,
+}
+
+/// What beginning led to.
+#[derive(Debug)]
+pub enum Begin {
+    /// A rotation, begun or gone on with.
+    Drive {
+        /// Its id.
+        id: Uuid,
+        /// Where it stands.
+        stop: Stop,
+    },
+    /// None, and why.
+    Not(NotBegun),
+}
+
+/// Why no rotation was begun. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotBegun {
+    /// keyrota keeps it and never changes it.
+    External,
+    /// Only its issuer makes it, and nobody gave a value.
+    Imported,
+    /// A value was given for a kind that keyrota mints itself.
+    Minted,
+    /// The provider holds nothing yet, and this is not the way to make the first.
+    Absent,
+}
+
+impl NotBegun {
+    /// What to do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::External => "external: kept and checked, never rotated by keyrota",
+            Self::Imported => "its issuer makes it: pipe the new value into `keyrota rotate NAME --value-stdin`",
+            Self::Minted => "keyrota makes this value itself: leave --value-stdin out, or adopt an existing one with `keyrota import`",
+            Self::Absent => "nothing is stored yet: make the first with `keyrota rotate NAME`, or adopt one with `keyrota import`",
+        }
+    }
+}
+
+impl Engine {
+    /// What the file asks of a rotation of `secret` that begins now.
+    pub(super) fn policy(&self, secret: &Secret, parts: &Parts<'_>, first: bool) -> Policy {
+        let target = parts.rotator.target();
+        let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        Policy {
+            first,
+            target: target.is_some(),
+            overlap: match target.map(|t| t.overlap()) {
+                Some(keyrota_contract::Overlap::Replace) => Overlap::Replace,
+                _ => Overlap::Dual,
+            },
+            announce: secret.announce && !is_self_verified(&secret.kind),
+            observe_published: parts.published.is_some(),
+            settle_ms: ms(secret.waits.settle),
+            grace_ms: ms(secret.waits.grace),
+            confirm: secret.confirm.is_some(),
+            keep_previous: target.is_some(),
+            attempts_max: ATTEMPTS_MAX,
+            listeners: parts
+                .consumers
+                .iter()
+                .map(|c| Listener { key: c.key.clone(), required: c.required })
+                .collect(),
+        }
+    }
+
+    /// Begins a rotation, or goes on with the one that is under way, and drives it as far as it
+    /// goes now.
+    pub async fn rotate(&self, name: &str, order: &Order<'_>) -> Result<Begin, EngineError> {
+        let secret = self.secret(name)?;
+        let parts = self.parts(secret)?;
+        if let Some(row) = self.store.open_rotation(&self.env.name, name).await? {
+            let mut run = Run::new(self, secret, &parts, row)?;
+            run.adopt_edits().await?;
+            let in_grace = matches!(run.journal().machine.phase, Phase::Grace { .. });
+            if order.compromised {
+                run.decide(Decision::Compromised, order.actor, order.reason).await?;
+            }
+            let (id, stop) = (run.row().id, run.go(Given(order.given)).await?);
+            // What was current when the grace began is what is in wrong hands now.
+            if !(order.compromised && in_grace && matches!(stop, Stop::Over(_))) {
+                return Ok(Begin::Drive { id, stop });
+            }
+        }
+        let import = order.trigger == "import";
+        match (&secret.kind, secret.imported, order.given) {
+            (Kind::External(_), _, _) if !import => return Ok(Begin::Not(NotBegun::External)),
+            (_, true, None) => return Ok(Begin::Not(NotBegun::Imported)),
+            (_, false, Some(_)) if !import => return Ok(Begin::Not(NotBegun::Minted)),
+            _ => {}
+        }
+        let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
+        let may_create = order.trigger != "schedule" && (secret.when_absent == WhenAbsent::Create || order.given.is_some());
+        if first && !may_create {
+            return Ok(Begin::Not(NotBegun::Absent));
+        }
+        let row = self.begin(secret, &parts, first, order).await?;
+        let mut run = Run::new(self, secret, &parts, row)?;
+        let (id, stop) = (run.row().id, run.go(Given(order.given)).await?);
+        Ok(Begin::Drive { id, stop })
+    }
+
+    async fn begin(
+        &self,
+        secret: &Secret,
+        parts: &Parts<'_>,
+        first: bool,
+        order: &Order<'_>,
+    ) -> Result<Rotation, EngineError> {
+        let now = self.now();
+        let mut policy = self.policy(secret, parts, first);
+        if order.trigger == "import" {
+            // It is in use already: nobody has anything to learn.
+            policy.listeners.clear();
+        }
+        let mut machine = Record::new(policy);
+        if order.compromised {
+            let at = Moment { now, dice: 0 };
+            machine = machine
+                .step(keyrota_rotation::Event::Decided(Decision::Compromised), at)
+                .map_err(EngineError::Illegal)?;
+        }
+        let mut journal = Journal::new(machine);
+        journal.given = order.given.is_some();
+        let mut entropy = self.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let id = uuid_v7(self.clock.now(), entropy.as_mut());
+        drop(entropy);
+        let row = Rotation {
+            id,
+            env: self.env.name.clone(),
+            secret: secret.name.clone(),
+            account: None,
+            trigger: order.trigger.to_owned(),
+            reason: order.reason.map(str::to_owned),
+            actor: order.actor.to_owned(),
+            phase: journal.machine.phase.name().to_owned(),
+            outcome: None,
+            started_ms: now.0,
+            ended_ms: None,
+            version: None,
+            fingerprint: None,
+            record: journal.to_text(),
+            revision: 0,
+        };
+        let mut known = self.secret_row(secret).await?;
+        if let Some(turn) = order.turn {
+            known.turn_done = Some(turn.to_string());
+        }
+        let entry = self.planned(secret, order).rotation(id);
+        self.keep_lock().await?;
+        self.commit(&[Change::PutSecret(known), Change::InsertRotation(row.clone())], &[entry]).await?;
+        Ok(row)
+    }
+
+    fn planned(&self, secret: &Secret, order: &Order<'_>) -> NewEntry {
+        let actor = match order.trigger {
+            "schedule" => Actor::schedule(),
+            _ => Actor::operator(order.actor),
+        };
+        let mut entry = NewEntry::new("rotation.planned", audit::Phase::System, actor)
+            .object(Object {
+                env: Some(self.env.name.clone()),
+                secret: Some(secret.name.clone()),
+                kind: Some(secret.kind.as_str().to_owned()),
+                provider: Some(secret.provider.clone()),
+                path: Some(secret.path.clone()),
+            })
+            .reason(order.reason.unwrap_or(order.trigger))
+            .detail("trigger", order.trigger);
+        if let Some(turn) = order.turn {
+            entry = entry.detail("turn", turn.to_string());
+        }
+        if order.compromised {
+            entry = entry.detail("compromised", "no settle, no grace");
+        }
+        entry
+    }
+
+    /// Looks whether a rotation could be done, and changes nothing: the sentence that says why not.
+    pub async fn dry_run(&self, name: &str) -> Result<Result<(), &'static str>, EngineError> {
+        let secret = self.secret(name)?;
+        let parts = self.parts(secret)?;
+        if matches!(secret.kind, Kind::External(_)) {
+            return Ok(Err(NotBegun::External.advice()));
+        }
+        let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
+        let journal = Journal::new(Record::new(self.policy(secret, &parts, first)));
+        let job = Job { engine: self, secret, parts: &parts, id: Uuid::nil(), journal: &journal, fingerprint: None, given: None };
+        let looked = job.perform(&keyrota_rotation::Effect::Preflight).await;
+        Ok(match looked.failure {
+            Some(why) => Err(why),
+            None => Ok(()),
+        })
+    }
+
+    /// Goes on with the rotation of a secret that is under way, if one is.
+    pub async fn go_on(&self, name: &str) -> Result<Option<(Uuid, Stop)>, EngineError> {
+        let Some(row) = self.store.open_rotation(&self.env.name, name).await? else { return Ok(None) };
+        let secret = self.secret(name)?;
+        let parts = self.parts(secret)?;
+        let mut run = Run::new(self, secret, &parts, row)?;
+        run.adopt_edits().await?;
+        let (id, stop) = (run.row().id, run.go(Given(None)).await?);
+        Ok(Some((id, stop)))
+    }
+
+    /// A person decides about the rotation under way; it then goes as far as it can. `None` if
+    /// there is none.
+    pub async fn decide(
+        &self,
+        name: &str,
+        decision: Decision,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<Option<(Uuid, Stop)>, EngineError> {
+        let secret = self.secret(name)?;
+        let Some(row) = self.store.open_rotation(&self.env.name, name).await? else { return Ok(None) };
+        let parts = self.parts(secret)?;
+        let mut run = Run::new(self, secret, &parts, row)?;
+        // An effect that a dead process began is looked at first: a decision needs to know.
+        if run.journal().machine.in_flight {
+            run.recover().await?;
+        }
+        run.decide(decision, by, reason).await?;
+        let (id, stop) = (run.row().id, run.go(Given(None)).await?);
+        Ok(Some((id, stop)))
+    }
+}

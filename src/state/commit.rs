@@ -1,0 +1,260 @@
+//! The one way to change the state.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::db::{Arg, Tx};
+use super::lock::fence;
+use super::{Acknowledged, Change, Holder, Lock, Rotation, Secret, StateError, Store};
+use crate::audit::{Head, NewEntry, Origin, Position, chain};
+use crate::keys::Keys;
+
+impl Store {
+    /// Makes all changes and appends all entries, in one transaction, if `lock` is still ours; or
+    /// does nothing. `now` is stamped on the entries. The new head of the log.
+    ///
+    /// After [`StateError::Unavailable`] it is unknown whether the commit stands: read, then decide.
+    pub async fn commit(
+        &self,
+        lock: &Lock,
+        changes: &[Change],
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Head, StateError> {
+        let mut tx = self.db.write().await?;
+        fence(&mut tx, lock).await?;
+        for change in changes {
+            apply(&mut tx, change).await?;
+        }
+        let head = append(&mut tx, &lock.holder, Some(lock.epoch), entries, now).await?;
+        tx.commit().await?;
+        Ok(head)
+    }
+
+    /// Appends entries without a lock: what a process says about itself, a person's look at the log.
+    pub async fn append(
+        &self,
+        who: &Holder,
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Head, StateError> {
+        let mut tx = self.db.write().await?;
+        let head = append(&mut tx, who, None, entries, now).await?;
+        tx.commit().await?;
+        Ok(head)
+    }
+
+    /// Signs the head of the log, keeps the signed note and returns it: to be kept outside the
+    /// database as well ([`anchors::append`](crate::audit::anchors::append)).
+    pub async fn checkpoint(&self, keys: &Keys) -> Result<String, StateError> {
+        let mut tx = self.db.write().await?;
+        let head = read_head(&mut tx).await?;
+        let note = crate::audit::Checkpoint::of(&head).sign(keys);
+        tx.run(
+            "INSERT INTO checkpoint (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            &[Arg::Int(head.size), Arg::Text(&note)],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(note)
+    }
+}
+
+async fn apply(tx: &mut Tx, change: &Change) -> Result<(), StateError> {
+    match change {
+        Change::InsertRotation(r) => insert_rotation(tx, r).await,
+        Change::UpdateRotation(r) => update_rotation(tx, r).await,
+        Change::PutSecret(s) => put_secret(tx, s).await,
+        Change::PutDelivery(a) => put_delivery(tx, a).await,
+        Change::DropDelivery {
+            env,
+            secret,
+            consumer,
+        } => {
+            let sql = "DELETE FROM delivery WHERE env = $1 AND secret = $2 AND consumer = $3";
+            tx.run(
+                sql,
+                &[Arg::Text(env), Arg::Text(secret), Arg::Text(consumer)],
+            )
+            .await
+            .map(|_| ())
+        }
+        Change::PutFact { key, value } => {
+            let sql = "INSERT INTO facts (key, value) VALUES ($1, $2)
+                       ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+            tx.run(sql, &[Arg::Text(key), Arg::Text(value)])
+                .await
+                .map(|_| ())
+        }
+        Change::ClaimFact { key, value } => {
+            // The update changes nothing; it makes Postgres wait for, and see, another claimer.
+            let sql = "INSERT INTO facts (key, value) VALUES ($1, $2)
+                       ON CONFLICT (key) DO UPDATE SET value = facts.value RETURNING value";
+            let row = tx
+                .row(sql, &[Arg::Text(key), Arg::Text(value)])
+                .await?
+                .ok_or(StateError::Corrupt)?;
+            if row.text(0)? == *value {
+                Ok(())
+            } else {
+                Err(StateError::Claimed(key.clone()))
+            }
+        }
+    }
+}
+
+async fn insert_rotation(tx: &mut Tx, r: &Rotation) -> Result<(), StateError> {
+    let (id, version) = (r.id.to_string(), r.version.map(|v| v.to_string()));
+    let sql = "INSERT INTO rotation (id, env, secret, account, begun_by, reason, actor, phase, outcome, started_ms,
+                   ended_ms, version, fingerprint, record, revision)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)";
+    let args = [
+        Arg::Text(&id),
+        Arg::Text(&r.env),
+        Arg::Text(&r.secret),
+        Arg::MaybeText(r.account.as_deref()),
+        Arg::Text(&r.trigger),
+        Arg::MaybeText(r.reason.as_deref()),
+        Arg::Text(&r.actor),
+        Arg::Text(&r.phase),
+        Arg::MaybeText(r.outcome.map(|o| o.as_str())),
+        Arg::Int(r.started_ms),
+        Arg::MaybeInt(r.ended_ms),
+        Arg::MaybeText(version.as_deref()),
+        Arg::MaybeText(r.fingerprint.as_deref()),
+        Arg::Text(&r.record),
+    ];
+    tx.run(sql, &args).await.map(|_| ())
+}
+
+async fn update_rotation(tx: &mut Tx, r: &Rotation) -> Result<(), StateError> {
+    let (id, version) = (r.id.to_string(), r.version.map(|v| v.to_string()));
+    let sql = "UPDATE rotation SET account = $3, reason = $4, phase = $5, outcome = $6, ended_ms = $7, version = $8,
+                   fingerprint = $9, record = $10, revision = revision + 1
+               WHERE id = $1 AND revision = $2 AND outcome IS NULL";
+    let args = [
+        Arg::Text(&id),
+        Arg::Int(r.revision),
+        Arg::MaybeText(r.account.as_deref()),
+        Arg::MaybeText(r.reason.as_deref()),
+        Arg::Text(&r.phase),
+        Arg::MaybeText(r.outcome.map(|o| o.as_str())),
+        Arg::MaybeInt(r.ended_ms),
+        Arg::MaybeText(version.as_deref()),
+        Arg::MaybeText(r.fingerprint.as_deref()),
+        Arg::Text(&r.record),
+    ];
+    if tx.run(sql, &args).await? == 1 {
+        Ok(())
+    } else {
+        Err(StateError::Stale)
+    }
+}
+
+async fn put_secret(tx: &mut Tx, s: &Secret) -> Result<(), StateError> {
+    let version = s.version.map(|v| v.to_string());
+    let sql = "INSERT INTO secret (env, name, kind, version, native, fingerprint, changed_ms, first_seen_ms, turn_done,
+                   failures)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+               ON CONFLICT (env, name) DO UPDATE SET kind = excluded.kind, version = excluded.version,
+                   native = excluded.native, fingerprint = excluded.fingerprint, changed_ms = excluded.changed_ms,
+                   turn_done = excluded.turn_done, failures = excluded.failures";
+    let args = [
+        Arg::Text(&s.env),
+        Arg::Text(&s.name),
+        Arg::Text(&s.kind),
+        Arg::MaybeText(version.as_deref()),
+        Arg::MaybeText(s.native.as_deref()),
+        Arg::MaybeText(s.fingerprint.as_deref()),
+        Arg::MaybeInt(s.changed_ms),
+        Arg::Int(s.first_seen_ms),
+        Arg::MaybeText(s.turn_done.as_deref()),
+        Arg::Int(s.failures.into()),
+    ];
+    tx.run(sql, &args).await.map(|_| ())
+}
+
+async fn put_delivery(tx: &mut Tx, a: &Acknowledged) -> Result<(), StateError> {
+    let rotation = a.rotation.map(|r| r.to_string());
+    let sql = "INSERT INTO delivery (env, secret, consumer, rotation, round, exposure_fp, acked_ms)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)
+               ON CONFLICT (env, secret, consumer) DO UPDATE SET rotation = excluded.rotation, round = excluded.round,
+                   exposure_fp = excluded.exposure_fp, acked_ms = excluded.acked_ms";
+    let args = [
+        Arg::Text(&a.env),
+        Arg::Text(&a.secret),
+        Arg::Text(&a.consumer),
+        Arg::MaybeText(rotation.as_deref()),
+        Arg::Text(&a.round),
+        Arg::Text(&a.exposure_fp),
+        Arg::Int(a.acked_ms),
+    ];
+    tx.run(sql, &args).await.map(|_| ())
+}
+
+/// Appends to the log with its head locked, so that two appends cannot follow the same entry.
+async fn append(
+    tx: &mut Tx,
+    who: &Holder,
+    epoch: Option<i64>,
+    entries: &[NewEntry],
+    now: Timestamp,
+) -> Result<Head, StateError> {
+    let mut head = read_head(tx).await?;
+    let origin = Origin {
+        host: who.host.clone(),
+        pid: who.pid,
+        instance: who.instance,
+        epoch,
+    };
+    for entry in entries {
+        let at = Position {
+            chain: head.chain,
+            seq: head.size + 1,
+            ts_us: now.as_microsecond(),
+        };
+        let body = entry.body(&at, &origin);
+        let hash = chain::hash(at.chain, at.seq, &head.hash, &body);
+        let rotation = entry.rotation.map(|r| r.to_string());
+        let sql =
+            "INSERT INTO audit (seq, prev_hash, hash, body, ts_us, event, env, secret, rotation)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let args = [
+            Arg::Int(at.seq),
+            Arg::Bytes(&head.hash),
+            Arg::Bytes(&hash),
+            Arg::Bytes(&body),
+            Arg::Int(at.ts_us),
+            Arg::Text(entry.event),
+            Arg::MaybeText(entry.object.env.as_deref()),
+            Arg::MaybeText(entry.object.secret.as_deref()),
+            Arg::MaybeText(rotation.as_deref()),
+        ];
+        tx.run(sql, &args).await?;
+        head = Head {
+            chain: head.chain,
+            size: at.seq,
+            hash,
+        };
+    }
+    if !entries.is_empty() {
+        let sql = "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1";
+        tx.run(sql, &[Arg::Int(head.size), Arg::Bytes(&head.hash)])
+            .await?;
+    }
+    Ok(head)
+}
+
+/// The head; locked until the end of a transaction that writes.
+async fn read_head(tx: &mut Tx) -> Result<Head, StateError> {
+    let sql = tx.pick(
+        "SELECT chain, seq, hash FROM audit_head WHERE id = 1",
+        "SELECT chain, seq, hash FROM audit_head WHERE id = 1 FOR UPDATE",
+    );
+    super::read::head(&tx.row(sql, &[]).await?.ok_or(StateError::Corrupt)?)
+}
+
+/// Reads an id that was written by us.
+pub(super) fn id(text: &str) -> Result<Uuid, StateError> {
+    Uuid::parse_str(text).map_err(|_| StateError::Corrupt)
+}

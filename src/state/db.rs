@@ -1,0 +1,368 @@
+//! One way to talk to both databases: transactions, statements, rows, errors.
+//!
+//! Statements are `&'static str` with `$1`-style parameters, which both understand, so each is
+//! written once. Everything, reading too, happens inside a transaction: behind a pooler that hands
+//! out servers per transaction, an unnamed statement prepared outside of one may be executed on a
+//! server that never saw it.
+
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Postgres, Row as _, Sqlite, Transaction};
+
+use super::StateError;
+
+/// How long a server may take to answer one statement. The server ends it first (see [`BEGIN`]).
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// `synchronous_commit` may be off by default for a role or database, and then an acknowledged
+/// commit can be lost. `search_path`: the tables live in a schema of their own.
+const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '20s'; \
+     SET LOCAL lock_timeout = '10s'; SET LOCAL search_path = keyrota, pg_temp";
+
+/// As [`BEGIN`], with one view of the data from the first statement to the last.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '20s'; \
+     SET LOCAL search_path = keyrota, pg_temp";
+
+/// Connections to one of the databases.
+#[derive(Debug, Clone)]
+pub(super) enum Db {
+    /// One connection that writes; absent when opened for reading only.
+    Sqlite {
+        writer: Option<SqlitePool>,
+        readers: SqlitePool,
+    },
+    Postgres {
+        pool: PgPool,
+        writable: bool,
+    },
+}
+
+/// A transaction; rolled back when dropped.
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A parameter.
+#[derive(Clone, Copy)]
+pub(super) enum Arg<'a> {
+    Text(&'a str),
+    MaybeText(Option<&'a str>),
+    Int(i64),
+    MaybeInt(Option<i64>),
+    Bytes(&'a [u8]),
+}
+
+/// A row; columns are read by position.
+pub(super) enum DbRow {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Db {
+    /// Begins a transaction that writes. On SQLite it holds the write lock from the start: a read
+    /// that is upgraded later would fail with SQLITE_BUSY at once, whatever the timeout.
+    pub(super) async fn write(&self) -> Result<Tx, StateError> {
+        match self {
+            Self::Sqlite {
+                writer: Some(pool), ..
+            } => pool
+                .begin_with("BEGIN IMMEDIATE")
+                .await
+                .map(Tx::Sqlite)
+                .map_err(|e| failure(&e)),
+            Self::Postgres {
+                pool,
+                writable: true,
+            } => in_time(pool.begin_with(BEGIN)).await.map(Tx::Postgres),
+            Self::Sqlite { writer: None, .. }
+            | Self::Postgres {
+                writable: false, ..
+            } => Err(StateError::ReadOnly),
+        }
+    }
+
+    /// Begins a transaction that only reads, and sees nothing that is committed meanwhile.
+    pub(super) async fn read(&self) -> Result<Tx, StateError> {
+        match self {
+            Self::Sqlite { readers, .. } => readers
+                .begin()
+                .await
+                .map(Tx::Sqlite)
+                .map_err(|e| failure(&e)),
+            Self::Postgres { pool, .. } => in_time(pool.begin_with(BEGIN_SNAPSHOT))
+                .await
+                .map(Tx::Postgres),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                if let Some(writer) = writer {
+                    // Last, so that it is the one to fold the write-ahead log into the file.
+                    writer.close().await;
+                }
+            }
+            Self::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// The one of two statements that this database understands.
+    pub(super) fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+
+    /// Runs a statement; how many rows it touched.
+    pub(super) async fn run(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<u64, StateError> {
+        match self {
+            Self::Sqlite(tx) => {
+                let done = sqlite_query(sql, args)
+                    .execute(&mut **tx)
+                    .await
+                    .map_err(|e| failure(&e))?;
+                Ok(done.rows_affected())
+            }
+            Self::Postgres(tx) => Ok(in_time(postgres_query(sql, args).execute(&mut **tx))
+                .await?
+                .rows_affected()),
+        }
+    }
+
+    /// Runs a statement that answers with rows.
+    pub(super) async fn rows(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<Vec<DbRow>, StateError> {
+        match self {
+            Self::Sqlite(tx) => {
+                let rows = sqlite_query(sql, args)
+                    .fetch_all(&mut **tx)
+                    .await
+                    .map_err(|e| failure(&e))?;
+                Ok(rows.into_iter().map(DbRow::Sqlite).collect())
+            }
+            Self::Postgres(tx) => {
+                let rows = in_time(postgres_query(sql, args).fetch_all(&mut **tx)).await?;
+                Ok(rows.into_iter().map(DbRow::Postgres).collect())
+            }
+        }
+    }
+
+    /// Runs a statement that answers with at most one row.
+    pub(super) async fn row(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<Option<DbRow>, StateError> {
+        Ok(self.rows(sql, args).await?.pop())
+    }
+
+    /// Runs a script of several statements.
+    pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), StateError> {
+        match self {
+            Self::Sqlite(tx) => {
+                sqlx::raw_sql(sql)
+                    .execute(&mut **tx)
+                    .await
+                    .map_err(|e| failure(&e))?;
+            }
+            Self::Postgres(tx) => {
+                in_time(sqlx::raw_sql(sql).execute(&mut **tx)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes it stand. [`StateError::Unavailable`] here means that it may stand.
+    pub(super) async fn commit(self) -> Result<(), StateError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await.map_err(|e| failure(&e)),
+            Self::Postgres(tx) => in_time(tx.commit()).await,
+        }
+    }
+}
+
+impl DbRow {
+    pub(super) fn text(&self, i: usize) -> Result<String, StateError> {
+        self.maybe_text(i)?.ok_or(StateError::Corrupt)
+    }
+
+    pub(super) fn maybe_text(&self, i: usize) -> Result<Option<String>, StateError> {
+        match self {
+            Self::Sqlite(r) => r.try_get(i),
+            Self::Postgres(r) => r.try_get(i),
+        }
+        .map_err(|_| StateError::Corrupt)
+    }
+
+    pub(super) fn int(&self, i: usize) -> Result<i64, StateError> {
+        self.maybe_int(i)?.ok_or(StateError::Corrupt)
+    }
+
+    pub(super) fn maybe_int(&self, i: usize) -> Result<Option<i64>, StateError> {
+        match self {
+            Self::Sqlite(r) => r.try_get(i),
+            Self::Postgres(r) => r.try_get(i),
+        }
+        .map_err(|_| StateError::Corrupt)
+    }
+
+    pub(super) fn bytes(&self, i: usize) -> Result<Vec<u8>, StateError> {
+        match self {
+            Self::Sqlite(r) => r.try_get(i),
+            Self::Postgres(r) => r.try_get(i),
+        }
+        .map_err(|_| StateError::Corrupt)
+    }
+}
+
+fn sqlite_query<'q>(
+    sql: &'static str,
+    args: &'q [Arg<'q>],
+) -> sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments> {
+    args.iter().fold(sqlx::query(sql), |query, arg| match *arg {
+        Arg::Text(v) => query.bind(v.to_owned()),
+        Arg::MaybeText(v) => query.bind(v.map(str::to_owned)),
+        Arg::Int(v) => query.bind(v),
+        Arg::MaybeInt(v) => query.bind(v),
+        Arg::Bytes(v) => query.bind(v.to_vec()),
+    })
+}
+
+fn postgres_query<'q>(
+    sql: &'static str,
+    args: &'q [Arg<'q>],
+) -> sqlx::query::Query<'q, Postgres, PgArguments> {
+    // Not persistent: a named statement stays on a server that the next transaction may not get.
+    args.iter().fold(
+        sqlx::query(sql).persistent(false),
+        |query, arg| match *arg {
+            Arg::Text(v) => query.bind(v),
+            Arg::MaybeText(v) => query.bind(v),
+            Arg::Int(v) => query.bind(v),
+            Arg::MaybeInt(v) => query.bind(v),
+            Arg::Bytes(v) => query.bind(v),
+        },
+    )
+}
+
+/// Waits for a server, but not for ever: a peer that vanished without a word never answers.
+pub(super) async fn in_time<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StateError> {
+    match tokio::time::timeout(ANSWER, answer).await {
+        // No connection in time: on SQLite others keep it busy, here the server does not answer.
+        Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => Err(StateError::Unavailable),
+        Ok(answer) => answer.map_err(|e| failure(&e)),
+    }
+}
+
+/// What a failure means. The error's own text is dropped: it quotes rows and addresses.
+pub(super) fn failure(e: &sqlx::Error) -> StateError {
+    match e {
+        sqlx::Error::Database(e) => database_failure(&**e),
+        sqlx::Error::Configuration(_) => {
+            StateError::Refused("the address of the state database is not usable")
+        }
+        sqlx::Error::Tls(_) => StateError::Denied,
+        sqlx::Error::Io(e) => match e.kind() {
+            std::io::ErrorKind::InvalidData => StateError::Denied, // rustls: the certificate is not trusted
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StateError::Full,
+            std::io::ErrorKind::ReadOnlyFilesystem => StateError::ReadOnly,
+            _ => StateError::Unavailable,
+        },
+        sqlx::Error::PoolTimedOut => StateError::Busy,
+        sqlx::Error::WorkerCrashed => StateError::Io,
+        sqlx::Error::RowNotFound
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_) => StateError::Corrupt,
+        _ => StateError::Unavailable,
+    }
+}
+
+fn database_failure(e: &dyn DatabaseError) -> StateError {
+    if e.is_unique_violation() {
+        // Postgres names the index, SQLite its columns.
+        let name = e.constraint().unwrap_or_else(|| e.message());
+        if name == "rotation_open_account" || name.ends_with("rotation.account") {
+            return StateError::Running(super::Running::Account);
+        }
+        if name == "rotation_open_secret" || name.ends_with("rotation.env, rotation.secret") {
+            return StateError::Running(super::Running::Secret);
+        }
+        return StateError::Corrupt;
+    }
+    let code = e.code().unwrap_or_default();
+    match e.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        Some(_) => postgres_failure(&code),
+        None => sqlite_failure(code.parse().unwrap_or_default()),
+    }
+}
+
+/// By primary result code (<https://www.sqlite.org/rescode.html>).
+fn sqlite_failure(code: i64) -> StateError {
+    match code & 0xff {
+        5 | 6 => StateError::Busy,     // BUSY, LOCKED
+        3 | 8 => StateError::ReadOnly, // PERM, READONLY
+        10 | 14 => StateError::Io,     // IOERR, CANTOPEN
+        13 => StateError::Full,
+        _ => StateError::Corrupt, // CORRUPT, NOTADB, CONSTRAINT, and statements that its schema does not know
+    }
+}
+
+/// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn postgres_failure(code: &str) -> StateError {
+    match code {
+        "25006" => StateError::ReadOnly,
+        "53100" => StateError::Full,
+        "3D000" => StateError::Refused("the database named in the state's address does not exist"),
+        "42501" => StateError::Denied,
+        "55P03" | "57014" => StateError::Busy, // lock not available, statement timeout
+        _ => match code.get(..2).unwrap_or_default() {
+            "28" => StateError::Denied,
+            "40" => StateError::Busy, // serialization failure, deadlock
+            "58" => StateError::Io,
+            "08" | "53" | "57" => StateError::Unavailable, // connection, resources, shutdown
+            _ => StateError::Corrupt,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disk_the_network_and_the_schema_are_told_apart() {
+        assert_eq!(sqlite_failure(13), StateError::Full);
+        assert_eq!(sqlite_failure(8 | (4 << 8)), StateError::ReadOnly); // READONLY_DBMOVED
+        assert_eq!(sqlite_failure(10 | (4 << 8)), StateError::Io); // IOERR_FSYNC
+        assert_eq!(sqlite_failure(5 | (2 << 8)), StateError::Busy); // BUSY_SNAPSHOT
+        assert_eq!(sqlite_failure(26), StateError::Corrupt);
+        assert_eq!(postgres_failure("53100"), StateError::Full);
+        assert_eq!(postgres_failure("53300"), StateError::Unavailable);
+        assert_eq!(postgres_failure("25006"), StateError::ReadOnly);
+        assert_eq!(postgres_failure("57P01"), StateError::Unavailable);
+        assert_eq!(postgres_failure("28P01"), StateError::Denied);
+        assert_eq!(postgres_failure("40P01"), StateError::Busy);
+        assert_eq!(postgres_failure("42P01"), StateError::Corrupt);
+    }
+}

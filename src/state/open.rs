@@ -1,0 +1,356 @@
+//! Opening: the file or the server, and the schema.
+
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keyrota_contract::{Entropy, SecretValue};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+use uuid::Uuid;
+
+use super::db::{Arg, Db, Tx, failure};
+use super::{Location, Server, StateError, Store};
+use crate::audit::chain;
+
+/// What reaching a server takes beside its address; nothing for a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Access<'a> {
+    /// The password, if the server asks for one.
+    pub password: Option<&'a SecretValue>,
+    /// A PEM file with the CA of the server's certificate, beside the public ones.
+    pub ca_file: Option<&'a Path>,
+}
+
+/// The migrations of each database, in order; a schema's version is how many of them it has had.
+const SQLITE: &[&str] = &[include_str!("migrations/sqlite/0001_state.sql")];
+const POSTGRES: &[&str] = &[include_str!("migrations/postgres/0001_state.sql")];
+
+const BUSY: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(10);
+
+impl Store {
+    /// Opens the state for reading and writing. What is missing is made: the directory (0700), the
+    /// file (0600), the schema; several processes may do so at once. `entropy` names a new log.
+    pub async fn open(
+        at: &Location,
+        access: Access<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Self, StateError> {
+        let mut chain = [0; 16];
+        entropy.fill(&mut chain);
+        let chain = uuid::Builder::from_random_bytes(chain).into_uuid();
+        match at {
+            Location::Sqlite(path) => {
+                prepare(path)?;
+                // Switching to WAL and migrating are not safe against another process's first start.
+                let guard = guard(path).await?;
+                let db = sqlite(path, true).await?;
+                migrate(&db, chain).await?;
+                drop(guard);
+                Ok(Self {
+                    db,
+                    file: Some(path.clone()),
+                })
+            }
+            Location::Postgres(server) => {
+                let db = postgres(server, access, true).await?;
+                migrate(&db, chain).await?;
+                Ok(Self { db, file: None })
+            }
+        }
+    }
+
+    /// Opens the state for reading, whoever holds its locks. Creates nothing:
+    /// [`StateError::Missing`] if there is none yet, [`StateError::Older`] if it has to be migrated.
+    pub async fn open_read_only(at: &Location, access: Access<'_>) -> Result<Self, StateError> {
+        let store = match at {
+            Location::Sqlite(path) => {
+                vouch(path)?;
+                Self {
+                    db: sqlite(path, false).await?,
+                    file: Some(path.clone()),
+                }
+            }
+            Location::Postgres(server) => Self {
+                db: postgres(server, access, false).await?,
+                file: None,
+            },
+        };
+        let mut tx = store.db.read().await?;
+        match (version(&mut tx).await?, known(&tx)) {
+            (None, _) => Err(StateError::Missing),
+            (Some(found), known) if found < known => Err(StateError::Older { found, known }),
+            (Some(found), known) if found > known => Err(StateError::Newer { found, known }),
+            _ => Ok(store),
+        }
+    }
+
+    /// Closes all connections; on SQLite the write-ahead log is folded into the file.
+    pub async fn close(self) {
+        self.db.close().await;
+    }
+}
+
+/// Opens a file that only we can reach, beside the database: for `flock`.
+pub(super) fn lock_file(path: &Path) -> Result<File, StateError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
+        .map(File::from)
+        .map_err(|e| disk_failure(&e.into()))
+}
+
+/// Where something that belongs to the database stands: `state.db` and `open.lock` to
+/// `state.db.open.lock`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+async fn guard(path: &Path) -> Result<File, StateError> {
+    let file = lock_file(&beside(path, "open.lock"))?;
+    let step = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    while rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if waited >= CONNECT {
+            return Err(StateError::Busy);
+        }
+        tokio::time::sleep(step).await;
+        waited += step;
+    }
+    Ok(file)
+}
+
+/// Makes the directory and an empty file, whatever the umask, or vouches for those that are there.
+fn prepare(path: &Path) -> Result<(), StateError> {
+    let parent = parent(path);
+    if !parent.exists() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(|e| disk_failure(&e))?;
+        let only_us = Permissions::from_mode(0o700);
+        std::fs::set_permissions(parent, only_us).map_err(|e| disk_failure(&e))?;
+    }
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+        // A umask can only take away; this gives back.
+        Ok(fd) => {
+            rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR).map_err(|e| disk_failure(&e.into()))?
+        }
+        Err(rustix::io::Errno::EXIST) => {}
+        Err(e) => return Err(disk_failure(&e.into())),
+    }
+    vouch(path)
+}
+
+/// Only we may write the file or replace it. It is looked at without being opened: closing any
+/// descriptor of it would drop the locks that SQLite holds in this process (POSIX, fcntl).
+fn vouch(path: &Path) -> Result<(), StateError> {
+    let us = rustix::process::geteuid();
+    let file = std::fs::symlink_metadata(path).map_err(|e| disk_failure(&e))?;
+    if !file.is_file() {
+        return Err(StateError::Refused(
+            "the state database is not a regular file (links are not followed)",
+        ));
+    }
+    if file.uid() != us.as_raw() && !us.is_root() {
+        return Err(StateError::Refused(
+            "the state database belongs to another user",
+        ));
+    }
+    if file.mode() & 0o077 != 0 {
+        return Err(StateError::Refused(
+            "the state database can be reached by others; set its mode to 0600",
+        ));
+    }
+    let directory = std::fs::metadata(parent(path)).map_err(|e| disk_failure(&e))?;
+    if directory.mode() & 0o022 != 0 {
+        return Err(StateError::Refused(
+            "others can write to the state database's directory; set its mode to 0700",
+        ));
+    }
+    Ok(())
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn disk_failure(e: &std::io::Error) -> StateError {
+    use std::io::ErrorKind::{
+        NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match e.kind() {
+        NotFound => StateError::Missing,
+        StorageFull | QuotaExceeded => StateError::Full,
+        ReadOnlyFilesystem | PermissionDenied => StateError::ReadOnly,
+        _ => StateError::Io,
+    }
+}
+
+async fn sqlite(path: &Path, writable: bool) -> Result<Db, StateError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging();
+    let pool = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(BUSY * 3)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let writer = if writable {
+        let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+        // One connection: writers queue here, fairly, instead of fighting over the file.
+        Some(
+            pool()
+                .max_connections(1)
+                .connect_with(options)
+                .await
+                .map_err(|e| failure(&e))?,
+        )
+    } else {
+        None
+    };
+    let readers = pool()
+        .max_connections(4)
+        .connect_with(options.read_only(true))
+        .await
+        .map_err(|e| failure(&e))?;
+    Ok(Db::Sqlite { writer, readers })
+}
+
+async fn postgres(server: &Server, access: Access<'_>, writable: bool) -> Result<Db, StateError> {
+    // Every field is set here: what is not would come from PGHOST, PGUSER, PGPASSWORD, ~/.pgpass.
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(server.port)
+        .username(&server.user)
+        .database(&server.database)
+        .password("")
+        .application_name("keyrota")
+        .statement_cache_capacity(0)
+        .extra_float_digits(None) // a startup parameter that poolers refuse
+        .disable_statement_logging();
+    options = if server.host.starts_with('/') {
+        options.socket(&server.host).ssl_mode(PgSslMode::Disable)
+    } else {
+        options.host(&server.host).ssl_mode(PgSslMode::VerifyFull)
+    };
+    if let Some(file) = access.ca_file {
+        let pem =
+            std::fs::read(file).map_err(|_| StateError::Refused("state_ca_file cannot be read"))?;
+        options = options.ssl_root_cert_from_pem(pem);
+    }
+    if let Some(password) = access.password {
+        options = password
+            .expose_to(|bytes| std::str::from_utf8(bytes).map(|p| options.password(p)))
+            .map_err(|_| StateError::Refused("the state's password is not UTF-8"))?;
+    }
+    // A pool tries again until its time is up and then only says so; this says what is wrong.
+    match tokio::time::timeout(CONNECT, options.connect()).await {
+        Ok(first) => drop(first.map_err(|e| failure(&e))?.close().await),
+        Err(_) => return Err(StateError::Unavailable),
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(CONNECT)
+        .connect_lazy_with(options);
+    Ok(Db::Postgres { pool, writable })
+}
+
+/// The schema's version; `None` if there is no schema.
+async fn version(tx: &mut Tx) -> Result<Option<i64>, StateError> {
+    let exists = tx.pick(
+        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'",
+        "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = 'keyrota' AND tablename = 'schema_version'",
+    );
+    let exists = tx
+        .row(exists, &[])
+        .await?
+        .ok_or(StateError::Corrupt)?
+        .int(0)?;
+    if exists == 0 {
+        return Ok(None);
+    }
+    tx.row("SELECT max(version) FROM schema_version", &[])
+        .await?
+        .ok_or(StateError::Corrupt)?
+        .maybe_int(0)
+}
+
+fn known(tx: &Tx) -> i64 {
+    let migrations = match tx {
+        Tx::Sqlite(_) => SQLITE,
+        Tx::Postgres(_) => POSTGRES,
+    };
+    i64::try_from(migrations.len()).expect("the migrations can be counted by hand")
+}
+
+/// Brings the schema up to date in one transaction. Two that start at once: the second waits, and
+/// finds it done.
+async fn migrate(db: &Db, chain: Uuid) -> Result<(), StateError> {
+    let mut tx = db.read().await?;
+    let found = version(&mut tx).await?;
+    if found == Some(known(&tx)) {
+        return Ok(());
+    }
+    drop(tx);
+
+    let mut tx = db.write().await?;
+    if let Tx::Postgres(_) = tx {
+        // Held by the transaction, not the session: it works behind a pooler.
+        tx.row("SELECT pg_advisory_xact_lock(7234015991)", &[])
+            .await?;
+    }
+    let (found, known) = (version(&mut tx).await?, known(&tx));
+    if let Some(found) = found.filter(|v| *v > known) {
+        return Err(StateError::Newer { found, known });
+    }
+    if found.is_none() {
+        if let Tx::Postgres(_) = tx {
+            tx.script("CREATE SCHEMA keyrota").await?;
+        }
+        tx.script(
+            "CREATE TABLE schema_version (version BIGINT NOT NULL PRIMARY KEY); INSERT INTO schema_version VALUES (0)",
+        )
+        .await?;
+    }
+    let migrations = if let Tx::Sqlite(_) = tx {
+        SQLITE
+    } else {
+        POSTGRES
+    };
+    for (version, script) in (1..)
+        .zip(migrations)
+        .filter(|(version, _)| *version > found.unwrap_or(0))
+    {
+        tx.script(script).await?;
+        tx.run(
+            "INSERT INTO schema_version VALUES ($1)",
+            &[Arg::Int(version)],
+        )
+        .await?;
+        if version == 1 {
+            let name = chain.to_string();
+            let hash = chain::genesis(chain);
+            tx.run(
+                "INSERT INTO audit_head (id, chain, seq, hash) VALUES (1, $1, 0, $2)",
+                &[Arg::Text(&name), Arg::Bytes(&hash)],
+            )
+            .await?;
+        }
+    }
+    tx.commit().await
+}

@@ -1,0 +1,46 @@
+//! The state database and the audit log, the same tests on SQLite and on Postgres.
+
+mod bed;
+mod log;
+mod only_postgres;
+mod only_sqlite;
+mod records;
+
+/// Makes one test per case and database.
+macro_rules! on_both {
+    ($($module:ident: $($case:ident),+ $(,)?;)+) => {
+        mod sqlite {
+            $($(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::$module::$case(&super::bed::Bed::sqlite()).await;
+            })+)+
+        }
+        mod postgres {
+            $($(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::$module::$case(&super::bed::Bed::postgres().await).await;
+            })+)+
+        }
+    };
+}
+
+on_both! {
+    records:
+        everything_is_read_as_it_was_written,
+        a_commit_stands_whole_or_not_at_all,
+        one_rotation_under_way_per_secret_and_per_account,
+        an_ended_or_moved_rotation_cannot_be_written,
+        facts_can_be_claimed_once,
+        a_lock_has_one_holder_and_its_epoch_only_grows,
+        of_many_lockers_one_wins,
+        a_waiting_locker_gets_its_turn,
+        whoever_lost_the_lock_commits_nothing,
+        many_may_start_at_once,
+        reading_creates_nothing_and_writes_nothing,
+        a_newer_schema_is_left_alone;
+    log:
+        racing_appends_lose_nothing,
+        a_sound_log_verifies_and_is_exported,
+        entries_cannot_be_changed_by_accident,
+        every_kind_of_tampering_is_found;
+}
