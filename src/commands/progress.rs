@@ -64,3 +64,8 @@ pub fn clock(time: Time) -> String {
     let second = Timestamp::from_second(time.0.div_euclid(1000)).unwrap_or(Timestamp::MAX);
     second.to_string()
 }
+
+/// A moment, to the second.
+pub fn second(at: Timestamp) -> String {
+    clock(Time(at.as_millisecond()))
+}
