@@ -187,10 +187,13 @@ impl<'a> Run<'a> {
                 (Outcome::Rotated, "import") => state::Outcome::Imported,
                 (Outcome::Rotated, _) => state::Outcome::Rotated,
             });
-            let pending_secret = changes.iter().any(|c| matches!(c, Change::PutSecret(_)));
-            debug_assert!(!pending_secret, "a promote never ends a rotation by itself");
-            let mut secret = self.engine.secret_row(self.secret).await?;
-            secret.failures = if outcome == Outcome::Rotated { 0 } else { secret.failures + 1 };
+            // A first version without consumers is over with its promote, which wrote the secret too.
+            let promoted = changes.iter().position(|c| matches!(c, Change::PutSecret(_)));
+            let mut secret = match promoted.map(|at| changes.remove(at)) {
+                Some(Change::PutSecret(secret)) => secret,
+                _ => self.engine.secret_row(self.secret).await?,
+            };
+            secret.failures = if outcome == Outcome::Rotated { 0 } else { secret.failures.saturating_add(1) };
             changes.push(Change::PutSecret(secret));
             log.push(entries::done(self, outcome));
         }
