@@ -14,7 +14,7 @@ use serde_json::json;
 use super::context::{Context, Patience, actor, engage_watched};
 use super::exit::{self, Failed};
 use super::progress;
-use crate::config::model::{Kind, Secret};
+use crate::config::model::Secret;
 use crate::engine::daemon::{due, turn_policy};
 use crate::engine::{Begin, Engine, NotBegun, Order, Stop};
 use crate::turns::{self, Due};
@@ -414,11 +414,4 @@ pub fn read_value() -> Result<SecretValue, Failed> {
         return Err(Failed::config("standard input is empty: pipe the value in"));
     }
     Ok(SecretValue::new(bytes))
-}
-
-impl Secret {
-    /// Whether keyrota makes this value itself.
-    pub fn is_minted(&self) -> bool {
-        !self.imported && !matches!(self.kind, Kind::External(_))
-    }
 }
