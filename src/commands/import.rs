@@ -51,7 +51,12 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
         (Some(file), _) => from_file(&chosen.env, file)?,
         (None, Some(name)) if args.stdin => (vec![(name.clone(), Some(read_value()?))], Vec::new()),
         (None, Some(name)) => (vec![(name.clone(), None)], Vec::new()),
-        (None, None) => return Err(Failed::new(exit::USAGE, "name a secret, or a file with --env-file")),
+        (None, None) => {
+            return Err(Failed::new(
+                exit::USAGE,
+                "name a secret, or a file with --env-file",
+            ));
+        }
     };
     context.block_on(async {
         let engine = engage(context, chosen, Patience::None).await?;
@@ -78,26 +83,49 @@ fn from_file(env: &Environment, file: &Path) -> Result<(Takes, Vec<Line>), Faile
     let bytes = atomic::read(file, ENV_FILE_BYTES_MAX)
         .map_err(|why| Failed::config(format!("{}: {why}", file.display())))?;
     let entries = parse_env_file(&bytes).map_err(|problems| {
-        let told: Vec<String> = problems.iter().map(|p| format!("{}:{p}", file.display())).collect();
+        let told: Vec<String> = problems
+            .iter()
+            .map(|p| format!("{}:{p}", file.display()))
+            .collect();
         Failed::config(told.join("\n"))
     })?;
     let (mut takes, mut left) = (Takes::new(), Vec::new());
     for entry in entries {
-        let from = env.secrets.iter().find_map(|s| Some((s, s.env.iter().find(|v| v.name == entry.name)?)));
+        let from = env
+            .secrets
+            .iter()
+            .find_map(|s| Some((s, s.env.iter().find(|v| v.name == entry.name)?)));
         let note = match from {
-            Some((secret, var)) if var.role == Role::Value && var.template.parts == [Part::Field("value".into())] => {
-                takes.push((secret.name.clone(), Some(SecretValue::new(entry.into_value()))));
+            Some((secret, var))
+                if var.role == Role::Value
+                    && var.template.parts == [Part::Field("value".into())] =>
+            {
+                takes.push((
+                    secret.name.clone(),
+                    Some(SecretValue::new(entry.into_value())),
+                ));
                 continue;
             }
             Some((secret, var)) => match var.role {
-                Role::Value => format!("composed from parts of secret {:?}: import that secret by itself", secret.name),
+                Role::Value => format!(
+                    "composed from parts of secret {:?}: import that secret by itself",
+                    secret.name
+                ),
                 Role::Kid => format!("follows from the key of secret {:?}", secret.name),
                 Role::Fallback => format!("set by the next rotation of secret {:?}", secret.name),
             },
-            None if env.boot.iter().any(|b| b.variable == entry.name) => "needed at boot, and not a secret of keyrota's".to_owned(),
+            None if env.boot.iter().any(|b| b.variable == entry.name) => {
+                "needed at boot, and not a secret of keyrota's".to_owned()
+            }
             None => "not in the schedule".to_owned(),
         };
-        left.push(Line { name: entry.name.clone(), secret: None, result: "not-taken", note: Some(note), code: exit::DONE });
+        left.push(Line {
+            name: entry.name.clone(),
+            secret: None,
+            result: "not-taken",
+            note: Some(note),
+            code: exit::DONE,
+        });
     }
     Ok((takes, left))
 }
@@ -123,18 +151,42 @@ fn unfit(engine: &Engine, takes: &Takes) -> Result<Vec<Line>, Failed> {
 fn line(name: &str, adopted: &Adopted) -> Line {
     let (result, note, code) = match adopted {
         Adopted::Imported => ("imported", None, exit::DONE),
-        Adopted::Known => ("known", Some("nothing to do: this value is known already"), exit::DONE),
+        Adopted::Known => (
+            "known",
+            Some("nothing to do: this value is known already"),
+            exit::DONE,
+        ),
         Adopted::Differs => (
             "differs",
-            Some("the provider holds another value: nothing was changed. Record that one with --in-place, or rotate"),
+            Some(
+                "the provider holds another value: nothing was changed. Record that one with --in-place, or rotate",
+            ),
             exit::PERSON,
         ),
-        Adopted::Absent => ("absent", Some("the provider holds nothing for it yet"), exit::CONFIG),
+        Adopted::Absent => (
+            "absent",
+            Some("the provider holds nothing for it yet"),
+            exit::CONFIG,
+        ),
         Adopted::Unfit(why) => ("unfit", Some(*why), exit::CONFIG),
-        Adopted::Running => ("running", Some("a rotation is under way: let it end first (keyrota status)"), exit::RUNNING),
-        Adopted::Stopped(stop) => ("stopped", Some("begun and not ended: run it again"), exit::of_stop(*stop, None)),
+        Adopted::Running => (
+            "running",
+            Some("a rotation is under way: let it end first (keyrota status)"),
+            exit::RUNNING,
+        ),
+        Adopted::Stopped(stop) => (
+            "stopped",
+            Some("begun and not ended: run it again"),
+            exit::of_stop(*stop, None),
+        ),
     };
-    Line { name: name.to_owned(), secret: Some(name.to_owned()), result, note: note.map(str::to_owned), code }
+    Line {
+        name: name.to_owned(),
+        secret: Some(name.to_owned()),
+        result,
+        note: note.map(str::to_owned),
+        code,
+    }
 }
 
 fn report(context: &Context<'_>, env: &str, lines: &[Line]) {
@@ -143,11 +195,22 @@ fn report(context: &Context<'_>, env: &str, lines: &[Line]) {
             .iter()
             .map(|l| json!({"name": l.name, "secret": l.secret, "result": l.result, "note": l.note, "exit": l.code}))
             .collect();
-        println!("{}", json!({"schema_version": 1, "environment": env, "results": results}));
+        println!(
+            "{}",
+            json!({"schema_version": 1, "environment": env, "results": results})
+        );
         return;
     }
     let width = lines.iter().map(|l| l.name.len()).max().unwrap_or(0);
     for l in lines {
-        println!("{:width$}  {}{}", l.name, l.result, l.note.as_ref().map(|n| format!("  {n}")).unwrap_or_default());
+        println!(
+            "{:width$}  {}{}",
+            l.name,
+            l.result,
+            l.note
+                .as_ref()
+                .map(|n| format!("  {n}"))
+                .unwrap_or_default()
+        );
     }
 }
