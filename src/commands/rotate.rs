@@ -209,6 +209,7 @@ fn closed_until(engine: &Engine, secret: &Secret, now: Timestamp) -> Option<Time
 /// Drives everything that waits to its end. A needed confirmation, or a person, ends it.
 pub async fn follow(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
     loop {
+        engine.keep_lock().await?;
         let mut next: Option<Time> = None;
         for line in lines.iter_mut() {
             let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state else {
@@ -260,10 +261,10 @@ pub async fn report(
                 )
             }
             State::Skipped(why) => (
-                if *why == NotBegun::Absent {
-                    exit::CONFIG
-                } else {
-                    exit::DONE
+                match why {
+                    NotBegun::Absent => exit::CONFIG,
+                    NotBegun::UnderWay => exit::WAITING,
+                    _ => exit::DONE,
                 },
                 "skipped",
                 Some(why.advice().to_owned()),

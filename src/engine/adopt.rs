@@ -66,11 +66,21 @@ impl Engine {
                     compromised: false,
                     given: value,
                 };
-                return Ok(match self.rotate(name, &order).await? {
+                let begun = self.rotate(name, &order).await?;
+                return Ok(match begun {
                     Begin::Drive {
                         stop: Stop::Over(keyrota_rotation::Outcome::Rotated),
                         ..
-                    } => Adopted::Imported,
+                    } => {
+                        // An import that an earlier process began may have stored another value.
+                        let now = parts.version(&VersionRef::Stage(Stage::Current)).await?;
+                        match (now, value) {
+                            (Some(now), Some(value)) if !now.value.same_as(value) => {
+                                Adopted::Differs
+                            }
+                            _ => Adopted::Imported,
+                        }
+                    }
                     Begin::Drive { stop, .. } => Adopted::Stopped(stop),
                     Begin::Not(why) => Adopted::Unfit(why.advice()),
                 });

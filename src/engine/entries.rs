@@ -69,6 +69,13 @@ pub(super) fn decision(
     }
 }
 
+/// The current value is not the one that keyrota knows.
+pub(super) fn drift(run: &Run<'_>, known: Option<String>, found: Option<String>) -> NewEntry {
+    base(run, "drift.detected", audit::Phase::Observation)
+        .before(None, known)
+        .after(run.journal().from.clone(), found)
+}
+
 /// The rotation has ended.
 pub(super) fn done(run: &Run<'_>, outcome: Outcome) -> NewEntry {
     let journal = run.journal();

@@ -38,7 +38,7 @@ use keyrota_contract::{Entropy, ProviderError, SecretValue};
 use keyrota_rotation::{Illegal, Outcome, Phase, Time};
 
 use crate::audit::{self, NewEntry};
-use crate::config::model::{Environment, Secret};
+use crate::config::model::{ConsumerKind, Environment, Secret};
 use crate::keys::Keys;
 use crate::state::{self, Change, Lock, StateError, Store};
 use crate::world::Clock;
@@ -125,6 +125,8 @@ pub enum EngineError {
     Illegal(Illegal),
     /// The schedule names no such secret.
     NoSecret(String),
+    /// The state is older than what was written outside it.
+    OlderState,
 }
 
 impl fmt::Display for EngineError {
@@ -137,6 +139,10 @@ impl fmt::Display for EngineError {
                 f.write_str("the record of a rotation was written by another version of keyrota, or is damaged: nothing was done")
             }
             Self::Illegal(e) => e.fmt(f),
+            Self::OlderState => f.write_str(
+                "the state is older than its last checkpoint: a copy was restored, or entries were cut off. Put the newest state back. \
+                 If it is lost, look with `keyrota audit verify`, move the directory of checkpoints aside as evidence, and go on",
+            ),
             Self::NoSecret(name) => write!(f, "the schedule has no secret {name:?}"),
         }
     }
@@ -288,14 +294,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Renews the lock where it runs out; an effect never begins under one that might.
-    async fn keep_lock(&self) -> Result<(), StateError> {
-        if self.lock.safe_until_ms().is_some() {
-            self.store
-                .renew(&self.lock, self.clock.now().as_millisecond())
-                .await?;
+    /// Renews the lock where it runs out by itself; an effect never begins under one that might.
+    pub async fn keep_lock(&self) -> Result<(), StateError> {
+        let now = self.clock.now().as_millisecond();
+        match self.lock.safe_until_ms() {
+            Some(until) if until.saturating_sub(now) < LOCK_LEFT_MS => {
+                self.store.renew(&self.lock, now).await
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Signs the head of the log and keeps the note beside the database and outside it. The
@@ -351,6 +358,8 @@ impl Engine {
                 )));
             }
         }
+        self.refuse_older_state().await?;
+        self.sweep();
         match self.commit(&changes, &log).await {
             Err(StateError::Claimed(_)) => Err(EngineError::Parts(PartsError::Refused(
                 "keys".to_owned(),
@@ -360,6 +369,64 @@ impl Engine {
         }
     }
 }
+
+impl Engine {
+    /// A state that is older than a checkpoint kept outside it was restored from a copy: what it
+    /// says of rotations under way is not true any more.
+    async fn refuse_older_state(&self) -> Result<(), EngineError> {
+        let head = self.store.head().await?;
+        let key = audit::VerifyingKey::new(head.chain, self.keys.public());
+        let anchors = audit::anchors::read(&self.checkpoints).map_err(|_| {
+            EngineError::Parts(PartsError::Refused(
+                "checkpoints".to_owned(),
+                "the directory of checkpoints cannot be read",
+            ))
+        })?;
+        for note in &anchors.notes {
+            let Ok(checkpoint) = audit::Checkpoint::verify(note, std::slice::from_ref(&key)) else {
+                // Of another log, or damaged: `audit verify` says more.
+                continue;
+            };
+            if !self.store.fits(&checkpoint).await? {
+                return Err(EngineError::OlderState);
+            }
+            // Each host's newest comes first, and it vouches for those before it.
+            break;
+        }
+        Ok(())
+    }
+
+    /// Removes temporary files of writers that died, wherever this environment writes.
+    fn sweep(&self) {
+        let files = self
+            .env
+            .secrets
+            .iter()
+            .flat_map(|s| &s.consumers)
+            .filter_map(|c| match &c.kind {
+                ConsumerKind::File(file) => Some(file.path.as_path()),
+                ConsumerKind::Jwks(jwks) => Some(jwks.path.as_path()),
+                ConsumerKind::Command(_) => None,
+            });
+        let documents = self.providers.files.values().map(|f| f.path());
+        let mut dirs: Vec<_> = files
+            .chain(documents)
+            .filter_map(|path| path.parent())
+            .collect();
+        dirs.sort();
+        dirs.dedup();
+        for dir in dirs {
+            // Failing to tidy is no reason not to work.
+            if let Err(why) = keyrota_local::atomic::sweep(dir) {
+                tracing::debug!(dir = %dir.display(), %why, "temporary files could not be swept");
+            }
+        }
+    }
+}
+
+/// How much of a lock must be left for an effect to begin: more than the longest one takes that
+/// has no limit of its own.
+const LOCK_LEFT_MS: i64 = 60_000;
 
 fn document_fact(env: &str, provider: &str) -> String {
     format!("document/{env}/{provider}")

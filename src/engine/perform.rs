@@ -159,7 +159,9 @@ impl Job<'_> {
             .map(|v| v.native.clone());
         let material = self.material().await?;
         let fingerprint = material.current.as_ref().map(|v| self.print(&v.value));
-        self.parts.rotator.preflight(&material).await?;
+        for warning in self.parts.rotator.preflight(&material).await?.warnings {
+            tracing::warn!(secret = %self.secret.name, "{warning}");
+        }
         for consumer in &self.parts.consumers {
             if consumer.required {
                 consumer.told.preflight().await?;
@@ -184,6 +186,16 @@ impl Job<'_> {
             None => {
                 let minted = self.mint().await?;
                 self.refuse_used_kid(&minted.public).await?;
+                let current = self
+                    .parts
+                    .version(&VersionRef::Stage(Stage::Current))
+                    .await?;
+                if current.is_some_and(|current| current.value.same_as(&minted.value)) {
+                    return Err(Performed::failed(
+                        Reply::Refused,
+                        "the new value is the current one",
+                    ));
+                }
                 provider
                     .write(place, self.id, &minted.value, &minted.public)
                     .await?;

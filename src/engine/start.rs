@@ -61,6 +61,8 @@ pub enum NotBegun {
     Minted,
     /// The provider holds nothing yet, and this is not the way to make the first.
     Absent,
+    /// A rotation that has its value already is under way; the value that was given was not used.
+    UnderWay,
 }
 
 impl NotBegun {
@@ -73,6 +75,9 @@ impl NotBegun {
             }
             Self::Minted => {
                 "keyrota makes this value itself: leave --value-stdin out, or adopt an existing one with `keyrota import`"
+            }
+            Self::UnderWay => {
+                "an earlier rotation is still under way and the value given was not used: wait for its end (keyrota status), then give it again"
             }
             Self::Absent => {
                 "nothing is stored yet: make the first with `keyrota rotate NAME`, or adopt one with `keyrota import`"
@@ -119,6 +124,13 @@ impl Engine {
         if let Some(row) = self.store.open_rotation(&self.env.name, name).await? {
             let mut run = Run::new(self, secret, &parts, row)?;
             run.adopt_edits().await?;
+            let takes_value = matches!(
+                run.journal().machine.phase,
+                Phase::Preflight | Phase::Create
+            );
+            if order.given.is_some() && !(takes_value && run.journal().given) {
+                return Ok(Begin::Not(NotBegun::UnderWay));
+            }
             let in_grace = matches!(run.journal().machine.phase, Phase::Grace { .. });
             if order.compromised {
                 run.decide(Decision::Compromised, order.actor, order.reason)
