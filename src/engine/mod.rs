@@ -212,9 +212,11 @@ impl Engine {
         &self.store
     }
 
-    /// Gives the lock back.
+    /// Gives the lock back and closes the state.
     pub async fn close(self) -> Result<(), StateError> {
-        self.store.release(self.lock).await
+        self.store.release(self.lock).await?;
+        self.store.close().await;
+        Ok(())
     }
 
     /// The time by which deadlines are judged: the wall clock, but never further ahead of where
