@@ -343,23 +343,38 @@ pub async fn engage_watched(
     let providers = chosen.providers()?;
     let checkpoints = chosen.checkpoints()?;
     let store = chosen.open_state(context.global).await?;
-    let holder = chosen.holder();
-    let name = lock_name(&chosen.env.name);
-    let now_ms = || context.clock.now().as_millisecond();
-    let lock = match patience {
-        Patience::None => store.lock(&name, &holder, now_ms()).await?,
-        Patience::Wait => {
-            store
-                .lock_wait(&name, &holder, &now_ms, Duration::from_millis(200), None)
-                .await?
-        }
-    };
     let around = Surroundings {
         clock: context.clock.clone(),
         entropy: Box::new(SystemEntropy),
         stop,
         watch,
         checkpoints,
+    };
+    let taken = take(store.clone(), chosen, keys, providers, patience, around).await;
+    if taken.is_err() {
+        // Also then nothing is left beside the database: it may be copied, or put back.
+        store.close().await;
+    }
+    taken
+}
+
+async fn take(
+    store: Store,
+    chosen: Chosen,
+    keys: Keys,
+    providers: Providers,
+    patience: Patience,
+    around: Surroundings,
+) -> Result<Engine, Failed> {
+    let (name, holder) = (lock_name(&chosen.env.name), chosen.holder());
+    let clock = around.clock.clone();
+    let now_ms = || clock.now().as_millisecond();
+    let lock = match patience {
+        Patience::None => store.lock(&name, &holder, now_ms()).await?,
+        Patience::Wait => {
+            let poll = Duration::from_millis(200);
+            store.lock_wait(&name, &holder, &now_ms, poll, None).await?
+        }
     };
     let engine = Engine::new(chosen.env, store, lock, keys, providers, around).await?;
     engine.settle_in().await?;
