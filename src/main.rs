@@ -1,2 +1,33 @@
-//! keyrota
-fn main() {}
+//! The life of the process: guard it, understand the command line, do one thing, say how it went.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use keyrota::commands::{self, Cli};
+use keyrota::world;
+
+fn main() -> ExitCode {
+    // Before anything is read: what cannot be guarded is told at debug level once logs exist.
+    let undone = world::harden();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; anything else is a usage error.
+            let code = if error.use_stderr() { commands::exit::USAGE } else { commands::exit::DONE };
+            // Nothing can be said if even this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    commands::log::start(&cli);
+    for what in undone {
+        tracing::debug!("{what}");
+    }
+    match commands::run(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failed) => {
+            commands::log::failure(&cli, &failed);
+            ExitCode::from(failed.code)
+        }
+    }
+}

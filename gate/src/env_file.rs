@@ -129,7 +129,9 @@ impl fmt::Display for LineProblem {
 
 impl std::error::Error for LineProblem {}
 
-/// The variables of a file, in its order.
+/// The variables of a file, in its order: `NAME=value` lines as Docker, systemd and the dotenv
+/// libraries have them in common, with comments, `export`, `'…'`, and `"…"` with escapes and line
+/// breaks. Nothing is expanded. What those programs read differently is a mistake.
 ///
 /// # Errors
 ///

@@ -141,7 +141,7 @@ pub enum Format {
 
 impl Format {
     /// The names a schedule may use for `format`, as [`Format::named`] knows them.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 16] = [
         "url",
         "integer",
         "boolean",
@@ -156,6 +156,7 @@ impl Format {
         "public-pem",
         "jwk",
         "private-jwk",
+        "public-jwk",
         "certificate",
     ];
 
@@ -188,6 +189,7 @@ impl Format {
             "public-pem" => pem(Some(KeyPart::Public)),
             "jwk" => jwk(None),
             "private-jwk" => jwk(Some(KeyPart::Private)),
+            "public-jwk" => jwk(Some(KeyPart::Public)),
             "certificate" => Format::Certificate,
             _ => return None,
         })

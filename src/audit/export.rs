@@ -16,22 +16,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::verify::Problem;
-use super::{Checkpoint, Copies, Head, Report, Row, Verifier, VerifyingKey, canonical};
+use super::{Checkpoint, Head, Report, Row, Verifier, VerifyingKey, canonical, lines};
 use crate::keys::Keys;
 
 const MANIFEST: &str = "manifest.json";
 const TOOL: &str = concat!("keyrota/", env!("CARGO_PKG_VERSION"));
-const COLUMNS: [&str; 9] = [
-    "seq",
-    "ts_us",
-    "event",
-    "env",
-    "secret",
-    "rotation",
-    "prev_hash",
-    "hash",
-    "body",
-];
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +78,7 @@ impl Exporter {
         }
         let mut file = Hashed::new(BufWriter::new(create(&directory.join(format.file()))?));
         if format == Format::Csv {
-            file.write_all(&csv_line(COLUMNS.map(|c| c.as_bytes().to_vec())))?;
+            file.write_all(&lines::csv_header())?;
         }
         let verifier = Some(Verifier::new(chain, from));
         Ok(Self {
@@ -114,8 +103,8 @@ impl Exporter {
             verifier.push(row);
         }
         let line = match self.format {
-            Format::Jsonl => json_line(row),
-            Format::Csv => csv_row(row),
+            Format::Jsonl => lines::json_line(row),
+            Format::Csv => lines::csv_row(row),
         };
         match (line, row.hash.as_slice().try_into()) {
             (Some(line), Ok(hash)) => {
@@ -197,8 +186,8 @@ pub fn verify_export(directory: &Path, keys: &[VerifyingKey]) -> Result<Report, 
         directory.join(manifest.format.file()),
     )?));
     match manifest.format {
-        Format::Jsonl => read_json(&mut file, &mut verifier)?,
-        Format::Csv => read_csv(&mut file, &mut verifier)?,
+        Format::Jsonl => lines::read_json(&mut file, &mut verifier)?,
+        Format::Csv => lines::read_csv(&mut file, &mut verifier)?,
     }
     let head = Head {
         chain: signed.chain,
@@ -291,108 +280,6 @@ impl Format {
             Self::Jsonl => "audit.jsonl",
             Self::Csv => "audit.csv",
         }
-    }
-}
-
-/// One line, with the body's bytes inside as they are; `None` if they are not an entry.
-fn json_line(row: &Row) -> Option<Vec<u8>> {
-    canonical::read(&row.body).ok()?;
-    let mut line = format!(
-        "{{\"seq\":{},\"prev_hash\":\"{}\",\"hash\":\"{}\",\"body\":",
-        row.seq,
-        HEXLOWER.encode(&row.prev_hash),
-        HEXLOWER.encode(&row.hash)
-    )
-    .into_bytes();
-    line.extend_from_slice(&row.body);
-    line.extend_from_slice(b"}\n");
-    Some(line)
-}
-
-/// There is one way to write a line, so what is read must come out the same when written.
-fn read_json(file: &mut impl BufRead, verifier: &mut Verifier) -> Result<(), ExportError> {
-    let mut line = Vec::new();
-    while file.read_until(b'\n', &mut line)? > 0 {
-        let row = serde_json::from_slice::<Value>(&line).ok().and_then(|v| {
-            let hex = |key: &str| HEXLOWER.decode(v[key].as_str()?.as_bytes()).ok();
-            let body = canonical::write(&v["body"]).ok()?;
-            Some(Row {
-                seq: v["seq"].as_i64()?,
-                prev_hash: hex("prev_hash")?,
-                hash: hex("hash")?,
-                body,
-                copies: None,
-            })
-        });
-        match row.filter(|row| json_line(row).as_ref() == Some(&line)) {
-            Some(row) => verifier.push(&row),
-            None => verifier.unreadable(),
-        }
-        line.clear();
-    }
-    Ok(())
-}
-
-fn csv_row(row: &Row) -> Option<Vec<u8>> {
-    let body = canonical::read(&row.body).ok()?;
-    let copy = |v: &Value| guarded(v.as_str().unwrap_or_default()).into_bytes();
-    Some(csv_line([
-        row.seq.to_string().into_bytes(),
-        body["ts_us"].to_string().into_bytes(),
-        copy(&body["event"]),
-        copy(&body["object"]["env"]),
-        copy(&body["object"]["secret"]),
-        copy(&body["rotation"]),
-        HEXLOWER.encode(&row.prev_hash).into_bytes(),
-        HEXLOWER.encode(&row.hash).into_bytes(),
-        row.body.clone(),
-    ]))
-}
-
-fn csv_line(cells: [Vec<u8>; COLUMNS.len()]) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer
-        .write_record(cells)
-        .expect("a vector takes every record");
-    writer.into_inner().expect("a vector needs no flush")
-}
-
-fn read_csv(file: &mut impl BufRead, verifier: &mut Verifier) -> Result<(), ExportError> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-    for record in reader.byte_records() {
-        let row = record.ok().and_then(|record| {
-            let cell = |i: usize| std::str::from_utf8(record.get(i)?).ok();
-            let text = |i: usize| cell(i).map(|c| c.strip_prefix('\'').unwrap_or(c).to_owned());
-            let maybe = |i: usize| text(i).filter(|t| !t.is_empty());
-            Some(Row {
-                seq: cell(0)?.parse().ok()?,
-                prev_hash: HEXLOWER.decode(record.get(6)?).ok()?,
-                hash: HEXLOWER.decode(record.get(7)?).ok()?,
-                body: record.get(8)?.to_vec(),
-                copies: Some(Copies {
-                    ts_us: cell(1)?.parse().ok()?,
-                    event: text(2)?,
-                    env: maybe(3),
-                    secret: maybe(4),
-                    rotation: maybe(5),
-                }),
-            })
-        });
-        match row {
-            Some(row) => verifier.push(&row),
-            None => verifier.unreadable(),
-        }
-    }
-    Ok(())
-}
-
-/// A spreadsheet runs what begins so (OWASP, CSV injection). What begins with an apostrophe gets a
-/// second one, so that it can be taken off again.
-fn guarded(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
     }
 }
 

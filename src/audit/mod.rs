@@ -14,6 +14,7 @@ pub mod chain;
 pub mod checkpoint;
 pub mod entry;
 pub mod export;
+mod lines;
 pub mod verify;
 
 pub use checkpoint::{Checkpoint, NoteError, VerifyingKey};

@@ -1,1 +1,137 @@
-//! commands: to be written
+//! The command line: one file per subcommand.
+//!
+//! stdout is data, stderr is progress and diagnostics. Every `--json` answer has a
+//! `schema_version`. Exit codes are those of [`exit`].
+
+mod audit;
+mod check;
+pub mod completions;
+mod context;
+mod daemon;
+mod decide;
+pub mod exit;
+mod history;
+mod import;
+mod init;
+mod jwks;
+pub mod log;
+mod plan;
+mod progress;
+mod providers;
+mod rotate;
+mod run;
+mod schema;
+mod status;
+mod validate;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use context::Context;
+use exit::Failed;
+
+/// Rotates secrets without an outage, gates a program's environment, and proves what happened.
+#[derive(Debug, Parser)]
+#[command(name = "keyrota", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Options of all subcommands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of all subcommands; they may stand before or after the subcommand.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// This host's settings [default: /etc/keyrota/keyrota.toml, if it exists]
+    #[arg(long, global = true, value_name = "FILE", env = "KEYROTA_CONFIG", help_heading = "Global options")]
+    pub config: Option<PathBuf>,
+    /// The directory of the schedules [default: /etc/keyrota/schedules, else ./schedules]
+    #[arg(long, global = true, value_name = "DIR", env = "KEYROTA_SCHEDULES", help_heading = "Global options")]
+    pub schedules: Option<PathBuf>,
+    /// The environment; `daemon` and `validate` take several
+    #[arg(long, global = true, value_name = "NAME", env = "KEYROTA_ENV", help_heading = "Global options")]
+    pub env: Vec<String>,
+    /// The state: a file, or postgres://USER@HOST/DATABASE without a password
+    #[arg(long, global = true, value_name = "STATE", env = "KEYROTA_STATE", help_heading = "Global options")]
+    pub state: Option<String>,
+    /// Answer in JSON
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done (also: only a grace remains), 1 the environment is not fit, 2 usage, \
+10 waiting, 20 abandoned and nothing changed, 21 begun and resumable, 22 needs a person, 23 already running, \
+30-36 the audit log is not what it was, 75 not begun and may work later, 78 configuration.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a starter schedule with a file provider and its keys, ready to run
+    Init(init::Init),
+    /// Adopt values that exist already, without rotating anything
+    Import(import::Import),
+    /// Check the files, all of them, and report every problem at once
+    Validate(validate::Validate),
+    /// Is this environment fit to start a program?
+    Check(check::Check),
+    /// Start a program with its secrets, if the environment is fit
+    Run(run::Run),
+    /// What is due, and what each step would do
+    Plan(plan::Plan),
+    /// Rotate now
+    Rotate(rotate::Rotate),
+    /// End a grace early
+    Retire(decide::Retire),
+    /// Say that what the schedule asked a person for is done
+    Confirm(decide::Named),
+    /// Go on with a rotation that waits for a person or for its next try
+    Resume(decide::Named),
+    /// Take the candidate of a rotation back
+    Abandon(decide::Named),
+    /// Age, phase, deadlines and next turn of every secret
+    Status(status::Status),
+    /// Past rotations of a secret
+    History(history::History),
+    /// The public key set of an environment
+    Jwks(jwks::Jwks),
+    /// The log of what happened, and the proof that it is whole
+    Audit(audit::Audit),
+    /// What is built in
+    Providers(providers::Providers),
+    /// The JSON Schema of the schedules
+    Schema(schema::Schema),
+    /// Completions for a shell
+    Completions(completions::Completions),
+    /// Follow the schedules
+    Daemon(daemon::Daemon),
+}
+
+/// Does what was asked; the exit code.
+pub fn run(cli: &Cli) -> Result<u8, Failed> {
+    let context = Context::new(&cli.global);
+    match &cli.command {
+        Command::Init(args) => init::run(args, &context),
+        Command::Import(args) => import::run(args, &context),
+        Command::Validate(args) => validate::run(args, &context),
+        Command::Check(args) => check::run(args, &context),
+        Command::Run(args) => run::run(args, &context),
+        Command::Plan(args) => plan::run(args, &context),
+        Command::Rotate(args) => rotate::run(args, &context),
+        Command::Retire(args) => decide::retire(args, &context),
+        Command::Confirm(args) => decide::run(args, keyrota_rotation::Decision::Confirm, &context),
+        Command::Resume(args) => decide::run(args, keyrota_rotation::Decision::Resume, &context),
+        Command::Abandon(args) => decide::run(args, keyrota_rotation::Decision::Abandon, &context),
+        Command::Status(args) => status::run(args, &context),
+        Command::History(args) => history::run(args, &context),
+        Command::Jwks(args) => jwks::run(args, &context),
+        Command::Audit(args) => audit::run(args, &context),
+        Command::Providers(args) => providers::run(args, &context),
+        Command::Schema(args) => schema::run(args, &context),
+        Command::Completions(args) => completions::run(args, &context),
+        Command::Daemon(args) => daemon::run(args, &context),
+    }
+}

@@ -61,12 +61,13 @@ pub fn decode(
         now,
         providers: &provider_names,
     };
-    let secrets = secret::all(&mut reader, &top, &around);
+    let (secrets, unread) = secret::all(&mut reader, &top, &around);
     let boot = boot::all(&mut reader, &top);
     variables_once(&mut reader, &secrets, &boot);
     let shown = secrets.iter().flat_map(|s| &s.env).map(|v| v.name.as_str());
     let known: Vec<&str> = shown
         .chain(boot.iter().map(|b| b.variable.as_str()))
+        .chain(unread.iter().map(String::as_str))
         .collect();
     boot::conditions(&mut reader, &boot, &known);
     let programs = programs(&mut reader, &top, &secrets, &known);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use toml::de::{DeTable, DeValue};
 
 use super::consumer;
 use super::environment::{check_name, tables};
@@ -30,26 +31,44 @@ pub struct Around<'a> {
     pub providers: &'a [String],
 }
 
-/// All secrets of a file whose kind is known.
-pub fn all(reader: &mut Reader<'_>, top: &Section<'_>, around: &Around<'_>) -> Vec<Secret> {
+/// All secrets of a file whose kind is known, and the variables of the others.
+pub fn all(
+    reader: &mut Reader<'_>,
+    top: &Section<'_>,
+    around: &Around<'_>,
+) -> (Vec<Secret>, Vec<String>) {
     let keys: Vec<&'static Key> = keys::DEFAULTS.iter().collect();
-    let empty = toml::de::DeTable::new();
+    let empty = DeTable::new();
     let table = top
         .get("defaults")
         .and_then(|(_, node)| node.get_ref().as_table())
         .unwrap_or(&empty);
     let defaults = reader.section(table, &keys, top.spot_of("defaults"), "defaults", &[]);
     let mut secrets: Vec<Secret> = Vec::new();
+    let mut unread = Vec::new();
     for (spot, name, table) in tables(reader, top, "secrets") {
         let at = join("secrets", name);
         check_name(reader, spot, name, &at);
         let Some((word, section)) = reader.kind(table, &keys::SECRETS, spot, &at) else {
+            unread.extend(claimed(table));
             continue;
         };
         secrets.push(secret(reader, name, word, section, &defaults, around));
     }
     consumer::once(reader, &secrets);
-    secrets
+    (secrets, unread)
+}
+
+/// The variables a secret would show that could not be read: naming them is not a mistake too.
+fn claimed(table: &DeTable<'_>) -> Vec<String> {
+    let texts = ["env", "env_kid", "env_fallback"]
+        .into_iter()
+        .filter_map(|key| table.get(key)?.get_ref().as_str());
+    let named = table.get("env").and_then(|node| node.get_ref().as_table());
+    let names = named
+        .into_iter()
+        .flat_map(|t| t.keys().map(|k| k.get_ref().as_ref()));
+    texts.chain(names).map(str::to_owned).collect()
 }
 
 fn secret<'t>(
@@ -110,11 +129,11 @@ fn secret<'t>(
 
 /// Whether readers are shown a second key, in a variable or in a file.
 fn shows_fallback(section: &Section<'_>) -> bool {
-    fn within(node: &toml::de::DeValue<'_>) -> bool {
+    fn within(node: &DeValue<'_>) -> bool {
         match node {
-            toml::de::DeValue::String(text) => text == "{fallback}",
-            toml::de::DeValue::Array(items) => items.iter().any(|i| within(i.get_ref())),
-            toml::de::DeValue::Table(table) => table.values().any(|v| within(v.get_ref())),
+            DeValue::String(text) => text == "{fallback}",
+            DeValue::Array(items) => items.iter().any(|i| within(i.get_ref())),
+            DeValue::Table(table) => table.values().any(|v| within(v.get_ref())),
             _ => false,
         }
     }

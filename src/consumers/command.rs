@@ -274,7 +274,7 @@ async fn log(
                 round = d.round.as_str(),
                 code,
                 stream,
-                said,
+                %said,
                 "a consumer's program"
             );
         }

@@ -28,16 +28,16 @@ mod start;
 pub mod view;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use keyrota_contract::{Entropy, ProviderError, Public, SecretValue};
+use keyrota_contract::{Entropy, ProviderError, SecretValue};
 use keyrota_rotation::{Illegal, Outcome, Phase, Time};
 
 use crate::audit::{self, NewEntry};
-use crate::config::model::{ConsumerKind, Environment, Secret};
+use crate::config::model::{Environment, Secret};
 use crate::keys::Keys;
 use crate::state::{self, Change, Lock, StateError, Store};
 use crate::world::Clock;
@@ -225,7 +225,8 @@ impl Engine {
         u64::from_le_bytes(bytes)
     }
 
-    fn stopping(&self) -> bool {
+    /// Whether the process was asked to stop before the next effect.
+    pub fn stopping(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
 
@@ -288,21 +289,42 @@ impl Engine {
         }
     }
 
-    /// The public keys of every secret that publishes into the file at `path`; `own` are those of
-    /// the secret `name`, of which the caller knows more.
-    async fn shared_keys(&self, path: &Path, name: &str, own: Vec<Public>) -> Result<String, ProviderError> {
-        let mut all = own;
-        for secret in &self.env.secrets {
-            let shares = |c: &crate::config::model::Consumer| matches!(&c.kind, ConsumerKind::Jwks(j) if j.path == path);
-            if secret.name == name || !secret.consumers.iter().any(shares) {
-                continue;
+    /// Once, when the environment is taken over: whether these keys and this document are the
+    /// ones that the state knows, and whether the schedule was edited since.
+    pub async fn settle_in(&self) -> Result<(), EngineError> {
+        let mut changes = vec![Change::ClaimFact { key: "keys".to_owned(), value: self.keys.id().to_owned() }];
+        let mut log = Vec::new();
+        let key = format!("schedule/{}", self.env.name);
+        let before = self.store.fact(&key).await?;
+        if before.as_deref() != Some(self.env.digest.as_str()) {
+            let mut entry = NewEntry::new("config.loaded", audit::Phase::System, audit::Actor::system())
+                .detail("digest", self.env.digest.as_str())
+                .detail("timezone", self.env.timezone_name.as_str());
+            entry.object.env = Some(self.env.name.clone());
+            if let Some(before) = before {
+                entry = entry.detail("before", before);
             }
-            let Ok(parts) = Parts::new(secret, &self.providers) else { continue };
-            all.extend(view::public_keys(&parts).await?);
+            log.push(entry);
+            changes.push(Change::PutFact { key, value: self.env.digest.clone() });
         }
-        view::key_set(&all)
+        for (name, file) in &self.providers.files {
+            if let Some(document) = file.document_info()?
+                && document.host != self.lock.holder().host
+            {
+                return Err(EngineError::Parts(PartsError::Refused(
+                    format!("providers.{name}"),
+                    "the document belongs to another host; rotate there, or give this host a document of its own",
+                )));
+            }
+        }
+        match self.commit(&changes, &log).await {
+            Err(StateError::Claimed(_)) => Err(EngineError::Parts(PartsError::Refused(
+                "keys".to_owned(),
+                "these are not the keys that the state was made with: fingerprints and checkpoints would not fit; use the same seed on every host of one state",
+            ))),
+            other => Ok(other?),
+        }
     }
-
 }
 
 fn document_fact(env: &str, provider: &str) -> String {

@@ -178,8 +178,8 @@ fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
     Some(match &secret.kind {
         Kind::Jwt(jwt) => {
             let algorithm = match jwt.algorithm {
-                model::Algorithm::Hs256 => jwt::Algorithm::Hs256,
-                model::Algorithm::Rs256 => jwt::Algorithm::Rs256,
+                model::Algorithm::Hs256 => jwt::Algorithm::Hs256 { bytes: jwt.bytes as usize },
+                model::Algorithm::Rs256 => jwt::Algorithm::Rs256 { bits: jwt.bits as usize },
                 model::Algorithm::Es256 => jwt::Algorithm::Es256,
                 model::Algorithm::EdDsa => jwt::Algorithm::EdDsa,
             };
@@ -206,10 +206,7 @@ fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
             Box::new(signing_key::SigningKey::new(origin, key.prefix.clone())?)
         }
         Kind::Random(token) => {
-            // The hyphen first: between two characters it would mean a range.
-            let (hyphen, others): (Vec<u8>, Vec<u8>) = token.alphabet.iter().partition(|b| **b == b'-');
-            let alphabet = String::from_utf8([hyphen, others].concat()).ok()?;
-            Box::new(random::Random::new(token.length as usize, &alphabet).ok()?)
+            Box::new(random::Random::new(token.length as usize, token.alphabet.clone()).ok()?)
         }
         Kind::External(external) => Box::new(external::External {
             format: match external.format {

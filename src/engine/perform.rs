@@ -12,9 +12,8 @@ use uuid::Uuid;
 
 use super::journal::Journal;
 use super::parts::Parts;
-use super::{Engine, exposure};
+use super::{Engine, exposure, view};
 use crate::config::model::{ConsumerKind, Secret};
-use crate::rotators::jwks::Jwks;
 
 /// What came of an effect, and what is now known.
 #[derive(Debug)]
@@ -248,7 +247,7 @@ impl Job<'_> {
             return Ok(Performed::done(Learnt::Nothing));
         };
         let material = self.material().await?;
-        let exposure = self.exposure(round, consumer.kind, &material).await?;
+        let exposure = self.exposure(round, consumer.kind, &material)?;
         let exposure_fp = self.engine.keys.fingerprint(
             &self.engine.env.name,
             &format!("{}\0{listener}", self.secret.name),
@@ -355,7 +354,7 @@ impl Job<'_> {
     }
 
     /// What a consumer is shown in a round.
-    async fn exposure(&self, round: Round, kind: &ConsumerKind, m: &Material) -> Result<Exposure, Performed> {
+    fn exposure(&self, round: Round, kind: &ConsumerKind, m: &Material) -> Result<Exposure, Performed> {
         let fallback = match round {
             Round::Announce => m.pending.as_ref(),
             Round::Switch => m.previous.as_ref(),
@@ -372,25 +371,17 @@ impl Job<'_> {
         })?;
         let jwks = match kind {
             ConsumerKind::File(_) => None,
-            ConsumerKind::Command(_) => self.own_keys(shown)?,
-            ConsumerKind::Jwks(jwks) => Some(self.engine.shared_keys(&jwks.path, &self.secret.name, self.public_keys(shown)).await?),
+            ConsumerKind::Command(_) if !view::is_asymmetric(self.secret) => None,
+            ConsumerKind::Command(_) | ConsumerKind::Jwks(_) => Some(public_keys(shown)?),
         };
         Ok(Exposure { variables, jwks })
     }
+}
 
-    fn public_keys(&self, shown: exposure::Shown<'_>) -> Vec<keyrota_contract::Public> {
-        [shown.fallback, shown.current].into_iter().flatten().map(|v| v.public.clone()).collect()
-    }
-
-    /// The public keys of this secret alone; `None` for kinds that have none.
-    fn own_keys(&self, shown: exposure::Shown<'_>) -> Result<Option<String>, Performed> {
-        let public = self.public_keys(shown);
-        if public.iter().all(|p| !p.contains_key("jwk")) {
-            return Ok(None);
-        }
-        let set = Jwks::of(&public).map_err(|_| Performed::failed(Reply::Refused, "a stored public key is not a JWK"))?;
-        Ok(Some(set.to_json()))
-    }
+/// The key set that verifiers are shown: the standby or retiring key beside the current one.
+fn public_keys(shown: exposure::Shown<'_>) -> Result<String, ProviderError> {
+    let public: Vec<_> = [shown.fallback, shown.current].into_iter().flatten().map(|v| v.public.clone()).collect();
+    view::key_set(&public)
 }
 
 /// Under which fact the owner of a key id is known.

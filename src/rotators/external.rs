@@ -1,5 +1,6 @@
 //! Values made elsewhere: kept, checked and told, never minted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use super::{pick, shape};
 pub enum Format {
     /// `scheme://host…`.
     Url,
-    /// Any JSON document.
+    /// A JSON object.
     Json,
     /// Any text on one line.
     Raw,
@@ -29,7 +30,7 @@ pub enum Format {
 pub struct External {
     /// Its form.
     pub format: Format,
-    /// The least length in bytes; 1 if nothing is stated.
+    /// The least length in bytes; 0 if nothing is stated. An empty value is never taken.
     pub min_bytes: usize,
 }
 
@@ -45,9 +46,9 @@ impl External {
             match self.format {
                 Format::Raw => shape::check_text(bytes).map(|_| ()),
                 Format::Url => shape::check_text(bytes).and_then(check_url),
-                Format::Json => serde_json::from_slice::<IgnoredAny>(bytes)
+                Format::Json => serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(bytes)
                     .map(|_| ())
-                    .map_err(|_| "the value is not JSON"),
+                    .map_err(|_| "the value is not a JSON object"),
                 Format::RdsJson => serde_json::from_slice::<RdsJson>(bytes).map(|_| ()).map_err(|_| {
                     "the value is not a JSON object with the texts username, password and host"
                 }),
@@ -195,8 +196,9 @@ mod tests {
             (Url, "https://user:p@ss@host/", "more than one @"),
             (Url, "https://user:p ss@host/", "percent-encoded"),
             (Json, "{\"a\": [1, 2]}", ""),
-            (Json, "{\"a\": ", "not JSON"),
-            (Json, "{} {}", "not JSON"),
+            (Json, "{\"a\": ", "not a JSON"),
+            (Json, "{} {}", "not a JSON"),
+            (Json, "[1]", "not a JSON"),
             (
                 RdsJson,
                 r#"{"username":"a","password":"b","host":"c","port":5432}"#,

@@ -1,7 +1,7 @@
 //! Keys that sign tokens (RFC 7519): HS256, RS256, ES256, EdDSA.
 //!
 //! # What the value is
-//! - `raw` (HS256): 43 characters, the base64url form of 32 random bytes. *The text itself* is the
+//! - `raw` (HS256): the base64url form of random bytes, 43 characters for 32 of them. *The text itself* is the
 //!   key: programs use its bytes as they stand and decode nothing, as with any other variable.
 //! - `pem`: PKCS#8 version 1, unencrypted, without a line break at the end.
 //! - `jwk`: one private JWK in compact JSON, with `kid`, `alg` and `use`.
@@ -29,9 +29,15 @@ use super::{pick, shape};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// HMAC with SHA-256.
-    Hs256,
-    /// RSA PKCS#1 v1.5 with SHA-256; 2048 bits when made here.
-    Rs256,
+    Hs256 {
+        /// How many random bytes are made; at least 32.
+        bytes: usize,
+    },
+    /// RSA PKCS#1 v1.5 with SHA-256.
+    Rs256 {
+        /// The size that is made: 2048, 3072, 4096 or 8192.
+        bits: usize,
+    },
     /// ECDSA on P-256 with SHA-256.
     Es256,
     /// Ed25519.
@@ -55,7 +61,9 @@ pub struct Jwt(Form);
 
 #[derive(Debug, Clone)]
 enum Form {
-    Symmetric,
+    Symmetric {
+        bytes: usize,
+    },
     Pair {
         algorithm: key::Algorithm,
         jwk: bool,
@@ -66,34 +74,50 @@ impl Jwt {
     /// A kind of key.
     ///
     /// # Errors
-    /// [`FormatMismatch`]: HS256 goes with `raw`, the others with `pem` or `jwk`.
-    pub fn new(algorithm: Algorithm, format: Format) -> Result<Self, FormatMismatch> {
-        let jwk = match (algorithm, format) {
-            (Algorithm::Hs256, Format::Raw) => return Ok(Self(Form::Symmetric)),
-            (Algorithm::Hs256, _) | (_, Format::Raw) => return Err(FormatMismatch),
-            (_, format) => format == Format::Jwk,
+    /// [`JwtError`]: HS256 goes with `raw`, the others with `pem` or `jwk`; sizes as stated at
+    /// [`Algorithm`].
+    pub fn new(algorithm: Algorithm, format: Format) -> Result<Self, JwtError> {
+        let algorithm = match (algorithm, format) {
+            (Algorithm::Hs256 { bytes }, Format::Raw) if BYTES.contains(&bytes) => {
+                return Ok(Self(Form::Symmetric { bytes }));
+            }
+            (Algorithm::Hs256 { .. }, Format::Raw) => return Err(JwtError::Bytes),
+            (Algorithm::Hs256 { .. }, _) | (_, Format::Raw) => return Err(JwtError::Format),
+            (Algorithm::Rs256 { bits }, _) => {
+                key::Algorithm::Rs256(key::size(bits).ok_or(JwtError::Bits)?)
+            }
+            (Algorithm::Es256, _) => key::Algorithm::Es256,
+            (Algorithm::EdDsa, _) => key::Algorithm::EdDsa,
         };
-        let algorithm = match algorithm {
-            Algorithm::Rs256 => key::Algorithm::Rs256,
-            Algorithm::Es256 => key::Algorithm::Es256,
-            Algorithm::EdDsa => key::Algorithm::EdDsa,
-            Algorithm::Hs256 => return Err(FormatMismatch),
-        };
-        Ok(Self(Form::Pair { algorithm, jwk }))
+        Ok(Self(Form::Pair {
+            algorithm,
+            jwk: format == Format::Jwk,
+        }))
     }
 }
 
-/// The format cannot hold a key of the algorithm.
+/// Why there is no such key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FormatMismatch;
+pub enum JwtError {
+    /// The format cannot hold a key of the algorithm.
+    Format,
+    /// Too few or too many bytes for HS256.
+    Bytes,
+    /// A size RSA keys are not made in.
+    Bits,
+}
 
-impl fmt::Display for FormatMismatch {
+impl fmt::Display for JwtError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HS256 keys are raw; RS256, ES256 and EdDSA keys are pem or jwk")
+        f.write_str(match self {
+            Self::Format => "HS256 keys are raw; RS256, ES256 and EdDSA keys are pem or jwk",
+            Self::Bytes => "HS256 keys are made of 32 to 1024 bytes",
+            Self::Bits => "RSA keys are made with 2048, 3072, 4096 or 8192 bits",
+        })
     }
 }
 
-impl std::error::Error for FormatMismatch {}
+impl std::error::Error for JwtError {}
 
 #[async_trait]
 impl Rotator for Jwt {
@@ -102,7 +126,7 @@ impl Rotator for Jwt {
         match (&m.current, &self.0) {
             (None, _) => {}
             // A short key is a reason to rotate, never one to refuse it.
-            (Some(current), Form::Symmetric) => {
+            (Some(current), Form::Symmetric { .. }) => {
                 if check_symmetric(&current.value).is_err() {
                     report
                         .warnings
@@ -118,15 +142,9 @@ impl Rotator for Jwt {
     }
 
     fn create(&self, _: &Material, entropy: &mut dyn Entropy) -> Result<Minted, RotatorError> {
-        let Form::Pair { algorithm, jwk } = self.0 else {
-            let mut bytes = Zeroizing::new([0_u8; 32]);
-            entropy.fill(bytes.as_mut_slice());
-            let mut value = vec![0; BASE64URL_NOPAD.encode_len(bytes.len())];
-            BASE64URL_NOPAD.encode_mut(bytes.as_slice(), &mut value);
-            return Ok(Minted {
-                value: SecretValue::new(value),
-                public: random_kid(entropy),
-            });
+        let (algorithm, jwk) = match self.0 {
+            Form::Pair { algorithm, jwk } => (algorithm, jwk),
+            Form::Symmetric { bytes } => return Ok(create_symmetric(bytes, entropy)),
         };
         let mut made = || {
             let key = Key::generate(algorithm, entropy)?;
@@ -142,7 +160,7 @@ impl Rotator for Jwt {
 
     fn adopt(&self, value: SecretValue, entropy: &mut dyn Entropy) -> Result<Minted, RotatorError> {
         let public = match self.0 {
-            Form::Symmetric => check_symmetric(&value).map(|()| random_kid(entropy)),
+            Form::Symmetric { .. } => check_symmetric(&value).map(|()| random_kid(entropy)),
             Form::Pair { algorithm, jwk } => read(algorithm, jwk, &value).and_then(|key| {
                 let public = key.public().ok_or(UNSOUND)?;
                 if key.matches(&public) {
@@ -161,7 +179,7 @@ impl Rotator for Jwt {
     async fn probe(&self, which: Which, m: &Material) -> Probe {
         let outcome = pick(which, m).map(|version| match self.0 {
             // Short ones work, and are in use: only what no program could hold is wrong.
-            Form::Symmetric => shape::judge(&version.value, |_| Ok(())),
+            Form::Symmetric { .. } => shape::judge(&version.value, |_| Ok(())),
             Form::Pair { algorithm, jwk } => prove(algorithm, jwk, version),
         });
         match outcome {
@@ -218,6 +236,17 @@ fn read(algorithm: key::Algorithm, jwk: bool, value: &SecretValue) -> Result<Key
     })
 }
 
+fn create_symmetric(bytes: usize, entropy: &mut dyn Entropy) -> Minted {
+    let mut random = Zeroizing::new(vec![0; bytes]);
+    entropy.fill(&mut random);
+    let mut value = vec![0; BASE64URL_NOPAD.encode_len(bytes)];
+    BASE64URL_NOPAD.encode_mut(&random, &mut value);
+    Minted {
+        value: SecretValue::new(value),
+        public: random_kid(entropy),
+    }
+}
+
 /// RFC 7518 section 3.2: no shorter than the hash.
 fn check_symmetric(value: &SecretValue) -> Result<(), &'static str> {
     shape::judge(value, |text| {
@@ -241,6 +270,8 @@ fn parts(public: &PublicJwk) -> Public {
     ])
 }
 
+/// RFC 7518 section 3.2; nobody's HMAC gains from more than a block.
+const BYTES: std::ops::RangeInclusive<usize> = 32..=1024;
 const UNSOUND: &str = "the key does not verify what it signed";
 
 #[cfg(test)]

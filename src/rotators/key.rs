@@ -1,7 +1,5 @@
 //! Private signature keys: made, read from PEM or JWK, written as PEM or JWK, proven.
 
-use std::borrow::Cow;
-
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, Curve25519SeedBin, EcPrivateKeyBin, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPairComponents, KeySize, PublicKeyComponents};
@@ -12,25 +10,36 @@ use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use keyrota_contract::Entropy;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::der;
 use super::jwks::PublicJwk;
+use super::private_jwk::{PrivateJwk, number};
 
 /// The algorithms with a public half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
-    Rs256,
+    /// With the size a new key gets.
+    Rs256(KeySize),
     Es256,
     EdDsa,
+}
+
+/// The sizes that RSA keys are made in.
+pub(super) fn size(bits: usize) -> Option<KeySize> {
+    match bits {
+        2048 => Some(KeySize::Rsa2048),
+        3072 => Some(KeySize::Rsa3072),
+        4096 => Some(KeySize::Rsa4096),
+        8192 => Some(KeySize::Rsa8192),
+        _ => None,
+    }
 }
 
 impl Algorithm {
     fn name(self) -> &'static str {
         match self {
-            Self::Rs256 => "RS256",
+            Self::Rs256(_) => "RS256",
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
         }
@@ -38,7 +47,7 @@ impl Algorithm {
 
     fn in_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
         match self {
-            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Rs256(_) => jsonwebtoken::Algorithm::RS256,
             Self::Es256 => jsonwebtoken::Algorithm::ES256,
             Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
         }
@@ -64,8 +73,8 @@ impl Key {
     /// else is decided by `entropy`.
     pub(super) fn generate(algorithm: Algorithm, entropy: &mut dyn Entropy) -> Option<Self> {
         let private = match algorithm {
-            Algorithm::Rs256 => {
-                let pair = RsaKeyPair::generate(KeySize::Rsa2048).ok()?;
+            Algorithm::Rs256(size) => {
+                let pair = RsaKeyPair::generate(size).ok()?;
                 let pkcs8: Pkcs8V1Der<'_> = pair.as_der().ok()?;
                 der::pkcs1_of_pkcs8(pkcs8.as_ref())?.to_vec()
             }
@@ -98,21 +107,21 @@ impl Key {
     pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self, Complaint> {
         let (label, bytes) = der::from_pem(text).ok_or_else(|| why_not_pem(text))?;
         let found = match label {
-            der::Label::Rsa => Some(Algorithm::Rs256),
-            der::Label::Ec => Some(Algorithm::Es256),
+            der::Label::Rsa => Some("RS256"),
+            der::Label::Ec => Some("ES256"),
             der::Label::Pkcs8 => match der::pkcs8_algorithm(&bytes).ok_or(DAMAGED)? {
-                (der::RSA, _) => Some(Algorithm::Rs256),
-                (der::EC, Some(der::P256)) => Some(Algorithm::Es256),
-                (der::ED25519, _) => Some(Algorithm::EdDsa),
+                (der::RSA, _) => Some("RS256"),
+                (der::EC, Some(der::P256)) => Some("ES256"),
+                (der::ED25519, _) => Some("EdDSA"),
                 _ => None,
             },
         };
-        if found != Some(algorithm) {
+        if found != Some(algorithm.name()) {
             return Err(OTHER_ALGORITHM);
         }
         // Each of these checks that the halves belong together.
         let private = match algorithm {
-            Algorithm::Rs256 => {
+            Algorithm::Rs256(_) => {
                 let pkcs1 = match label {
                     der::Label::Pkcs8 => der::pkcs1_of_pkcs8(&bytes).ok_or(DAMAGED)?,
                     _ => &bytes,
@@ -145,7 +154,7 @@ impl Key {
         let jwk: PrivateJwk<'_> =
             serde_json::from_str(text).map_err(|_| "the value is not a private JSON Web Key")?;
         let kind = match algorithm {
-            Algorithm::Rs256 => jwk.kty == "RSA",
+            Algorithm::Rs256(_) => jwk.kty == "RSA",
             Algorithm::Es256 => jwk.kty == "EC" && jwk.crv.as_deref() == Some("P-256"),
             Algorithm::EdDsa => jwk.kty == "OKP" && jwk.crv.as_deref() == Some("Ed25519"),
         };
@@ -166,16 +175,16 @@ impl Key {
             return Err("the JWK's kid is empty or longer than 256 bytes");
         }
         let private = match algorithm {
-            Algorithm::Rs256 => {
-                let n = number(&jwk.n)?;
+            Algorithm::Rs256(_) => {
+                let n = number(jwk.n)?;
                 check_modulus(&n)?;
                 let (e, d, p, q) = (
-                    number(&jwk.e)?,
-                    number(&jwk.d)?,
-                    number(&jwk.p)?,
-                    number(&jwk.q)?,
+                    number(jwk.e)?,
+                    number(jwk.d)?,
+                    number(jwk.p)?,
+                    number(jwk.q)?,
                 );
-                let (dp, dq, qi) = (number(&jwk.dp)?, number(&jwk.dq)?, number(&jwk.qi)?);
+                let (dp, dq, qi) = (number(jwk.dp)?, number(jwk.dq)?, number(jwk.qi)?);
                 let pair = RsaKeyPair::from_components(&KeyPairComponents {
                     public_key: PublicKeyComponents {
                         n: &n[..],
@@ -193,10 +202,10 @@ impl Key {
                 der::pkcs1_of_pkcs8(pkcs8.as_ref()).ok_or(DAMAGED)?.to_vec()
             }
             Algorithm::Es256 => {
-                let point = [&[4][..], &number(&jwk.x)?, &number(&jwk.y)?].concat();
+                let point = [&[4][..], &number(jwk.x)?, &number(jwk.y)?].concat();
                 let pair = EcdsaKeyPair::from_private_key_and_public_key(
                     &ECDSA_P256_SHA256_FIXED_SIGNING,
-                    &number(&jwk.d)?,
+                    &number(jwk.d)?,
                     &point,
                 );
                 pair.map_err(|_| DAMAGED)?
@@ -206,11 +215,11 @@ impl Key {
                     .to_vec()
             }
             Algorithm::EdDsa => {
-                let seed = number(&jwk.d)?;
+                let seed = number(jwk.d)?;
                 if seed.len() != 32 {
                     return Err(DAMAGED);
                 }
-                let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &number(&jwk.x)?);
+                let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &number(jwk.x)?);
                 pair.map_err(|_| DAMAGED)?
                     .to_pkcs8v1()
                     .map_err(|_| DAMAGED)?
@@ -218,7 +227,7 @@ impl Key {
                     .to_vec()
             }
         };
-        let kid = jwk.kid.map(Cow::into_owned);
+        let kid = jwk.kid.map(Into::into);
         Ok(Self {
             algorithm,
             private: Zeroizing::new(private),
@@ -228,7 +237,7 @@ impl Key {
 
     /// PKCS#8 version 1 in PEM.
     pub(super) fn to_pem(&self) -> Option<Zeroizing<String>> {
-        if self.algorithm != Algorithm::Rs256 {
+        if !matches!(self.algorithm, Algorithm::Rs256(_)) {
             return Some(der::to_pem(&self.private));
         }
         let pkcs8: Pkcs8V1Der<'_> = RsaKeyPair::from_der(&self.private).ok()?.as_der().ok()?;
@@ -256,7 +265,7 @@ impl Key {
             }
         };
         match self.algorithm {
-            Algorithm::Rs256 => {
+            Algorithm::Rs256(_) => {
                 let [_, _, private @ ..] = der::rsa_numbers(&self.private)?;
                 for (name, bytes) in ["d", "p", "q", "dp", "dq", "qi"].into_iter().zip(private) {
                     push(name, bytes);
@@ -290,7 +299,7 @@ impl Key {
             e: None,
         };
         match self.algorithm {
-            Algorithm::Rs256 => {
+            Algorithm::Rs256(_) => {
                 let [n, e, ..] = der::rsa_numbers(&self.private)?;
                 "RSA".clone_into(&mut jwk.kty);
                 (jwk.n, jwk.e) = (encode(n), encode(e));
@@ -320,7 +329,7 @@ impl Key {
     /// exactly what the world is shown, through a library that programs use.
     pub(super) fn matches(&self, public: &PublicJwk) -> bool {
         let signer = match self.algorithm {
-            Algorithm::Rs256 => EncodingKey::from_rsa_der(&self.private),
+            Algorithm::Rs256(_) => EncodingKey::from_rsa_der(&self.private),
             Algorithm::Es256 => EncodingKey::from_ec_der(&self.private),
             Algorithm::EdDsa => EncodingKey::from_ed_der(&self.private),
         };
@@ -342,42 +351,6 @@ impl Key {
     fn ed(&self) -> Option<Ed25519KeyPair> {
         Ed25519KeyPair::from_pkcs8(&self.private).ok()
     }
-}
-
-/// Members of a private JWK (RFC 7518 section 6, RFC 8037). Unknown ones are allowed and ignored,
-/// as RFC 7517 section 4 asks.
-#[derive(Deserialize)]
-struct PrivateJwk<'a> {
-    #[serde(borrow)]
-    kty: Cow<'a, str>,
-    #[serde(borrow)]
-    kid: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    alg: Option<Cow<'a, str>>,
-    #[serde(borrow, rename = "use")]
-    usage: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    crv: Option<Cow<'a, str>>,
-    // Borrowed, never copied: base64url needs no escapes, so a text with one is refused.
-    x: Option<&'a str>,
-    y: Option<&'a str>,
-    n: Option<&'a str>,
-    e: Option<&'a str>,
-    d: Option<&'a str>,
-    p: Option<&'a str>,
-    q: Option<&'a str>,
-    dp: Option<&'a str>,
-    dq: Option<&'a str>,
-    qi: Option<&'a str>,
-    oth: Option<IgnoredAny>,
-}
-
-fn number(member: &Option<&str>) -> Result<Zeroizing<Vec<u8>>, Complaint> {
-    let text = member.ok_or("the JWK is not a whole private key: a member is missing")?;
-    BASE64URL_NOPAD
-        .decode(text.as_bytes())
-        .map(Zeroizing::new)
-        .map_err(|_| DAMAGED)
 }
 
 fn check_modulus(n: &[u8]) -> Result<(), Complaint> {

@@ -7,7 +7,7 @@
 //! - [`jwt`]: keys that sign tokens; [`signing_key`]: keys that sign messages; [`random`]: tokens
 //! - [`external`]: kept and checked, made elsewhere
 //! - [`jwks`]: the public key set; [`published`]: whether the world sees a key in it
-//! - `key`: private keys as PEM or JWK; `shape`: what all texts have in common
+//! - `key`, `der`, `private_jwk`: private keys as PEM or JWK; `shape`: what all texts have in common
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
 
@@ -16,6 +16,7 @@ pub mod external;
 pub mod jwks;
 pub mod jwt;
 mod key;
+mod private_jwk;
 pub mod published;
 pub mod random;
 mod shape;
@@ -23,6 +24,8 @@ pub mod signing_key;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 use keyrota_contract::{Material, Version, Which};
 

@@ -3,7 +3,7 @@
 use super::db::{Arg, Tx};
 use super::{StateError, Store, read};
 use crate::audit::export::ExportError;
-use crate::audit::{Checkpoint, Exporter, Head, NoteError, Report, Row, Verifier};
+use crate::audit::{Checkpoint, Exporter, Head, NoteError, Report, Row, Verifier, chain};
 use crate::keys::Keys;
 
 /// Entries per page.
@@ -40,6 +40,21 @@ impl Store {
                 None => return Ok(verifier.finish(Some(&head))),
             }
         }
+    }
+
+    /// Whether the log still is what a checkpoint says, at the price of one entry: for the start of
+    /// a process. `false`: it was cut off, or an older copy was put back, or it is another log.
+    pub async fn fits(&self, checkpoint: &Checkpoint) -> Result<bool, StateError> {
+        let mut tx = self.db.read().await?;
+        let head = head(&mut tx).await?;
+        if checkpoint.chain != head.chain || checkpoint.size > head.size {
+            return Ok(false);
+        }
+        if checkpoint.size == 0 {
+            return Ok(checkpoint.hash == chain::genesis(head.chain));
+        }
+        let entry = page(&mut tx, checkpoint.size, checkpoint.size).await?;
+        Ok(entry.first().is_some_and(|row| row.hash == checkpoint.hash))
     }
 
     /// Exports the entries from the exporter's first to `to`, and signs for exactly these.

@@ -208,7 +208,11 @@ impl Field {
         let last = self.last();
         let instead = match step {
             // 7-2 is Sunday to Tuesday, and 0-2 says the same.
-            _ if start > last => format!("{}-{end}", start - 7),
+            _ if start > last => format!(
+                "{}-{end}{}",
+                start - 7,
+                step.map_or(String::new(), |s| format!("/{s}"))
+            ),
             None => [(start, last), (self.min, end)]
                 .map(|(a, b)| {
                     if a == b {

@@ -51,12 +51,8 @@ pub(super) fn normalise(text: &str) -> Result<String, ParseError> {
     }
     let [_, _, (day_at, day), (_, month), (weekday_at, weekday)] = fields;
     if day != "*" && weekday != "*" {
-        return Err(both_days(
-            weekday_at,
-            day,
-            values(&read[2]).count() >= 31,
-            weekday,
-        ));
+        let every_day = (1..=31).all(|day| values(&read[2]).any(|value| value == day));
+        return Err(both_days(weekday_at, [day, month, weekday], every_day));
     }
     let first = values(&read[2]).min().unwrap_or(1);
     let longest = values(&read[3]).map(days_in_month).max().unwrap_or(31);
@@ -86,11 +82,13 @@ const ALIASES: [(&str, &str); 7] = [
 
 /// The words of a text and where each begins.
 fn words(text: &str) -> Vec<(usize, &str)> {
-    let start = text.as_ptr() as usize;
-    text.split([' ', '\t'])
-        .filter(|w| !w.is_empty())
-        .map(|w| (w.as_ptr() as usize - start, w))
-        .collect()
+    let mut next = 0;
+    let split = text.split([' ', '\t']).map(|word| {
+        let at = next;
+        next += word.len() + 1;
+        (at, word)
+    });
+    split.filter(|(_, word)| !word.is_empty()).collect()
 }
 
 fn alias(at: usize, word: &str, more: Option<&(usize, &str)>) -> Result<String, ParseError> {
@@ -122,30 +120,39 @@ fn alias(at: usize, word: &str, more: Option<&(usize, &str)>) -> Result<String, 
 }
 
 fn wrong_count(words: &[(usize, &str)]) -> ParseError {
-    let count = words.len();
-    let help = match words {
-        [_, rest @ ..] | [_, rest @ .., _] if rest.len() == 5 => {
-            let five = rest.iter().map(|(_, w)| *w).collect::<Vec<_>>().join(" ");
-            format!("there are no seconds and no years here: write \"{five}\"")
-        }
-        _ => format!("write {EXAMPLE}"),
+    let five = |five: &[(usize, &str)]| {
+        five.iter()
+            .map(|(_, word)| *word)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    // Seconds stand in front and years behind, so the rearmost five that make sense are meant.
+    let few = if words.len() <= 7 { words } else { &[] };
+    let help = match few
+        .windows(5)
+        .rev()
+        .map(five)
+        .find(|five| normalise(five).is_ok())
+    {
+        Some(five) => format!("there are no seconds and no years here: write \"{five}\""),
+        None => format!("write {EXAMPLE}"),
     };
     let at = words.get(5).or(words.last()).map_or(0, |(at, _)| *at);
-    error(at, format!("expected 5 fields, got {count}"), help)
+    error(at, format!("expected 5 fields, got {}", words.len()), help)
 }
 
-fn both_days(at: usize, day: &str, every_day: bool, weekday: &str) -> ParseError {
+fn both_days(at: usize, [day, month, weekday]: [&str; 3], every_day: bool) -> ParseError {
     if every_day {
         return error(
             at,
             format!("day-of-month {day} makes the weekday meaningless: every day matches it"),
-            format!("write * for the day-of-month: \"* * {weekday}\""),
+            format!("write * for the day-of-month: \"* {month} {weekday}\""),
         );
     }
     error(
         at,
         "day-of-month and weekday are both restricted: some crons then want both, others either",
-        format!("write * for one of them: \"{day} * *\" or \"* * {weekday}\""),
+        format!("write * for one of them: \"{day} {month} *\" or \"* {month} {weekday}\""),
     )
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use keyrota::audit::{Actor, NewEntry, Phase};
 use keyrota::keys::{Keys, Seed};
 use keyrota::state::{Access, Holder, Location, Rotation, Server, StateError, Store};
-use keyrota_contract::{Entropy, SecretValue};
+use keyrota::world::SystemEntropy;
+use keyrota_contract::SecretValue;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use uuid::Uuid;
@@ -16,14 +17,6 @@ use crate::support::postgres::{ADMIN, Postgres};
 pub enum Bed {
     Sqlite(tempfile::TempDir),
     Postgres(Arc<Postgres>, String),
-}
-
-pub struct Random;
-
-impl Entropy for Random {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        aws_lc_rs::rand::fill(bytes).unwrap();
-    }
 }
 
 pub fn holder(pid: u32) -> Holder {
@@ -79,14 +72,6 @@ impl Bed {
         Self::Postgres(server, database)
     }
 
-    /// An empty one of the same kind.
-    pub async fn another(&self) -> Self {
-        match self {
-            Self::Sqlite(_) => Self::sqlite(),
-            Self::Postgres(..) => Self::postgres().await,
-        }
-    }
-
     /// The file, of SQLite.
     pub fn file(&self) -> PathBuf {
         match self {
@@ -122,7 +107,7 @@ impl Bed {
         };
         match read_only {
             true => Store::open_read_only(&self.location(), access).await,
-            false => Store::open(&self.location(), access, &mut Random).await,
+            false => Store::open(&self.location(), access, &mut SystemEntropy).await,
         }
     }
 
@@ -151,9 +136,12 @@ impl Bed {
     pub async fn tamper(&self, script: &str) {
         let disarm = match self {
             Self::Sqlite(_) => {
-                "DROP TRIGGER IF EXISTS audit_no_update; DROP TRIGGER IF EXISTS audit_no_delete;"
+                "DROP TRIGGER IF EXISTS audit_no_update; DROP TRIGGER IF EXISTS audit_no_delete;
+                 DROP TRIGGER IF EXISTS checkpoint_no_delete;"
             }
-            Self::Postgres(..) => "ALTER TABLE audit DISABLE TRIGGER ALL;",
+            Self::Postgres(..) => {
+                "ALTER TABLE audit DISABLE TRIGGER ALL; ALTER TABLE checkpoint DISABLE TRIGGER ALL;"
+            }
         };
         self.run(&format!("{disarm} {script}")).await.unwrap();
     }

@@ -142,6 +142,17 @@ pub async fn every_kind_of_tampering_is_found(bed: &Bed) {
             .replace("bytes(", "convert_to(")
             .replace(" as-bytes)", ", 'UTF8')"),
     };
+    let store = bed.open().await;
+    eight_entries(&store).await;
+    store.checkpoint(&keys()).await.unwrap();
+    bed.tamper(
+        "CREATE TABLE sound AS SELECT * FROM audit; CREATE TABLE sound_head AS SELECT * FROM audit_head;
+         CREATE TABLE sound_notes AS SELECT * FROM checkpoint;",
+    )
+    .await;
+    let restore = "DELETE FROM audit; INSERT INTO audit SELECT * FROM sound;
+                   DELETE FROM audit_head; INSERT INTO audit_head SELECT * FROM sound_head;
+                   DELETE FROM checkpoint; INSERT INTO checkpoint SELECT * FROM sound_notes;";
     for (script, seq, problem) in [
         (
             "UPDATE audit SET body = bytes('{}' as-bytes) WHERE seq = 4",
@@ -180,10 +191,6 @@ pub async fn every_kind_of_tampering_is_found(bed: &Bed) {
             BadSignature,
         ),
     ] {
-        let bed = bed.another().await;
-        let store = bed.open().await;
-        eight_entries(&store).await;
-        store.checkpoint(&keys()).await.unwrap();
         bed.tamper(&text(script)).await;
         let report = verify(&store).await.unwrap();
         let first = report.findings.first().map(|f| (f.seq, f.problem));
@@ -193,16 +200,23 @@ pub async fn every_kind_of_tampering_is_found(bed: &Bed) {
             "{script}: {:?}",
             report.findings
         );
+        bed.tamper(restore).await;
     }
 
+    // At the start of a process one entry is enough to notice it.
+    let signed = Checkpoint::of(&store.head().await.unwrap());
+    let empty = Checkpoint {
+        size: 0,
+        hash: keyrota::audit::chain::genesis(signed.chain),
+        ..signed.clone()
+    };
+    assert!(store.fits(&signed).await.unwrap() && store.fits(&empty).await.unwrap());
     // An older copy on which somebody works on is as long as the checkpoint says, and not the same.
-    let bed = bed.another().await;
-    let store = bed.open().await;
-    eight_entries(&store).await;
-    store.checkpoint(&keys()).await.unwrap();
     bed.tamper(older).await;
+    assert!(!store.fits(&signed).await.unwrap(), "shorter");
     let more = [entry("a"), entry("b"), entry("c"), entry("d")];
     store.append(&holder(2), &more, at(5)).await.unwrap();
+    assert!(!store.fits(&signed).await.unwrap() && store.fits(&empty).await.unwrap());
     let report = verify(&store).await.unwrap();
     let found: Vec<_> = report.findings.iter().map(|f| (f.seq, f.problem)).collect();
     assert_eq!(found, [(8, Fork)]);

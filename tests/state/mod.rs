@@ -1,6 +1,7 @@
 //! The state database and the audit log, the same tests on SQLite and on Postgres.
 
 mod bed;
+mod locks;
 mod log;
 mod only_postgres;
 mod only_sqlite;
@@ -31,13 +32,14 @@ on_both! {
         one_rotation_under_way_per_secret_and_per_account,
         an_ended_or_moved_rotation_cannot_be_written,
         facts_can_be_claimed_once,
-        a_lock_has_one_holder_and_its_epoch_only_grows,
-        of_many_lockers_one_wins,
-        a_waiting_locker_gets_its_turn,
-        whoever_lost_the_lock_commits_nothing,
         many_may_start_at_once,
         reading_creates_nothing_and_writes_nothing,
         a_newer_schema_is_left_alone;
+    locks:
+        a_lock_has_one_holder_and_its_epoch_only_grows,
+        of_many_lockers_one_wins,
+        a_waiting_locker_gets_its_turn,
+        whoever_lost_the_lock_commits_nothing;
     log:
         racing_appends_lose_nothing,
         a_sound_log_verifies_and_is_exported,

@@ -1,10 +1,11 @@
 //! What only a server can do: refuse us, be an impostor, go away.
 
 use keyrota::state::{Access, Change, Location, Server, StateError, Store};
+use keyrota::world::SystemEntropy;
 use keyrota_contract::SecretValue;
 use sqlx::Row;
 
-use super::bed::{Bed, Random, at, entry, holder};
+use super::bed::{Bed, at, entry, holder};
 use crate::support::postgres::{ADMIN, Postgres};
 
 fn server(bed: &Bed) -> (&Postgres, Server) {
@@ -25,7 +26,7 @@ async fn open(
         password,
         ca_file: ca_file.as_deref(),
     };
-    Store::open(&Location::Postgres(server), access, &mut Random).await
+    Store::open(&Location::Postgres(server), access, &mut SystemEntropy).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +174,9 @@ async fn a_server_that_goes_away_and_comes_back_is_unavailable_meanwhile() {
         password: Some(&password),
         ca_file: Some(&ca),
     };
-    let store = Store::open(&location, access, &mut Random).await.unwrap();
+    let store = Store::open(&location, access, &mut SystemEntropy)
+        .await
+        .unwrap();
     drop(alone);
     let e = store
         .append(&holder(1), &[entry("x")], at(1))

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use keyrota::state::{Access, Location, LockError, StateError, Store};
+use keyrota::world::SystemEntropy;
 
-use super::bed::{Bed, Random, at, entry, holder};
+use super::bed::{Bed, at, entry, holder};
 
 const TASK: &str = "KEYROTA_TEST_TASK";
 const FILE: &str = "KEYROTA_TEST_FILE";
@@ -37,7 +38,7 @@ async fn another_process() {
     if task == "umask" {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0));
     }
-    let store = Store::open(&location, Access::default(), &mut Random)
+    let store = Store::open(&location, Access::default(), &mut SystemEntropy)
         .await
         .unwrap();
     match task.as_str() {
@@ -128,9 +129,13 @@ async fn a_file_that_others_can_reach_is_refused() {
     }
     let link = directory.join("link.db");
     std::os::unix::fs::symlink(&file, &link).unwrap();
-    let e = Store::open(&Location::Sqlite(link), Access::default(), &mut Random)
-        .await
-        .unwrap_err();
+    let e = Store::open(
+        &Location::Sqlite(link),
+        Access::default(),
+        &mut SystemEntropy,
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(e, StateError::Refused(_)), "{e:?}");
     bed.open().await;
 }

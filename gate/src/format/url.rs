@@ -118,17 +118,20 @@ fn scheme<'v>(value: &'v str, allowed: &[String]) -> Result<(&'v str, usize), Fa
 
 /// Where in the rest after `://` a character of the password ended or split the authority.
 fn broken_authority(scheme: &str, authority: &str, tail: &str) -> Option<usize> {
-    if let Some(last) = authority.rfind('@') {
-        let first = authority.find('@').unwrap_or(last);
-        // With an `@` in the tail as well, all the ones before are part of the password.
-        return (first < last).then_some(first);
+    // The URL of a server has no `@` in its path, only among its parameters.
+    let server = SERVERS.contains(&scheme.to_ascii_lowercase().as_str());
+    let at_in_tail = tail
+        .split_once('@')
+        .map(|(before, _)| server && !before.contains('='));
+    if let Some(first) = authority.find('@') {
+        // Only the last one separates: all before it belong to the password.
+        let split = at_in_tail == Some(true) || authority.rfind('@') != Some(first);
+        return split.then_some(first);
     }
-    let before_at = &tail[..tail.find('@')?];
-    // `user:pass` is no host and port, and neither has a URL of a server an `@` in its path.
+    // Of any URL, `user:pass` is no host and port.
     let (_, port) = authority.rsplit_once(':')?;
     let no_port = !port.is_empty() && !authority.ends_with(']') && !is_port(port);
-    let server = SERVERS.contains(&scheme) && !before_at.contains('=');
-    (no_port || server).then_some(authority.len())
+    (at_in_tail? || no_port).then_some(authority.len())
 }
 
 /// RFC 3986 §3.2.1: unreserved, percent-encoded, sub-delims and the colon.

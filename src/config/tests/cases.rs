@@ -3,6 +3,8 @@
 
 use super::{lines, read};
 
+mod keys;
+
 const HEAD: &str = r#"environment = "development"
 [defaults]
 refresh = "1m"
@@ -28,12 +30,16 @@ fn check(name: &str, body: &str, expected: &[&str]) -> Option<String> {
 fn are_told_where_they_stand() {
     let wrong: Vec<String> = CASES
         .iter()
+        .chain(keys::CASES)
         .filter_map(|(name, body, expected)| check(name, body, expected))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-const CASES: &[(&str, &str, &[&str])] = &[
+/// A name, what follows the head, what is told.
+type Case = (&'static str, &'static str, &'static [&'static str]);
+
+const CASES: &[Case] = &[
     ("nothing wrong", "[secrets.a]\nkind = 'random'", &[]),
     (
         "windows line ends",
@@ -60,6 +66,11 @@ const CASES: &[(&str, &str, &[&str])] = &[
         "kind misspelt",
         "[secrets.a]\nkind = 'randm'",
         &["8:8 did you mean \"random\"?"],
+    ),
+    (
+        "program of a later build",
+        "[secrets.a]\nkind = 'mysql'\nenv = { A = '{password}' }\n[programs.web]\nenv = ['A']",
+        &["8:8 not built in"],
     ),
     (
         "kind of a later build",
@@ -141,113 +152,6 @@ const CASES: &[(&str, &str, &[&str])] = &[
         "random fallback",
         "[secrets.a]\nkind = 'random'\nenv_fallback = 'A'",
         &["9:1 does not apply"],
-    ),
-    (
-        "settle of a published key",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'ES256'\ntoken_ttl = '1h'\nsettle = '10m'",
-        &["11:10 shorter than jwks_max_age + skew = 11m; write settle = \"11m\""],
-    ),
-    (
-        "grace of tokens",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'ES256'\ntoken_ttl = '1h'\ngrace = '1h'",
-        &["11:9 token_ttl + refresh + skew = 1h 2m; write grace = \"62m\""],
-    ),
-    (
-        "HS256 alone",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'",
-        &["7:10 living HS256 tokens would be refused"],
-    ),
-    (
-        "HS256 accepted",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'\naccept_invalidation = true",
-        &[],
-    ),
-    (
-        "HS256 fallback",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'\nenv='A'\nenv_fallback = 'B'\nsettle='1m'",
-        &["13:8 refresh + skew = 2m"],
-    ),
-    (
-        "HS256 fallback in a file",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'\n[[secrets.a.consumers]]\nkind = 'file'\npath = 'a'\nformat = 'json'\nkeys = { A = '{value}', B = '{fallback}' }",
-        &[],
-    ),
-    (
-        "HS256 published",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'\nenv_fallback = 'B'\njwks_url = 'https://a/b'",
-        &["12:12 never published"],
-    ),
-    (
-        "HS256 short",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'\nenv_fallback = 'B'\nbytes = 16",
-        &["12:9 is less than 32"],
-    ),
-    (
-        "RSA short",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'RS256'\ntoken_ttl = '1h'\nbits = 1024",
-        &["11:8 is less than 2048"],
-    ),
-    (
-        "bits of ES256",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'ES256'\ntoken_ttl = '1h'\nbits = 2048",
-        &["11:8 does not apply to ES256"],
-    ),
-    (
-        "alg none",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'none'\ntoken_ttl = '1h'",
-        &["9:13 write one of HS256, RS256, ES256, EdDSA"],
-    ),
-    (
-        "raw EdDSA",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\nformat = 'raw'",
-        &["11:10 no raw form"],
-    ),
-    (
-        "plain http",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'http://id.example.com/jwks'",
-        &["11:12 https"],
-    ),
-    (
-        "local http",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'http://127.0.0.1:9700/jwks'",
-        &[],
-    ),
-    (
-        "who verifies",
-        "[secrets.a]\nkind = 'signing-key'",
-        &["7:10 who verifies?"],
-    ),
-    (
-        "self settles at once",
-        "[secrets.a]\nkind = 'signing-key'\nverifiers = 'self'\nenv_fallback = 'B'\nsettle = '1m'",
-        &["11:10 nobody is announced to"],
-    ),
-    (
-        "self without fallback",
-        "[secrets.a]\nkind = 'signing-key'\nverifiers = 'self'",
-        &["7:10 warning: secrets.a: what was signed before a turn"],
-    ),
-    (
-        "signature",
-        "[secrets.a]\nkind = 'signing-key'\nenv_fallback = 'B'\nsignature_ttl = '5m'\ngrace = '6m'",
-        &["11:9 signature_ttl + refresh + skew = 7m"],
-    ),
-    (
-        "turn in a grace",
-        "[secrets.a]\nkind = 'random'\nschedule = '@hourly'\ngrace = '2h'",
-        &[
-            "9:12 turns come every 1h, but a rotation takes 2h: settle 0s + grace 2h; write \"0 */6 * * *\"",
-        ],
-    ),
-    (
-        "turns",
-        "[secrets.a]\nkind = 'random'\nschedule = '0 0 30 2 *'",
-        &["9:12 never"],
-    ),
-    (
-        "no schedule at all",
-        "[secrets.a]\nkind = 'random'\nschedule = 'hunter2 * * * *'",
-        &["9:12 is not a schedule"],
     ),
     (
         "jitter",

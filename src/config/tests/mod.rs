@@ -16,6 +16,7 @@ mod cases;
 mod mutated;
 mod planted;
 mod shipped;
+mod sound;
 
 /// Sunday, 22 November 2026.
 pub(super) fn now() -> Timestamp {

@@ -45,7 +45,7 @@ fn mutate(text: &str, line: usize, how: u8, paste: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
     #[test]
     fn no_value_is_repeated(file in 0..3usize, line in 0..200usize, how in 0..10u8, paste in pasted()) {

@@ -242,6 +242,50 @@ async fn programs_that_others_could_change_are_refused() {
     );
 }
 
+/// Everything that is logged, for one test.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_has_the_words_and_not_the_values() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::level_filters::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let canary = "CANARY+0123456789/abc";
+    let script = Script::new("cat; echo; echo it went wrong >&2; exit 3");
+    assert!(script.run(&showing([("A", Some(canary))])).await.is_err());
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for word in [
+        "it went wrong",
+        "[redacted]",
+        "code=3",
+        "secret=\"token\"",
+        "round=\"switch\"",
+    ] {
+        assert!(logged.contains(word), "{word}: {logged}");
+    }
+    assert!(
+        !logged.contains("CANARY") && !logged.contains("0123456789"),
+        "{logged}"
+    );
+}
+
 #[test]
 fn configurations() {
     let new = |argv: &[&str], timeout| {

@@ -5,10 +5,12 @@ use super::super::jwks::Jwks;
 use super::super::testing::{Seeded, now, text, value, version, with_current, with_pending};
 use super::*;
 
+const HS256: Algorithm = Algorithm::Hs256 { bytes: 32 };
+const RS256: Algorithm = Algorithm::Rs256 { bits: 2048 };
 const ALL: [(Algorithm, Format); 7] = [
-    (Algorithm::Hs256, Format::Raw),
-    (Algorithm::Rs256, Format::Pem),
-    (Algorithm::Rs256, Format::Jwk),
+    (HS256, Format::Raw),
+    (RS256, Format::Pem),
+    (RS256, Format::Jwk),
     (Algorithm::Es256, Format::Pem),
     (Algorithm::Es256, Format::Jwk),
     (Algorithm::EdDsa, Format::Pem),
@@ -17,12 +19,7 @@ const ALL: [(Algorithm, Format); 7] = [
 
 #[test]
 fn formats_that_cannot_hold_the_key() {
-    for algorithm in [
-        Algorithm::Hs256,
-        Algorithm::Rs256,
-        Algorithm::Es256,
-        Algorithm::EdDsa,
-    ] {
+    for algorithm in [HS256, RS256, Algorithm::Es256, Algorithm::EdDsa] {
         for format in [Format::Raw, Format::Pem, Format::Jwk] {
             let known = ALL.contains(&(algorithm, format));
             assert_eq!(
@@ -32,6 +29,48 @@ fn formats_that_cannot_hold_the_key() {
             );
         }
     }
+}
+
+#[test]
+fn sizes() {
+    for (bytes, taken) in [(31, false), (32, true), (64, true), (1025, false)] {
+        assert_eq!(
+            Jwt::new(Algorithm::Hs256 { bytes }, Format::Raw).is_ok(),
+            taken,
+            "{bytes}"
+        );
+    }
+    for (bits, taken) in [
+        (1024, false),
+        (2047, false),
+        (2048, true),
+        (3072, true),
+        (5000, false),
+    ] {
+        assert_eq!(
+            Jwt::new(Algorithm::Rs256 { bits }, Format::Pem).is_ok(),
+            taken,
+            "{bits}"
+        );
+    }
+    let large = Jwt::new(Algorithm::Rs256 { bits: 3072 }, Format::Pem).unwrap();
+    let minted = large.create(&Material::default(), &mut Seeded(1)).unwrap();
+    let modulus = Jwks::of([&minted.public]).unwrap().keys()[0]
+        .n
+        .clone()
+        .unwrap();
+    assert_eq!(modulus.len(), 512);
+    let long = Jwt::new(Algorithm::Hs256 { bytes: 48 }, Format::Raw).unwrap();
+    assert_eq!(
+        text(
+            &long
+                .create(&Material::default(), &mut Seeded(1))
+                .unwrap()
+                .value
+        )
+        .len(),
+        64
+    );
 }
 
 #[test]
@@ -47,7 +86,7 @@ fn what_is_made_is_accepted_adopted_and_published() {
         let again = kind
             .adopt(value(&text(&minted.value)), &mut Seeded(11))
             .unwrap();
-        if algorithm == Algorithm::Hs256 {
+        if algorithm == HS256 {
             assert_eq!(text(&minted.value).len(), 43);
             assert_eq!(public.keys().collect::<Vec<_>>(), [KID]);
             assert_ne!(
@@ -167,7 +206,7 @@ fn a_key_of_another_algorithm_or_format_is_refused() {
 
 #[test]
 fn short_symmetric_keys_are_not_adopted_but_can_be_rotated_away() {
-    let kind = Jwt::new(Algorithm::Hs256, Format::Raw).unwrap();
+    let kind = Jwt::new(HS256, Format::Raw).unwrap();
     for weak in ["secret", "0123456789012345678901234567890", &"a".repeat(64)] {
         assert!(kind.adopt(value(weak), &mut Seeded(1)).is_err(), "{weak}");
         let m = with_current(version(Minted {

@@ -2,7 +2,8 @@
 use super::super::testing::Seeded;
 use super::*;
 
-const ALL: [Algorithm; 3] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
+const RS256: Algorithm = Algorithm::Rs256(KeySize::Rsa2048);
+const ALL: [Algorithm; 3] = [RS256, Algorithm::Es256, Algorithm::EdDsa];
 
 /// RFC 8037, appendix A.1 to A.3: a key, its public half and its thumbprint.
 #[test]
@@ -68,7 +69,7 @@ fn halves_of_two_keys_are_refused() {
         assert_ne!(a_public.kid, b_public.kid, "{algorithm:?}");
         assert!(!a.matches(&b_public), "{algorithm:?}");
         let mixed = match algorithm {
-            Algorithm::Rs256 => a
+            Algorithm::Rs256(_) => a
                 .to_jwk()
                 .unwrap()
                 .replace(a_public.n.as_ref().unwrap(), b_public.n.as_ref().unwrap()),
@@ -128,9 +129,9 @@ fn openssl_finds_our_keys_sound() {
 #[test]
 fn keys_that_openssl_made_are_read() {
     for (algorithm, args) in [
-        (Algorithm::Rs256, "genrsa -traditional 2048"),
+        (RS256, "genrsa -traditional 2048"),
         (
-            Algorithm::Rs256,
+            RS256,
             "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072",
         ),
         (Algorithm::Es256, "ecparam -name prime256v1 -genkey -noout"),
@@ -150,7 +151,7 @@ fn what_cannot_be_used_is_told_apart() {
     let ed = openssl("genpkey -algorithm ED25519", "");
     for (algorithm, pem, word) in [
         (
-            Algorithm::Rs256,
+            RS256,
             openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024", ""),
             "2048 bits",
         ),
@@ -187,9 +188,7 @@ fn what_cannot_be_used_is_told_apart() {
         (r#""n":"AQAB","kid":"""#, "kid"),
         (r#""n":7"#, "not a private"),
     ] {
-        let complaint = Key::from_jwk(Algorithm::Rs256, &jwk(members))
-            .err()
-            .unwrap();
+        let complaint = Key::from_jwk(RS256, &jwk(members)).err().unwrap();
         assert!(complaint.contains(word), "{complaint}, not {word}");
     }
 }

@@ -212,6 +212,18 @@ fn refuses_with_the_place_and_a_remedy() {
             "up to 30",
         ),
         (
+            "0 0 1-15,1-16 6 1",
+            16,
+            "both restricted",
+            "\"1-15,1-16 6 *\" or \"* 6 1\"",
+        ),
+        (
+            "0 0 * * 7-4/2",
+            8,
+            "weekday 7-4/2 runs backwards",
+            "write 0-4/2",
+        ),
+        (
             "0 0 13 * FRI",
             9,
             "both restricted",
@@ -305,7 +317,7 @@ fn refuses_with_the_place_and_a_remedy() {
 /// What a remedy proposes in quotation marks is itself accepted where it is a whole schedule.
 #[test]
 fn every_mistake_of_count_is_repaired_by_its_own_remedy() {
-    for text in ["0 0 3 * * SUN", "0 0 3 * * SUN 2026"] {
+    for text in ["0 0 3 * * SUN", "0 3 * * SUN 2026", "0 0 3 * * SUN 2026"] {
         let help = Schedule::parse(text).unwrap_err().help;
         let proposed = help.split('"').nth(1).unwrap();
         assert_eq!(schedule(proposed), schedule("0 3 * * SUN"));

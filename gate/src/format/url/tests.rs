@@ -41,6 +41,7 @@ fn mistakes_are_placed() {
     };
     let cases = [
         ("postgres://app:p@ss@db:5432/app", escape(17, '@', "%40")),
+        ("postgres://app:p@s/s@db:5432/app", escape(17, '@', "%40")),
         ("postgres://app:pa/ss@db:5432/app", escape(18, '/', "%2F")),
         ("postgres://app:12/ss@db:5432/app", escape(18, '/', "%2F")),
         ("postgres://app:pa?ss@db:5432/app", escape(18, '?', "%3F")),

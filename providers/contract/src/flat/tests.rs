@@ -1,7 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::sync::Arc;
-
 use super::*;
 use crate::testing::{MemoryFlat, Subject};
 
@@ -13,11 +11,8 @@ const LIMITS: FlatLimits = FlatLimits {
 async fn subject() -> Subject {
     let denied = MemoryFlat::default();
     denied.deny(true);
-    Subject {
-        provider: Arc::new(FlatProvider::new(MemoryFlat::default(), LIMITS)),
-        prefix: "app".into(),
-        denied: Some(Arc::new(FlatProvider::new(denied, LIMITS))),
-    }
+    Subject::new(FlatProvider::new(MemoryFlat::default(), LIMITS), "app")
+        .with_denied(FlatProvider::new(denied, LIMITS))
 }
 
 crate::conformance!(self::subject);

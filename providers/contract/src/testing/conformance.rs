@@ -4,6 +4,7 @@
 //! Each promise works at a place of its own below [`Subject::prefix`], and nothing is asserted that
 //! [`Capabilities`] does not claim.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -20,12 +21,10 @@ pub use promises::*;
 
 /// A provider under test.
 pub struct Subject {
-    /// The provider.
-    pub provider: Arc<dyn Provider>,
-    /// The beginning of every path; no other run uses it.
-    pub prefix: String,
-    /// The same store with credentials that may do nothing, where that can be arranged.
-    pub denied: Option<Arc<dyn Provider>>,
+    provider: Arc<dyn Provider>,
+    prefix: String,
+    denied: Option<Arc<dyn Provider>>,
+    _keep: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// Makes a test of every promise. `$subject` is a path to an async function without arguments that
@@ -67,6 +66,32 @@ macro_rules! conformance {
 }
 
 impl Subject {
+    /// `provider`, to be tested below `prefix`, which no other run uses.
+    pub fn new(provider: impl Provider + 'static, prefix: impl Into<String>) -> Self {
+        Self {
+            provider: Arc::new(provider),
+            prefix: prefix.into(),
+            denied: None,
+            _keep: None,
+        }
+    }
+
+    /// With the same store seen with credentials that may do nothing, where that can be arranged.
+    pub fn with_denied(self, denied: impl Provider + 'static) -> Self {
+        Self {
+            denied: Some(Arc::new(denied)),
+            ..self
+        }
+    }
+
+    /// With something that must live as long as the test: a directory, a server.
+    pub fn keeping(self, guard: impl Any + Send + Sync) -> Self {
+        Self {
+            _keep: Some(Box::new(guard)),
+            ..self
+        }
+    }
+
     fn at(&self, name: &str) -> Spot {
         let at = Place::new(format!("{}/{name}", self.prefix));
         Spot {

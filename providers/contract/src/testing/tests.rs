@@ -13,11 +13,7 @@ fn subject_of(change: impl Fn(&mut Capabilities)) -> Subject {
     change(&mut can);
     let denied = Memory::with(can);
     denied.deny(true);
-    Subject {
-        provider: Arc::new(Memory::with(can)),
-        prefix: "app".into(),
-        denied: Some(Arc::new(denied)),
-    }
+    Subject::new(Memory::with(can), "app").with_denied(denied)
 }
 
 mod everything {

@@ -11,14 +11,8 @@ use super::*;
 use crate::identity::generate;
 
 async fn subject() -> Subject {
-    // The directory goes with the operating system's temporary files: a subject has no end.
-    let dir = tempfile::tempdir().unwrap().keep();
-    let provider = Arc::new(Fixture::at(&dir).provider());
-    Subject {
-        provider,
-        prefix: "production".into(),
-        denied: None,
-    }
+    let (dir, fixture) = Fixture::new();
+    Subject::new(fixture.provider(), "production").keeping(dir)
 }
 
 keyrota_contract::conformance!(self::subject);
@@ -176,7 +170,10 @@ async fn an_older_or_vanished_document_is_noticed() {
 
     let fresh = fixture.provider();
     fresh.raise_generation_floor(2);
-    for p in [&p, &fresh] {
+    fs::write(&fixture.path, &backup).unwrap();
+    let wrote = fixture.provider();
+    put(&wrote, 2, "two").await.unwrap();
+    for p in [&p, &fresh, &wrote] {
         fs::write(&fixture.path, &backup).unwrap();
         assert_eq!(
             p.document_info().unwrap(),
@@ -271,6 +268,73 @@ fn writers_at_the_same_time_lose_nothing() {
     for n in 0..WRITERS * WRITES {
         assert_eq!(document.describe(&format!("key-{n}")).len(), 1);
     }
+}
+
+/// The writer is this test again, in a process of its own that is killed wherever it happens to be.
+#[tokio::test]
+async fn a_writer_that_is_killed_leaves_a_whole_document() {
+    const VARIABLE: &str = "KEYROTA_TEST_WRITE_IN";
+    if let Some(dir) = std::env::var_os(VARIABLE) {
+        let identities =
+            Identities::parse(&fs::read(Path::new(&dir).join("identity.txt")).unwrap()).unwrap();
+        let p = FileProvider::new(
+            Path::new(&dir).join("production.age"),
+            identities,
+            &[],
+            "ops-1",
+        )
+        .unwrap();
+        for n in 1u128.. {
+            put(&p, u128::from(std::process::id()) << 64 | n, "value")
+                .await
+                .unwrap();
+        }
+    }
+    let (dir, fixture) = Fixture::new();
+    fixture
+        .identity
+        .expose_to(|file| fs::write(dir.path().join("identity.txt"), file))
+        .unwrap();
+    let (mut last, mut orphans) = (0, 0);
+    for round in 0..12 {
+        let mut writer = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "file::tests::a_writer_that_is_killed_leaves_a_whole_document",
+            ])
+            .env(VARIABLE, dir.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Not before it has written something, and then at another moment each time.
+        let p = fixture.provider();
+        while p
+            .document_info()
+            .unwrap()
+            .is_none_or(|d| d.generation <= last)
+        {
+            assert!(
+                writer.try_wait().unwrap().is_none(),
+                "the writer ended by itself"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(700 * round));
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+
+        last = p.document_info().unwrap().unwrap().generation;
+        assert_eq!(p.describe(&at("a/key")).await.unwrap().len(), 1);
+        orphans += fs::read_dir(dir.path()).unwrap().count() - 3;
+        put(&p, round.into(), "after").await.unwrap();
+        last += 1;
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            3,
+            "document, lock and identity"
+        );
+    }
+    eprintln!("{last} generations, {orphans} of 12 kills left a temporary file");
 }
 
 #[tokio::test]

@@ -1,0 +1,334 @@
+//! Where this command finds its files, its keys and its state.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keyrota_contract::Entropy;
+
+use super::Global;
+use super::exit::Failed;
+use super::progress;
+use crate::config::model::{Environment, Host, ProviderKind};
+use crate::config::{self, diagnostic};
+use crate::engine::input;
+use crate::engine::parts::Providers;
+use crate::engine::{Engine, Surroundings, Watch};
+use crate::keys::{Keys, Seed};
+use crate::state::{Access, Holder, Location, Store};
+use crate::world::{Clock, SystemClock, SystemEntropy};
+
+/// The environment that needs nothing from outside, and makes its own keys.
+pub const DEVELOPMENT: &str = "development";
+const HOST_FILE: &str = "/etc/keyrota/keyrota.toml";
+const SCHEDULES: &str = "/etc/keyrota/schedules";
+
+/// Everything a subcommand starts from.
+pub struct Context<'a> {
+    pub global: &'a Global,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a command needs when it only reads.
+pub struct Chosen {
+    pub env: Environment,
+    pub host: Host,
+    pub home: Option<Home>,
+}
+
+/// The directory of embedded defaults.
+#[derive(Debug, Clone)]
+pub struct Home {
+    pub dir: PathBuf,
+    /// Whether keyrota may make keys here.
+    pub makes_keys: bool,
+}
+
+impl Home {
+    pub fn seed(&self) -> PathBuf {
+        self.dir.join("keys/seed")
+    }
+
+    pub fn identity(&self) -> PathBuf {
+        self.dir.join("keys/age-identity")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.join("state.db")
+    }
+
+    pub fn checkpoints(&self) -> PathBuf {
+        self.dir.join("checkpoints")
+    }
+}
+
+/// How long to wait for another process's lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all.
+    None,
+    /// Until it is free.
+    Wait,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(global: &'a Global) -> Self {
+        Self { global, clock: Arc::new(SystemClock) }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A runtime for commands that talk to something.
+    pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|_| Failed::new(super::exit::TRANSIENT, "the system gives no event loop: too many open files?"))?;
+        runtime.block_on(work)
+    }
+
+    /// `keyrota.toml`, if there is one.
+    pub fn host(&self) -> Result<Host, Failed> {
+        let path = match &self.global.config {
+            Some(path) => path.clone(),
+            None if Path::new(HOST_FILE).exists() => PathBuf::from(HOST_FILE),
+            None => return Ok(Host::default()),
+        };
+        config::host::load(&path).map_err(|(diagnostics, sources)| {
+            self.tell(&diagnostics, &sources);
+            Failed::config("")
+        })
+    }
+
+    /// Where the schedules are.
+    pub fn schedules(&self, host: &Host) -> PathBuf {
+        let given = self.global.schedules.clone().or_else(|| host.schedules.clone());
+        given.unwrap_or_else(|| {
+            if Path::new(SCHEDULES).is_dir() { PathBuf::from(SCHEDULES) } else { PathBuf::from("schedules") }
+        })
+    }
+
+    /// The environment that is meant. One that changes something is never guessed, except for
+    /// development when it is the only one.
+    pub fn choose(&self, changes: bool) -> Result<Chosen, Failed> {
+        let host = self.host()?;
+        let dir = self.schedules(&host);
+        let name = match self.global.env.as_slice() {
+            [one] => one.clone(),
+            [] => self.guess(&dir, changes)?,
+            _ => return Err(Failed::new(super::exit::USAGE, "this command takes one --env")),
+        };
+        self.load(&dir, host, name)
+    }
+
+    /// One environment by name.
+    pub fn load(&self, dir: &Path, host: Host, name: String) -> Result<Chosen, Failed> {
+        let mut loaded = config::load(dir, Some(std::slice::from_ref(&name)), self.now());
+        let failed = loaded.has_errors();
+        if failed {
+            self.tell(&loaded.diagnostics, &loaded.sources);
+            return Err(Failed::config(""));
+        }
+        let at = loaded.environments.iter().position(|e| e.name == name);
+        let Some(at) = at else {
+            return Err(Failed::config(format!("there is no environment {name:?} in {}", dir.display())));
+        };
+        let env = loaded.environments.swap_remove(at);
+        let home = home(&env);
+        Ok(Chosen { env, host, home })
+    }
+
+    fn guess(&self, dir: &Path, changes: bool) -> Result<String, Failed> {
+        let mut names: Vec<String> = std::fs::read_dir(dir)
+            .map_err(|e| {
+                let hint = "name another with --schedules, or write a first one with `keyrota init`";
+                Failed::config(format!("{}: {}; {hint}", dir.display(), e.kind()))
+            })?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned()))
+            .collect();
+        names.sort();
+        match names.as_slice() {
+            [only] if only == DEVELOPMENT || !changes => Ok(only.clone()),
+            [] => Err(Failed::config(format!("no schedule in {}; write a first one with `keyrota init`", dir.display()))),
+            _ => Err(Failed::config(format!("say which environment: --env {}", names.join(" or --env ")))),
+        }
+    }
+
+    /// Problems of files, on standard error.
+    pub fn tell(&self, diagnostics: &[config::diagnostic::Diagnostic], sources: &[config::source::Source]) {
+        if self.global.json {
+            eprintln!("{}", diagnostic::json(diagnostics));
+        } else {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            eprint!("{}", diagnostic::text(diagnostics, sources, colour));
+        }
+    }
+}
+
+impl Chosen {
+    /// This host's name.
+    pub fn host_name(&self) -> String {
+        self.host.host.clone().unwrap_or_else(|| {
+            rustix::system::uname().nodename().to_string_lossy().into_owned()
+        })
+    }
+
+    fn home(&self) -> Result<&Home, Failed> {
+        self.home.as_ref().ok_or_else(|| {
+            Failed::config(format!(
+                "say where {} keeps its state: STATE_DIRECTORY (systemd sets it), --state, or `state` in keyrota.toml",
+                self.env.name
+            ))
+        })
+    }
+
+    /// Where the state is.
+    pub fn location(&self, global: &Global) -> Result<Location, Failed> {
+        let text = global.state.as_ref().or(self.host.state.as_ref());
+        match text {
+            Some(text) => Location::parse(text).map_err(Failed::from),
+            None => Ok(Location::Sqlite(self.home()?.state())),
+        }
+    }
+
+    /// This host's keys.
+    pub fn keys(&self) -> Result<Keys, Failed> {
+        let seed = match &self.host.keys {
+            Some(reference) => {
+                let value = input::resolve(reference).map_err(|e| Failed::config(format!("keys: {e}")))?;
+                Seed::from_credential(&value)
+            }
+            None => Seed::read(&self.home()?.seed()),
+        };
+        let help = "make it once for all hosts of this state: openssl rand 32 > seed; chmod 600 seed; then `keys` in keyrota.toml names it";
+        Ok(seed.map_err(|e| Failed::config(format!("keys: {e}; {help}")))?.keys())
+    }
+
+    /// Where checkpoints are kept outside the database.
+    pub fn checkpoints(&self) -> Result<PathBuf, Failed> {
+        match &self.host.checkpoints {
+            Some(dir) => Ok(dir.clone()),
+            None => Ok(self.home()?.checkpoints()),
+        }
+    }
+
+    /// The providers, with their keys read. Needs no state.
+    pub fn providers(&self) -> Result<Providers, Failed> {
+        let identity = self.home.as_ref().map(Home::identity).unwrap_or_default();
+        Providers::new(&self.env, &self.host_name(), &identity).map_err(|e| Failed::config(e.to_string()))
+    }
+
+    /// The state for reading; `None` if there is none yet.
+    pub async fn read_state(&self, global: &Global) -> Result<Option<Store>, Failed> {
+        let at = self.location(global)?;
+        let password = self.password()?;
+        let access = Access { password: password.as_ref(), ca_file: self.host.state_ca_file.as_deref() };
+        match Store::open_read_only(&at, access).await {
+            Ok(store) => Ok(Some(store)),
+            Err(crate::state::StateError::Missing) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn password(&self) -> Result<Option<keyrota_contract::SecretValue>, Failed> {
+        self.host
+            .state_password
+            .as_ref()
+            .map(input::resolve)
+            .transpose()
+            .map_err(|e| Failed::config(format!("state_password: {e}")))
+    }
+
+    /// The state for writing.
+    pub async fn open_state(&self, global: &Global) -> Result<Store, Failed> {
+        let at = self.location(global)?;
+        let password = self.password()?;
+        let access = Access { password: password.as_ref(), ca_file: self.host.state_ca_file.as_deref() };
+        Ok(Store::open(&at, access, &mut SystemEntropy).await?)
+    }
+
+    /// Who this process is, for locks and the log.
+    pub fn holder(&self) -> Holder {
+        let mut id = [0; 16];
+        SystemEntropy.fill(&mut id);
+        Holder {
+            host: self.host_name(),
+            pid: std::process::id(),
+            instance: uuid::Builder::from_random_bytes(id).into_uuid(),
+        }
+    }
+}
+
+/// Takes the environment: its lock, its keys, its state, its providers.
+pub async fn engage(context: &Context<'_>, chosen: Chosen, patience: Patience) -> Result<Engine, Failed> {
+    engage_watched(context, chosen, patience, progress::terminal(), Arc::default()).await
+}
+
+/// The same, with somebody else watching, and a flag that stops it.
+pub async fn engage_watched(
+    context: &Context<'_>,
+    chosen: Chosen,
+    patience: Patience,
+    watch: Arc<dyn Watch>,
+    stop: Arc<AtomicBool>,
+) -> Result<Engine, Failed> {
+    super::init::make_keys(&chosen)?;
+    let keys = chosen.keys()?;
+    let providers = chosen.providers()?;
+    let checkpoints = chosen.checkpoints()?;
+    let store = chosen.open_state(context.global).await?;
+    let holder = chosen.holder();
+    let name = format!("env/{}", chosen.env.name);
+    let now_ms = || context.clock.now().as_millisecond();
+    let lock = match patience {
+        Patience::None => store.lock(&name, &holder, now_ms()).await?,
+        Patience::Wait => store.lock_wait(&name, &holder, &now_ms, Duration::from_millis(200), None).await?,
+    };
+    let around = Surroundings {
+        clock: context.clock.clone(),
+        entropy: Box::new(SystemEntropy),
+        stop,
+        watch,
+        checkpoints,
+    };
+    let engine = Engine::new(chosen.env, store, lock, keys, providers, around).await?;
+    engine.settle_in().await?;
+    Ok(engine)
+}
+
+/// Who runs this command: `uid:1000 alice`.
+pub fn actor() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    // sudo tells who asked; the kernel's word comes first all the same.
+    match std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")) {
+        Ok(name) if name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) => format!("uid:{uid} {name}"),
+        _ => format!("uid:{uid}"),
+    }
+}
+
+fn home(env: &Environment) -> Option<Home> {
+    let given = std::env::var_os("STATE_DIRECTORY").filter(|dir| !dir.is_empty());
+    match given {
+        // systemd lists several with colons; the first is ours.
+        Some(dirs) => {
+            let first = dirs.to_string_lossy().split(':').next().map(PathBuf::from)?;
+            Some(Home { dir: first, makes_keys: env.name == DEVELOPMENT })
+        }
+        None if env.name == DEVELOPMENT => Some(Home { dir: env.root.join(".keyrota"), makes_keys: true }),
+        None => None,
+    }
+}
+
+/// Whether a provider of the environment uses the identity that keyrota makes.
+pub fn uses_made_identity(env: &Environment) -> bool {
+    env.providers.iter().any(|p| {
+        let ProviderKind::File(file) = &p.kind;
+        file.identity.is_none()
+    })
+}

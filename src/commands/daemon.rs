@@ -1,0 +1,119 @@
+//! `keyrota daemon`: follows the schedules.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use clap::Args;
+use sd_notify::NotifyState;
+
+use super::context::{Context, Patience, engage_watched};
+use super::exit::{self, Failed};
+use super::{progress, rotate};
+use crate::engine::daemon::{TICK_MAX, Tick};
+use crate::engine::{Engine, EngineError};
+use crate::state::StateError;
+
+/// Options of `keyrota daemon`.
+#[derive(Debug, Args)]
+#[command(after_help = "Runs until SIGTERM or SIGINT, which let the step under way end and begin no other one; \
+what is unfinished goes on at the next start. Speaks systemd's notify protocol.")]
+pub struct Daemon {}
+
+/// Runs until it is told to end.
+pub fn run(_: &Daemon, context: &Context<'_>) -> Result<u8, Failed> {
+    let host = context.host()?;
+    let dir = context.schedules(&host);
+    if context.global.env.is_empty() {
+        return Err(Failed::config("say which environments this daemon follows: --env NAME, once for each"));
+    }
+    let chosen: Vec<_> = context
+        .global
+        .env
+        .iter()
+        .map(|name| context.load(&dir, host.clone(), name.clone()))
+        .collect::<Result<_, _>>()?;
+    context.block_on(async {
+        let stop = rotate::stop_on_signal();
+        let mut engines = Vec::new();
+        for one in chosen {
+            let engine = engage_watched(context, one, Patience::None, Arc::new(progress::Logged), stop.clone()).await?;
+            engine.note("daemon.start").await?;
+            engine.checkpoint().await;
+            engines.push(engine);
+        }
+        let mut ready = false;
+        let ended = loop {
+            let tick = match look(&engines).await {
+                Ok(tick) => tick,
+                // The state may come back; the lock is still ours, or the next look will tell.
+                Err(EngineError::State(e)) if e.is_transient() || matches!(e, StateError::Full | StateError::Io | StateError::ReadOnly) => {
+                    tracing::error!(why = %e, "the state failed: nothing is begun until it works again");
+                    tell(&[NotifyState::Status(&format!("degraded: {e}"))]);
+                    Tick::default()
+                }
+                Err(why) => break Err(why.into()),
+            };
+            if !ready {
+                tell(&[NotifyState::Ready]);
+                ready = true;
+            }
+            // The watchdog is fed from here, so a loop that hangs is noticed.
+            tell(&[NotifyState::Watchdog, NotifyState::Status(&status(&tick))]);
+            if stop.load(Ordering::SeqCst) {
+                break Ok(exit::DONE);
+            }
+            sleep(context, &tick, &stop).await;
+        };
+        tell(&[NotifyState::Stopping]);
+        for engine in engines {
+            if ended.is_ok() {
+                engine.note("daemon.stop").await?;
+                engine.checkpoint().await;
+            }
+            engine.close().await?;
+        }
+        ended
+    })
+}
+
+async fn look(engines: &[Engine]) -> Result<Tick, EngineError> {
+    let mut all = Tick::default();
+    for engine in engines {
+        let tick = engine.tick().await?;
+        all.next = [all.next, tick.next].into_iter().flatten().min();
+        all.under_way += tick.under_way;
+        let env = &engine.env().name;
+        all.need_person.extend(tick.need_person.into_iter().map(|name| format!("{env}/{name}")));
+    }
+    Ok(all)
+}
+
+async fn sleep(context: &Context<'_>, tick: &Tick, stop: &std::sync::atomic::AtomicBool) {
+    let until = tick.next.map(|next| next.duration_since(context.now()));
+    let left = until.and_then(|d| std::time::Duration::try_from(d).ok());
+    let mut left = left.unwrap_or(TICK_MAX).clamp(SLICE, TICK_MAX);
+    while !left.is_zero() && !stop.load(Ordering::SeqCst) {
+        let slice = left.min(SLICE);
+        tokio::time::sleep(slice).await;
+        left -= slice;
+    }
+}
+
+/// How soon a signal to end is heard.
+const SLICE: std::time::Duration = std::time::Duration::from_millis(200);
+
+fn status(tick: &Tick) -> String {
+    let next = tick.next.map_or_else(|| "nothing planned".to_owned(), |next| format!("next at {}", progress::second(next)));
+    let mut text = format!("{} rotations under way, {next}", tick.under_way);
+    if !tick.need_person.is_empty() {
+        text.push_str(&format!("; a person is needed: {}", tick.need_person.join(", ")));
+    }
+    text
+}
+
+/// Tells systemd; without systemd nobody listens.
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(why) = sd_notify::notify(states) {
+        tracing::debug!(kind = ?why.kind(), "systemd could not be told");
+    }
+}
