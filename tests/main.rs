@@ -1,5 +1,8 @@
 //! One binary of all end-to-end tests: what needs a server, a process or a clean tree.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod deps;
+mod readme;
 mod state;
 mod support;
+mod tidy;
