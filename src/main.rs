@@ -13,7 +13,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers; anything else is a usage error.
-            let code = if error.use_stderr() { commands::exit::USAGE } else { commands::exit::DONE };
+            let code = if error.use_stderr() {
+                commands::exit::USAGE
+            } else {
+                commands::exit::DONE
+            };
             // Nothing can be said if even this cannot be printed.
             let _ = error.print();
             return ExitCode::from(code);

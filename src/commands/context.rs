@@ -76,7 +76,10 @@ pub enum Patience {
 
 impl<'a> Context<'a> {
     pub fn new(global: &'a Global) -> Self {
-        Self { global, clock: Arc::new(SystemClock) }
+        Self {
+            global,
+            clock: Arc::new(SystemClock),
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -88,7 +91,12 @@ impl<'a> Context<'a> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|_| Failed::new(super::exit::TRANSIENT, "the system gives no event loop: too many open files?"))?;
+            .map_err(|_| {
+                Failed::new(
+                    super::exit::TRANSIENT,
+                    "the system gives no event loop: too many open files?",
+                )
+            })?;
         runtime.block_on(work)
     }
 
@@ -107,9 +115,17 @@ impl<'a> Context<'a> {
 
     /// Where the schedules are.
     pub fn schedules(&self, host: &Host) -> PathBuf {
-        let given = self.global.schedules.clone().or_else(|| host.schedules.clone());
+        let given = self
+            .global
+            .schedules
+            .clone()
+            .or_else(|| host.schedules.clone());
         given.unwrap_or_else(|| {
-            if Path::new(SCHEDULES).is_dir() { PathBuf::from(SCHEDULES) } else { PathBuf::from("schedules") }
+            if Path::new(SCHEDULES).is_dir() {
+                PathBuf::from(SCHEDULES)
+            } else {
+                PathBuf::from("schedules")
+            }
         })
     }
 
@@ -121,7 +137,12 @@ impl<'a> Context<'a> {
         let name = match self.global.env.as_slice() {
             [one] => one.clone(),
             [] => self.guess(&dir, changes)?,
-            _ => return Err(Failed::new(super::exit::USAGE, "this command takes one --env")),
+            _ => {
+                return Err(Failed::new(
+                    super::exit::USAGE,
+                    "this command takes one --env",
+                ));
+            }
         };
         self.load(&dir, host, name)
     }
@@ -136,7 +157,10 @@ impl<'a> Context<'a> {
         }
         let at = loaded.environments.iter().position(|e| e.name == name);
         let Some(at) = at else {
-            return Err(Failed::config(format!("there is no environment {name:?} in {}", dir.display())));
+            return Err(Failed::config(format!(
+                "there is no environment {name:?} in {}",
+                dir.display()
+            )));
         };
         let env = loaded.environments.swap_remove(at);
         let home = home(&env);
@@ -146,7 +170,8 @@ impl<'a> Context<'a> {
     fn guess(&self, dir: &Path, changes: bool) -> Result<String, Failed> {
         let mut names: Vec<String> = std::fs::read_dir(dir)
             .map_err(|e| {
-                let hint = "name another with --schedules, or write a first one with `keyrota init`";
+                let hint =
+                    "name another with --schedules, or write a first one with `keyrota init`";
                 Failed::config(format!("{}: {}; {hint}", dir.display(), e.kind()))
             })?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -155,17 +180,28 @@ impl<'a> Context<'a> {
         names.sort();
         match names.as_slice() {
             [only] if only == DEVELOPMENT || !changes => Ok(only.clone()),
-            [] => Err(Failed::config(format!("no schedule in {}; write a first one with `keyrota init`", dir.display()))),
-            _ => Err(Failed::config(format!("say which environment: --env {}", names.join(" or --env ")))),
+            [] => Err(Failed::config(format!(
+                "no schedule in {}; write a first one with `keyrota init`",
+                dir.display()
+            ))),
+            _ => Err(Failed::config(format!(
+                "say which environment: --env {}",
+                names.join(" or --env ")
+            ))),
         }
     }
 
     /// Problems of files, on standard error.
-    pub fn tell(&self, diagnostics: &[config::diagnostic::Diagnostic], sources: &[config::source::Source]) {
+    pub fn tell(
+        &self,
+        diagnostics: &[config::diagnostic::Diagnostic],
+        sources: &[config::source::Source],
+    ) {
         if self.global.json {
             eprintln!("{}", diagnostic::json(diagnostics));
         } else {
-            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            let colour = std::io::stderr().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
             eprint!("{}", diagnostic::text(diagnostics, sources, colour));
         }
     }
@@ -175,7 +211,10 @@ impl Chosen {
     /// This host's name.
     pub fn host_name(&self) -> String {
         self.host.host.clone().unwrap_or_else(|| {
-            rustix::system::uname().nodename().to_string_lossy().into_owned()
+            rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned()
         })
     }
 
@@ -201,13 +240,16 @@ impl Chosen {
     pub fn keys(&self) -> Result<Keys, Failed> {
         let seed = match &self.host.keys {
             Some(reference) => {
-                let value = input::resolve(reference).map_err(|e| Failed::config(format!("keys: {e}")))?;
+                let value =
+                    input::resolve(reference).map_err(|e| Failed::config(format!("keys: {e}")))?;
                 Seed::from_credential(&value)
             }
             None => Seed::read(&self.home()?.seed()),
         };
         let help = "make it once for all hosts of this state: openssl rand 32 > seed; chmod 600 seed; then `keys` in keyrota.toml names it";
-        Ok(seed.map_err(|e| Failed::config(format!("keys: {e}; {help}")))?.keys())
+        Ok(seed
+            .map_err(|e| Failed::config(format!("keys: {e}; {help}")))?
+            .keys())
     }
 
     /// Where checkpoints are kept outside the database.
@@ -221,14 +263,18 @@ impl Chosen {
     /// The providers, with their keys read. Needs no state.
     pub fn providers(&self) -> Result<Providers, Failed> {
         let identity = self.home.as_ref().map(Home::identity).unwrap_or_default();
-        Providers::new(&self.env, &self.host_name(), &identity).map_err(|e| Failed::config(e.to_string()))
+        Providers::new(&self.env, &self.host_name(), &identity)
+            .map_err(|e| Failed::config(e.to_string()))
     }
 
     /// The state for reading; `None` if there is none yet.
     pub async fn read_state(&self, global: &Global) -> Result<Option<Store>, Failed> {
         let at = self.location(global)?;
         let password = self.password()?;
-        let access = Access { password: password.as_ref(), ca_file: self.host.state_ca_file.as_deref() };
+        let access = Access {
+            password: password.as_ref(),
+            ca_file: self.host.state_ca_file.as_deref(),
+        };
         match Store::open_read_only(&at, access).await {
             Ok(store) => Ok(Some(store)),
             Err(crate::state::StateError::Missing) => Ok(None),
@@ -249,7 +295,10 @@ impl Chosen {
     pub async fn open_state(&self, global: &Global) -> Result<Store, Failed> {
         let at = self.location(global)?;
         let password = self.password()?;
-        let access = Access { password: password.as_ref(), ca_file: self.host.state_ca_file.as_deref() };
+        let access = Access {
+            password: password.as_ref(),
+            ca_file: self.host.state_ca_file.as_deref(),
+        };
         Ok(Store::open(&at, access, &mut SystemEntropy).await?)
     }
 
@@ -266,8 +315,19 @@ impl Chosen {
 }
 
 /// Takes the environment: its lock, its keys, its state, its providers.
-pub async fn engage(context: &Context<'_>, chosen: Chosen, patience: Patience) -> Result<Engine, Failed> {
-    engage_watched(context, chosen, patience, progress::terminal(), Arc::default()).await
+pub async fn engage(
+    context: &Context<'_>,
+    chosen: Chosen,
+    patience: Patience,
+) -> Result<Engine, Failed> {
+    engage_watched(
+        context,
+        chosen,
+        patience,
+        progress::terminal(),
+        Arc::default(),
+    )
+    .await
 }
 
 /// The same, with somebody else watching, and a flag that stops it.
@@ -288,7 +348,11 @@ pub async fn engage_watched(
     let now_ms = || context.clock.now().as_millisecond();
     let lock = match patience {
         Patience::None => store.lock(&name, &holder, now_ms()).await?,
-        Patience::Wait => store.lock_wait(&name, &holder, &now_ms, Duration::from_millis(200), None).await?,
+        Patience::Wait => {
+            store
+                .lock_wait(&name, &holder, &now_ms, Duration::from_millis(200), None)
+                .await?
+        }
     };
     let around = Surroundings {
         clock: context.clock.clone(),
@@ -307,7 +371,13 @@ pub fn actor() -> String {
     let uid = rustix::process::getuid().as_raw();
     // sudo tells who asked; the kernel's word comes first all the same.
     match std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")) {
-        Ok(name) if name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) => format!("uid:{uid} {name}"),
+        Ok(name)
+            if name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) =>
+        {
+            format!("uid:{uid} {name}")
+        }
         _ => format!("uid:{uid}"),
     }
 }
@@ -317,10 +387,20 @@ fn home(env: &Environment) -> Option<Home> {
     match given {
         // systemd lists several with colons; the first is ours.
         Some(dirs) => {
-            let first = dirs.to_string_lossy().split(':').next().map(PathBuf::from)?;
-            Some(Home { dir: first, makes_keys: env.name == DEVELOPMENT })
+            let first = dirs
+                .to_string_lossy()
+                .split(':')
+                .next()
+                .map(PathBuf::from)?;
+            Some(Home {
+                dir: first,
+                makes_keys: env.name == DEVELOPMENT,
+            })
         }
-        None if env.name == DEVELOPMENT => Some(Home { dir: env.root.join(".keyrota"), makes_keys: true }),
+        None if env.name == DEVELOPMENT => Some(Home {
+            dir: env.root.join(".keyrota"),
+            makes_keys: true,
+        }),
         None => None,
     }
 }

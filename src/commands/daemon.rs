@@ -15,8 +15,10 @@ use crate::state::StateError;
 
 /// Options of `keyrota daemon`.
 #[derive(Debug, Args)]
-#[command(after_help = "Runs until SIGTERM or SIGINT, which let the step under way end and begin no other one; \
-what is unfinished goes on at the next start. Speaks systemd's notify protocol.")]
+#[command(
+    after_help = "Runs until SIGTERM or SIGINT, which let the step under way end and begin no other one; \
+what is unfinished goes on at the next start. Speaks systemd's notify protocol."
+)]
 pub struct Daemon {}
 
 /// Runs until it is told to end.
@@ -24,7 +26,9 @@ pub fn run(_: &Daemon, context: &Context<'_>) -> Result<u8, Failed> {
     let host = context.host()?;
     let dir = context.schedules(&host);
     if context.global.env.is_empty() {
-        return Err(Failed::config("say which environments this daemon follows: --env NAME, once for each"));
+        return Err(Failed::config(
+            "say which environments this daemon follows: --env NAME, once for each",
+        ));
     }
     let chosen: Vec<_> = context
         .global
@@ -83,7 +87,11 @@ async fn look(engines: &[Engine]) -> Result<Tick, EngineError> {
         all.next = [all.next, tick.next].into_iter().flatten().min();
         all.under_way += tick.under_way;
         let env = &engine.env().name;
-        all.need_person.extend(tick.need_person.into_iter().map(|name| format!("{env}/{name}")));
+        all.need_person.extend(
+            tick.need_person
+                .into_iter()
+                .map(|name| format!("{env}/{name}")),
+        );
     }
     Ok(all)
 }
@@ -103,10 +111,16 @@ async fn sleep(context: &Context<'_>, tick: &Tick, stop: &std::sync::atomic::Ato
 const SLICE: std::time::Duration = std::time::Duration::from_millis(200);
 
 fn status(tick: &Tick) -> String {
-    let next = tick.next.map_or_else(|| "nothing planned".to_owned(), |next| format!("next at {}", progress::second(next)));
+    let next = tick.next.map_or_else(
+        || "nothing planned".to_owned(),
+        |next| format!("next at {}", progress::second(next)),
+    );
     let mut text = format!("{} rotations under way, {next}", tick.under_way);
     if !tick.need_person.is_empty() {
-        text.push_str(&format!("; a person is needed: {}", tick.need_person.join(", ")));
+        text.push_str(&format!(
+            "; a person is needed: {}",
+            tick.need_person.join(", ")
+        ));
     }
     text
 }

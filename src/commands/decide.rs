@@ -36,7 +36,11 @@ pub struct Retire {
 
 /// Ends a grace early.
 pub fn retire(args: &Retire, context: &Context<'_>) -> Result<u8, Failed> {
-    let named = Named { name: args.name.clone(), reason: Some(args.reason.clone()), wait: false };
+    let named = Named {
+        name: args.name.clone(),
+        reason: Some(args.reason.clone()),
+        wait: false,
+    };
     run(&named, Decision::RetireNow, context)
 }
 

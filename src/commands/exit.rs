@@ -40,7 +40,10 @@ pub struct Failed {
 impl Failed {
     /// A failure with `code`.
     pub fn new(code: u8, say: impl Into<String>) -> Self {
-        Self { code, say: say.into() }
+        Self {
+            code,
+            say: say.into(),
+        }
     }
 
     /// A failure of files, keys or settings.
@@ -65,9 +68,11 @@ impl From<StateError> for Failed {
             | StateError::Denied => CONFIG,
             StateError::Fenced | StateError::Stale | StateError::Running(_) => RUNNING,
             StateError::Claimed(_) | StateError::Corrupt => PERSON,
-            StateError::Full | StateError::ReadOnly | StateError::Io | StateError::Busy | StateError::Unavailable => {
-                TRANSIENT
-            }
+            StateError::Full
+            | StateError::ReadOnly
+            | StateError::Io
+            | StateError::Busy
+            | StateError::Unavailable => TRANSIENT,
         };
         Self::new(code, format!("state: {e}"))
     }
@@ -95,7 +100,9 @@ impl From<EngineError> for Failed {
             EngineError::State(e) => e.into(),
             EngineError::Provider(e) => {
                 let code = match e.kind {
-                    ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous => TRANSIENT,
+                    ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous => {
+                        TRANSIENT
+                    }
                     ErrorKind::Conflict | ErrorKind::SoftDeleted | ErrorKind::NotFound => PERSON,
                     ErrorKind::Denied | ErrorKind::Invalid => CONFIG,
                 };
@@ -125,9 +132,14 @@ pub const GRACE: &str = "grace";
 
 /// The code for several secrets: the most urgent one.
 pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
-    const URGENCY: [u8; 8] = [PERSON, RESUMABLE, ABANDONED, RUNNING, TRANSIENT, WAITING, CONFIG, DONE];
+    const URGENCY: [u8; 8] = [
+        PERSON, RESUMABLE, ABANDONED, RUNNING, TRANSIENT, WAITING, CONFIG, DONE,
+    ];
     let rank = |code: u8| URGENCY.iter().position(|c| *c == code).unwrap_or(0);
-    codes.into_iter().min_by_key(|code| rank(*code)).unwrap_or(DONE)
+    codes
+        .into_iter()
+        .min_by_key(|code| rank(*code))
+        .unwrap_or(DONE)
 }
 
 /// A phase as a person reads it while waiting.

@@ -16,8 +16,10 @@ use crate::world::SystemEntropy;
 
 /// Options of `keyrota init`.
 #[derive(Debug, Args)]
-#[command(after_help = "Writes schedules/development.toml, a .gitignore entry for .keyrota/, and the keys in \
-.keyrota/keys. Nothing that exists is overwritten.")]
+#[command(
+    after_help = "Writes schedules/development.toml, a .gitignore entry for .keyrota/, and the keys in \
+.keyrota/keys. Nothing that exists is overwritten."
+)]
 pub struct Init {}
 
 /// A first schedule: three kinds, waits of seconds, nothing from outside.
@@ -26,7 +28,9 @@ const IGNORED: &str = ".keyrota/";
 
 /// Does it; the exit code.
 pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
-    if !matches!(context.global.env.as_slice(), [] | [_]) || context.global.env.first().is_some_and(|e| e != DEVELOPMENT) {
+    if !matches!(context.global.env.as_slice(), [] | [_])
+        || context.global.env.first().is_some_and(|e| e != DEVELOPMENT)
+    {
         return Err(Failed::new(
             exit::USAGE,
             "init makes the environment development; write the others after its example, with keys that a person makes",
@@ -35,15 +39,26 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
     let host = context.host()?;
     let dir = context.schedules(&host);
     let file = dir.join(format!("{DEVELOPMENT}.toml"));
-    let failed = |path: &Path, e: std::io::Error| Failed::config(format!("{}: {}", path.display(), e.kind()));
+    let failed = |path: &Path, e: std::io::Error| {
+        Failed::config(format!("{}: {}", path.display(), e.kind()))
+    };
     fs::create_dir_all(&dir).map_err(|e| failed(&dir, e))?;
     let mut told = Vec::new();
-    match fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(&file) {
+    match fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&file)
+    {
         Ok(mut new) => {
-            new.write_all(STARTER.as_bytes()).and_then(|()| new.sync_all()).map_err(|e| failed(&file, e))?;
+            new.write_all(STARTER.as_bytes())
+                .and_then(|()| new.sync_all())
+                .map_err(|e| failed(&file, e))?;
             told.push(format!("wrote {}", file.display()));
         }
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => told.push(format!("kept {}", file.display())),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            told.push(format!("kept {}", file.display()))
+        }
         Err(e) => return Err(failed(&file, e)),
     }
     let chosen = context.load(&dir, host, DEVELOPMENT.to_owned())?;
@@ -51,10 +66,16 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
     let made = make_keys(&chosen)?;
     if let Some(home) = &chosen.home {
         let verb = if made { "made" } else { "kept" };
-        told.push(format!("{verb} the keys in {}", home.dir.join("keys").display()));
+        told.push(format!(
+            "{verb} the keys in {}",
+            home.dir.join("keys").display()
+        ));
     }
     if context.global.json {
-        println!("{}", serde_json::json!({"schema_version": 1, "schedule": file, "keys_made": made}));
+        println!(
+            "{}",
+            serde_json::json!({"schema_version": 1, "schedule": file, "keys_made": made})
+        );
     } else {
         for line in told {
             println!("{line}");
@@ -67,7 +88,9 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
 /// Makes seed and identity where that is allowed and nothing stands yet that was made with others:
 /// keys that are lost are never replaced. Whether they were made.
 pub fn make_keys(chosen: &Chosen) -> Result<bool, Failed> {
-    let Some(home) = chosen.home.as_ref().filter(|h| h.makes_keys) else { return Ok(false) };
+    let Some(home) = chosen.home.as_ref().filter(|h| h.makes_keys) else {
+        return Ok(false);
+    };
     let wants_seed = chosen.host.keys.is_none();
     let wants_identity = uses_made_identity(&chosen.env);
     let dir = home.dir.join("keys");
@@ -93,18 +116,26 @@ pub fn make_keys(chosen: &Chosen) -> Result<bool, Failed> {
             dir.display()
         )));
     }
-    write_keys(home, &dir).map_err(|e| Failed::config(format!("{}: {}", dir.display(), e.kind())))?;
+    write_keys(home, &dir)
+        .map_err(|e| Failed::config(format!("{}: {}", dir.display(), e.kind())))?;
     Ok(true)
 }
 
 /// Both keys appear at once: they are made in a directory beside, which is renamed.
 fn write_keys(home: &Home, dir: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&home.dir)?;
-    let made = tempfile::Builder::new().prefix(".keys.").tempdir_in(&home.dir)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&home.dir)?;
+    let made = tempfile::Builder::new()
+        .prefix(".keys.")
+        .tempdir_in(&home.dir)?;
     let seed = Seed::generate(&mut SystemEntropy);
     seed.expose_to(|bytes| private(&made.path().join("seed"), bytes))?;
     let identity = identity::generate();
-    identity.file.expose_to(|bytes| private(&made.path().join("age-identity"), bytes))?;
+    identity
+        .file
+        .expose_to(|bytes| private(&made.path().join("age-identity"), bytes))?;
     fs::File::open(made.path())?.sync_all()?;
     // Of two processes that make keys at once, one renames and the other finds the name taken.
     match fs::rename(made.path(), dir) {
@@ -118,7 +149,11 @@ fn write_keys(home: &Home, dir: &Path) -> std::io::Result<()> {
 }
 
 fn private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -131,10 +166,19 @@ fn ignore(root: &Path) -> std::io::Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(e) => return Err(e),
     };
-    if text.lines().any(|line| line.trim().trim_start_matches('/').trim_end_matches('/') == IGNORED.trim_end_matches('/')) {
+    if text.lines().any(|line| {
+        line.trim().trim_start_matches('/').trim_end_matches('/') == IGNORED.trim_end_matches('/')
+    }) {
         return Ok(());
     }
-    let mut file = fs::OpenOptions::new().append(true).create(true).open(&path)?;
-    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&path)?;
+    let newline = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     file.write_all(format!("{newline}{IGNORED}\n").as_bytes())
 }

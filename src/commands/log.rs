@@ -13,20 +13,36 @@ use super::{Cli, Command};
 /// Crates that may quote what passes through them (statements, bodies, headers) never tell more
 /// than warnings, whatever is asked for.
 pub fn start(cli: &Cli) {
-    let usual = if matches!(cli.command, Command::Daemon(_)) { LevelFilter::INFO } else { LevelFilter::WARN };
+    let usual = if matches!(cli.command, Command::Daemon(_)) {
+        LevelFilter::INFO
+    } else {
+        LevelFilter::WARN
+    };
     let mut filter = EnvFilter::builder()
         .with_default_directive(usual.into())
         .with_env_var("KEYROTA_LOG")
         .from_env_lossy();
-    for quiet in ["sqlx", "hyper", "hyper_util", "h2", "rustls", "reqwest", "tokio"] {
+    for quiet in [
+        "sqlx",
+        "hyper",
+        "hyper_util",
+        "h2",
+        "rustls",
+        "reqwest",
+        "tokio",
+    ] {
         if let Ok(directive) = format!("{quiet}=warn").parse() {
             filter = filter.add_directive(directive);
         }
     }
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colour = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     // The journal stamps its own times.
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour);
     if journal {
         subscriber.without_time().with_ansi(false).init();
     } else {
@@ -40,7 +56,8 @@ pub fn failure(cli: &Cli, failed: &Failed) {
         return;
     }
     if cli.global.json {
-        let told = serde_json::json!({"schema_version": 1, "exit": failed.code, "error": failed.say});
+        let told =
+            serde_json::json!({"schema_version": 1, "exit": failed.code, "error": failed.say});
         eprintln!("{told}");
     } else {
         eprintln!("keyrota: {}", failed.say);

@@ -47,16 +47,40 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// This host's settings [default: /etc/keyrota/keyrota.toml, if it exists]
-    #[arg(long, global = true, value_name = "FILE", env = "KEYROTA_CONFIG", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "KEYROTA_CONFIG",
+        help_heading = "Global options"
+    )]
     pub config: Option<PathBuf>,
     /// The directory of the schedules [default: /etc/keyrota/schedules, else ./schedules]
-    #[arg(long, global = true, value_name = "DIR", env = "KEYROTA_SCHEDULES", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "KEYROTA_SCHEDULES",
+        help_heading = "Global options"
+    )]
     pub schedules: Option<PathBuf>,
     /// The environment; `daemon` and `validate` take several
-    #[arg(long, global = true, value_name = "NAME", env = "KEYROTA_ENV", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "KEYROTA_ENV",
+        help_heading = "Global options"
+    )]
     pub env: Vec<String>,
     /// The state: a file, or postgres://USER@HOST/DATABASE without a password
-    #[arg(long, global = true, value_name = "STATE", env = "KEYROTA_STATE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "STATE",
+        env = "KEYROTA_STATE",
+        help_heading = "Global options"
+    )]
     pub state: Option<String>,
     /// Answer in JSON
     #[arg(long, global = true, help_heading = "Global options")]

@@ -11,7 +11,11 @@ use crate::engine::Watch;
 
 /// For a person at a terminal, else nobody.
 pub fn terminal() -> Arc<dyn Watch> {
-    if std::io::stderr().is_terminal() { Arc::new(Terminal::default()) } else { Arc::new(Nobody) }
+    if std::io::stderr().is_terminal() {
+        Arc::new(Terminal::default())
+    } else {
+        Arc::new(Nobody)
+    }
 }
 
 struct Nobody;

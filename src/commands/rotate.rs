@@ -62,8 +62,6 @@ pub struct Line {
     state: State,
 }
 
-
-
 #[derive(Debug)]
 enum State {
     Stopped(Stop),
@@ -76,24 +74,52 @@ enum State {
 impl Line {
     /// Of a rotation that stopped.
     pub fn of_stop(name: &str, stop: Stop) -> Self {
-        Self { name: name.to_owned(), state: State::Stopped(stop) }
+        Self {
+            name: name.to_owned(),
+            state: State::Stopped(stop),
+        }
     }
 }
 
 /// Does it; the exit code.
 pub fn run(args: &Rotate, context: &Context<'_>) -> Result<u8, Failed> {
     if args.value_stdin && args.names.len() != 1 {
-        return Err(Failed::new(exit::USAGE, "--value-stdin gives the value of one secret: name exactly one"));
+        return Err(Failed::new(
+            exit::USAGE,
+            "--value-stdin gives the value of one secret: name exactly one",
+        ));
     }
-    let given = if args.value_stdin { Some(read_value()?) } else { None };
+    let given = if args.value_stdin {
+        Some(read_value()?)
+    } else {
+        None
+    };
     let chosen = context.choose(true)?;
-    if let Some(unknown) = args.names.iter().find(|n| chosen.env.secrets.iter().all(|s| s.name != **n)) {
-        return Err(Failed::config(format!("the schedule of {} has no secret {unknown:?}", chosen.env.name)));
+    if let Some(unknown) = args
+        .names
+        .iter()
+        .find(|n| chosen.env.secrets.iter().all(|s| s.name != **n))
+    {
+        return Err(Failed::config(format!(
+            "the schedule of {} has no secret {unknown:?}",
+            chosen.env.name
+        )));
     }
-    let patience = if args.wait { Patience::Wait } else { Patience::None };
+    let patience = if args.wait {
+        Patience::Wait
+    } else {
+        Patience::None
+    };
     context.block_on(async {
         let stop = stop_on_signal();
-        let engine = engage_watched(context, chosen, patience, progress::terminal(), stop.clone()).await?;
+        let engine = engage_watched(
+            context,
+            chosen,
+            patience,
+            progress::terminal(),
+            stop.clone(),
+        )
+        .await?;
         let mut lines = begin_all(&engine, args, given.as_ref(), context).await?;
         if args.wait {
             follow(&engine, &mut lines).await?;
@@ -114,7 +140,11 @@ async fn begin_all(
     let now = context.now();
     let mut lines = Vec::new();
     for secret in &engine.env().secrets {
-        let turn = if args.due { due_turn(engine, secret, now).await? } else { None };
+        let turn = if args.due {
+            due_turn(engine, secret, now).await?
+        } else {
+            None
+        };
         let meant = args.all || turn.is_some() || args.names.contains(&secret.name);
         if !meant {
             continue;
@@ -140,15 +170,26 @@ async fn begin_all(
                 }
             }
         };
-        lines.push(Line { name: secret.name.clone(), state });
+        lines.push(Line {
+            name: secret.name.clone(),
+            state,
+        });
     }
     Ok(lines)
 }
 
-async fn due_turn(engine: &Engine, secret: &Secret, now: Timestamp) -> Result<Option<jiff::civil::DateTime>, Failed> {
-    let (Some(policy), Some(known)) =
-        (turn_policy(engine.env(), secret), engine.store().secret(&engine.env().name, &secret.name).await?)
-    else {
+async fn due_turn(
+    engine: &Engine,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<Option<jiff::civil::DateTime>, Failed> {
+    let (Some(policy), Some(known)) = (
+        turn_policy(engine.env(), secret),
+        engine
+            .store()
+            .secret(&engine.env().name, &secret.name)
+            .await?,
+    ) else {
         return Ok(None);
     };
     Ok(match due(&policy, &known, now) {
@@ -159,8 +200,16 @@ async fn due_turn(engine: &Engine, secret: &Secret, now: Timestamp) -> Result<Op
 
 /// Until when the secret's window is closed now, if it is.
 fn closed_until(engine: &Engine, secret: &Secret, now: Timestamp) -> Option<Timestamp> {
-    let window = secret.turn.window.and_then(|w| turns::Window::new(w.from, w.to));
-    let blackouts: Vec<_> = secret.turn.blackouts.iter().filter_map(|b| turns::Blackout::new(b.from, b.to)).collect();
+    let window = secret
+        .turn
+        .window
+        .and_then(|w| turns::Window::new(w.from, w.to));
+    let blackouts: Vec<_> = secret
+        .turn
+        .blackouts
+        .iter()
+        .filter_map(|b| turns::Blackout::new(b.from, b.to))
+        .collect();
     match turns::gate(window, &blackouts, &engine.env().timezone, now) {
         turns::Gate::Allowed => None,
         turns::Gate::Closed { until } => Some(until),
@@ -172,7 +221,9 @@ pub async fn follow(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
     loop {
         let mut next: Option<Time> = None;
         for line in lines.iter_mut() {
-            let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state else { continue };
+            let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state else {
+                continue;
+            };
             if until <= engine.now() {
                 if let Some((_, stop)) = engine.go_on(&line.name).await? {
                     line.state = State::Stopped(stop);
@@ -193,20 +244,47 @@ pub async fn follow(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
 }
 
 /// Says what became of each secret; the exit code.
-pub async fn report(engine: &Engine, context: &Context<'_>, lines: &mut [Line]) -> Result<u8, Failed> {
+pub async fn report(
+    engine: &Engine,
+    context: &Context<'_>,
+    lines: &mut [Line],
+) -> Result<u8, Failed> {
     let mut codes = Vec::new();
     let mut told = Vec::new();
     for line in lines.iter() {
-        let row = engine.store().rotations(&engine.env().name, &line.name, 1).await?.into_iter().next();
+        let row = engine
+            .store()
+            .rotations(&engine.env().name, &line.name, 1)
+            .await?
+            .into_iter()
+            .next();
         let phase = row.as_ref().map(|r| r.phase.clone());
         let phase = phase.as_deref();
         let (code, result, note) = match &line.state {
             State::Stopped(stop) => {
                 let code = exit::of_stop(*stop, phase);
-                (code, stop_word(*stop), stop_note(*stop, phase, row.as_ref()))
+                (
+                    code,
+                    stop_word(*stop),
+                    stop_note(*stop, phase, row.as_ref()),
+                )
             }
-            State::Skipped(why) => (if *why == NotBegun::Absent { exit::CONFIG } else { exit::DONE }, "skipped", Some(why.advice().to_owned())),
-            State::Closed(until) => (exit::WAITING, "closed", Some(format!("outside its window until {until}; --force --reason starts it now"))),
+            State::Skipped(why) => (
+                if *why == NotBegun::Absent {
+                    exit::CONFIG
+                } else {
+                    exit::DONE
+                },
+                "skipped",
+                Some(why.advice().to_owned()),
+            ),
+            State::Closed(until) => (
+                exit::WAITING,
+                "closed",
+                Some(format!(
+                    "outside its window until {until}; --force --reason starts it now"
+                )),
+            ),
             State::DryRun(Ok(())) => (exit::DONE, "can-rotate", None),
             State::DryRun(Err(why)) => (exit::ABANDONED, "cannot-rotate", Some((*why).to_owned())),
             State::Failed(failed) => (failed.code, "failed", Some(failed.say.clone())),
@@ -228,11 +306,17 @@ pub async fn report(engine: &Engine, context: &Context<'_>, lines: &mut [Line]) 
                 })
             })
             .collect();
-        println!("{}", json!({"schema_version": 1, "environment": engine.env().name, "exit": code, "results": results}));
+        println!(
+            "{}",
+            json!({"schema_version": 1, "environment": engine.env().name, "exit": code, "results": results})
+        );
     } else {
         let width = told.iter().map(|t| t.0.len()).max().unwrap_or(0);
         for (name, _, result, note, _) in &told {
-            println!("{name:width$}  {result}{}", note.as_ref().map(|n| format!("  {n}")).unwrap_or_default());
+            println!(
+                "{name:width$}  {result}{}",
+                note.as_ref().map(|n| format!("  {n}")).unwrap_or_default()
+            );
         }
         if told.is_empty() {
             println!("nothing is due");
@@ -253,7 +337,11 @@ fn stop_word(stop: Stop) -> &'static str {
     }
 }
 
-fn stop_note(stop: Stop, phase: Option<&str>, row: Option<&crate::state::Rotation>) -> Option<String> {
+fn stop_note(
+    stop: Stop,
+    phase: Option<&str>,
+    row: Option<&crate::state::Rotation>,
+) -> Option<String> {
     let journal = row.and_then(|r| crate::engine::journal::Journal::from_text(&r.record).ok());
     let failure = journal.and_then(|j| j.failure);
     let phase = phase.unwrap_or("?");
@@ -263,7 +351,10 @@ fn stop_note(stop: Stop, phase: Option<&str>, row: Option<&crate::state::Rotatio
             Some(why) => format!("{why}; the old value is still current"),
             None => "the old value is still current".to_owned(),
         }),
-        Stop::Wait { until } => Some(format!("{phase} until {}; go on with --wait, or leave it to the daemon", progress::clock(until))),
+        Stop::Wait { until } => Some(format!(
+            "{phase} until {}; go on with --wait, or leave it to the daemon",
+            progress::clock(until)
+        )),
         Stop::Retry { until } => Some(format!(
             "{phase}: {}; tried again at {} by the daemon, or with `keyrota resume NAME`",
             failure.as_deref().unwrap_or("it failed"),
@@ -283,7 +374,9 @@ pub fn stop_on_signal() -> Arc<AtomicBool> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let Ok(mut signals) = signal(kind) else { continue };
+        let Ok(mut signals) = signal(kind) else {
+            continue;
+        };
         let stop = stop.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
@@ -306,7 +399,9 @@ pub fn read_value() -> Result<SecretValue, Failed> {
         .read_to_end(&mut bytes)
         .map_err(|e| Failed::new(exit::TRANSIENT, format!("standard input: {}", e.kind())))?;
     if bytes.len() as u64 > VALUE_BYTES_MAX {
-        return Err(Failed::config("the value on standard input is larger than 1 MiB"));
+        return Err(Failed::config(
+            "the value on standard input is larger than 1 MiB",
+        ));
     }
     // A PEM keeps its last line break: it is part of the format.
     if bytes.ends_with(b"\n") && !bytes.starts_with(b"-----BEGIN") {

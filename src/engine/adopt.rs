@@ -32,7 +32,12 @@ impl Engine {
     /// Adopts `value` as the current one: stored if the provider holds none, recorded if it holds
     /// the same. Without `value`, what the provider holds is recorded as it is and nothing is
     /// written to it. Repeating it is harmless.
-    pub async fn adopt(&self, name: &str, value: Option<&SecretValue>, actor: &str) -> Result<Adopted, EngineError> {
+    pub async fn adopt(
+        &self,
+        name: &str,
+        value: Option<&SecretValue>,
+        actor: &str,
+    ) -> Result<Adopted, EngineError> {
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
         let resumes = match self.store.open_rotation(&self.env.name, name).await? {
@@ -47,7 +52,9 @@ impl Engine {
         }
         let current = parts.version(&VersionRef::Stage(Stage::Current)).await?;
         match (&current, value) {
-            (Some(current), Some(value)) if !resumes && !current.value.same_as(value) => return Ok(Adopted::Differs),
+            (Some(current), Some(value)) if !resumes && !current.value.same_as(value) => {
+                return Ok(Adopted::Differs);
+            }
             (None, None) => return Ok(Adopted::Absent),
             (Some(_), _) if !resumes => {}
             (_, value) => {
@@ -60,22 +67,37 @@ impl Engine {
                     given: value,
                 };
                 return Ok(match self.rotate(name, &order).await? {
-                    Begin::Drive { stop: Stop::Over(keyrota_rotation::Outcome::Rotated), .. } => Adopted::Imported,
+                    Begin::Drive {
+                        stop: Stop::Over(keyrota_rotation::Outcome::Rotated),
+                        ..
+                    } => Adopted::Imported,
                     Begin::Drive { stop, .. } => Adopted::Stopped(stop),
                     Begin::Not(why) => Adopted::Unfit(why.advice()),
                 });
             }
         }
-        let Some(current) = current else { return Ok(Adopted::Absent) };
+        let Some(current) = current else {
+            return Ok(Adopted::Absent);
+        };
         if let Err(unfit) = self.fits(&parts, &current.value) {
             return Ok(Adopted::Unfit(unfit));
         }
         self.record(secret, &parts, &current, actor).await
     }
 
-    fn fits(&self, parts: &super::parts::Parts<'_>, value: &SecretValue) -> Result<(), &'static str> {
-        let mut entropy = self.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match parts.rotator.adopt(value.expose_to(SecretValue::copy_of), entropy.as_mut()) {
+    fn fits(
+        &self,
+        parts: &super::parts::Parts<'_>,
+        value: &SecretValue,
+    ) -> Result<(), &'static str> {
+        let mut entropy = self
+            .entropy
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        match parts
+            .rotator
+            .adopt(value.expose_to(SecretValue::copy_of), entropy.as_mut())
+        {
             Ok(_) => Ok(()),
             Err(
                 keyrota_contract::RotatorError::Refused(why)
@@ -93,15 +115,22 @@ impl Engine {
         current: &keyrota_contract::Version,
         actor: &str,
     ) -> Result<Adopted, EngineError> {
-        let fingerprint = self.keys.fingerprint(&self.env.name, &secret.name, &current.value);
+        let fingerprint = self
+            .keys
+            .fingerprint(&self.env.name, &secret.name, &current.value);
         let mut known = self.secret_row(secret).await?;
         if known.fingerprint.as_ref() == Some(&fingerprint) {
             return Ok(Adopted::Known);
         }
         let versions = parts.provider.describe(&parts.place).await?;
-        let info = versions.into_iter().find(|v| v.stages.contains(&Stage::Current));
+        let info = versions
+            .into_iter()
+            .find(|v| v.stages.contains(&Stage::Current));
         let now = self.now();
-        let mut entropy = self.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut entropy = self
+            .entropy
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let id = uuid_v7(self.clock.now(), entropy.as_mut());
         drop(entropy);
         known.version = current.id;
@@ -125,27 +154,41 @@ impl Engine {
             record: "{}".to_owned(),
             revision: 0,
         };
-        let mut changes = vec![Change::PutSecret(known.clone()), Change::InsertRotation(row)];
+        let mut changes = vec![
+            Change::PutSecret(known.clone()),
+            Change::InsertRotation(row),
+        ];
         if let Some(kid) = current.public.get("kid") {
             let mine = format!("{}/{}/", self.env.name, secret.name);
             match self.store.fact(&kid_fact(kid)).await? {
-                None => changes.push(Change::ClaimFact { key: kid_fact(kid), value: format!("{mine}{id}") }),
+                None => changes.push(Change::ClaimFact {
+                    key: kid_fact(kid),
+                    value: format!("{mine}{id}"),
+                }),
                 Some(owner) if owner.starts_with(&mine) => {}
-                Some(_) => return Ok(Adopted::Unfit("this key belongs to another secret or environment: its id names it for ever")),
+                Some(_) => {
+                    return Ok(Adopted::Unfit(
+                        "this key belongs to another secret or environment: its id names it for ever",
+                    ));
+                }
             }
         }
-        let entry = NewEntry::new("rotation.imported", audit::Phase::Admin, Actor::operator(actor))
-            .outcome(audit::Outcome::Ok)
-            .object(Object {
-                env: Some(self.env.name.clone()),
-                secret: Some(secret.name.clone()),
-                kind: Some(secret.kind.as_str().to_owned()),
-                provider: Some(secret.provider.clone()),
-                path: Some(secret.path.clone()),
-            })
-            .rotation(id)
-            .after(known.native, Some(fingerprint))
-            .detail("how", "in place: nothing was written to the provider");
+        let entry = NewEntry::new(
+            "rotation.imported",
+            audit::Phase::Admin,
+            Actor::operator(actor),
+        )
+        .outcome(audit::Outcome::Ok)
+        .object(Object {
+            env: Some(self.env.name.clone()),
+            secret: Some(secret.name.clone()),
+            kind: Some(secret.kind.as_str().to_owned()),
+            provider: Some(secret.provider.clone()),
+            path: Some(secret.path.clone()),
+        })
+        .rotation(id)
+        .after(known.native, Some(fingerprint))
+        .detail("how", "in place: nothing was written to the provider");
         self.commit(&changes, &[entry]).await?;
         self.checkpoint().await;
         Ok(Adopted::Imported)

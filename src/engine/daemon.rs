@@ -69,7 +69,9 @@ impl Engine {
     }
 
     async fn turn(&self, secret: &Secret, tick: &mut Tick) -> Result<Option<Stop>, EngineError> {
-        let Some(policy) = turn_policy(&self.env, secret) else { return Ok(None) };
+        let Some(policy) = turn_policy(&self.env, secret) else {
+            return Ok(None);
+        };
         let known = self.seen(secret).await?;
         if known.failures >= FAILURES_MAX {
             tick.need_person.push(secret.name.clone());
@@ -111,7 +113,8 @@ impl Engine {
         let new = self.secret_row(secret).await?;
         let entry = NewEntry::new("secret.first-seen", audit::Phase::System, Actor::system())
             .secret(&self.env.name, &secret.name);
-        self.commit(&[Change::PutSecret(new.clone())], &[entry]).await?;
+        self.commit(&[Change::PutSecret(new.clone())], &[entry])
+            .await?;
         Ok(new)
     }
 
@@ -131,7 +134,8 @@ impl Engine {
     pub async fn note(&self, event: &'static str) -> Result<(), StateError> {
         let mut entry = NewEntry::new(event, audit::Phase::System, Actor::system());
         entry.object.env = Some(self.env.name.clone());
-        self.commit(&[], &[entry.detail("schedule", self.env.digest.as_str())]).await
+        self.commit(&[], &[entry.detail("schedule", self.env.digest.as_str())])
+            .await
     }
 }
 
@@ -143,22 +147,39 @@ impl Tick {
 }
 
 /// When the turns of a secret come; `None`: only when asked, or not ours to take.
-pub fn turn_policy(env: &crate::config::model::Environment, secret: &Secret) -> Option<turns::Policy> {
+pub fn turn_policy(
+    env: &crate::config::model::Environment,
+    secret: &Secret,
+) -> Option<turns::Policy> {
     let schedule = turns::Schedule::parse(secret.turn.schedule.as_deref()?).ok()?;
     Some(turns::Policy {
         schedule,
         zone: env.timezone.clone(),
         not_before: secret.turn.not_before,
         jitter: turns::jitter(&env.name, &secret.name, secret.turn.jitter),
-        window: secret.turn.window.and_then(|w| turns::Window::new(w.from, w.to)),
-        blackouts: secret.turn.blackouts.iter().filter_map(|b| turns::Blackout::new(b.from, b.to)).collect(),
+        window: secret
+            .turn
+            .window
+            .and_then(|w| turns::Window::new(w.from, w.to)),
+        blackouts: secret
+            .turn
+            .blackouts
+            .iter()
+            .filter_map(|b| turns::Blackout::new(b.from, b.to))
+            .collect(),
     })
 }
 
 /// Whether a secret that the state knows so is due.
 pub fn due(policy: &turns::Policy, known: &state::Secret, now: Timestamp) -> Due {
-    let done = known.turn_done.as_deref().and_then(|civil| civil.parse::<DateTime>().ok());
-    let since = known.changed_ms.unwrap_or(known.first_seen_ms).max(known.first_seen_ms);
+    let done = known
+        .turn_done
+        .as_deref()
+        .and_then(|civil| civil.parse::<DateTime>().ok());
+    let since = known
+        .changed_ms
+        .unwrap_or(known.first_seen_ms)
+        .max(known.first_seen_ms);
     let since = Timestamp::from_millisecond(since).unwrap_or(Timestamp::MIN);
     policy.due(done, since, now)
 }

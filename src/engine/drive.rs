@@ -32,7 +32,13 @@ impl<'a> Run<'a> {
         row: Rotation,
     ) -> Result<Self, EngineError> {
         let journal = Journal::from_text(&row.record).map_err(|_| EngineError::UnreadableRecord)?;
-        Ok(Self { engine, secret, parts, row, journal })
+        Ok(Self {
+            engine,
+            secret,
+            parts,
+            row,
+            journal,
+        })
     }
 
     /// Does everything that can be done now. Stops before the next effect when asked to.
@@ -44,7 +50,10 @@ impl<'a> Run<'a> {
                 Todo::Confirm => return Ok(Stop::Confirm),
                 Todo::Person => return Ok(Stop::Person),
                 Todo::Wait { until, retry: true } => return Ok(Stop::Retry { until }),
-                Todo::Wait { until, retry: false } => return Ok(Stop::Wait { until }),
+                Todo::Wait {
+                    until,
+                    retry: false,
+                } => return Ok(Stop::Wait { until }),
                 _ if self.engine.stopping() => return Ok(Stop::Interrupted),
                 Todo::Recover => self.recover().await?,
                 Todo::Wake => {
@@ -54,7 +63,9 @@ impl<'a> Run<'a> {
                 }
                 Todo::Effect(effect) => self.effect(&effect, given).await?,
             }
-            self.engine.watch.moved(&self.secret.name, &self.journal.machine.phase);
+            self.engine
+                .watch
+                .moved(&self.secret.name, &self.journal.machine.phase);
         }
     }
 
@@ -70,7 +81,12 @@ impl<'a> Run<'a> {
     }
 
     /// A person decides something.
-    pub(super) async fn decide(&mut self, decision: Decision, by: &str, reason: Option<&str>) -> Result<(), EngineError> {
+    pub(super) async fn decide(
+        &mut self,
+        decision: Decision,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), EngineError> {
         let decided = self.step(Event::Decided(decision))?;
         let entry = entries::decision(self, decision, by, reason);
         self.write(decided, Vec::new(), vec![entry]).await
@@ -79,7 +95,11 @@ impl<'a> Run<'a> {
     /// Takes over what an edited file says; writes only if that changes something.
     pub(super) async fn adopt_edits(&mut self) -> Result<(), EngineError> {
         let mut edited = self.journal.machine.clone();
-        edited.adopt(&self.engine.policy(self.secret, self.parts, edited.policy.first));
+        edited.adopt(
+            &self
+                .engine
+                .policy(self.secret, self.parts, edited.policy.first),
+        );
         if edited == self.journal.machine {
             return Ok(());
         }
@@ -105,34 +125,52 @@ impl<'a> Run<'a> {
             given: given.0,
         };
         let limit = EFFECT_TIMEOUT + self.parts.patience(effect);
-        let performed = tokio::time::timeout(limit, job.perform(effect)).await.unwrap_or(Performed {
-            reply: Reply::Ambiguous,
-            failure: Some("no answer in time"),
-            learnt: Learnt::Nothing,
-        });
+        let performed = tokio::time::timeout(limit, job.perform(effect))
+            .await
+            .unwrap_or(Performed {
+                reply: Reply::Ambiguous,
+                failure: Some("no answer in time"),
+                learnt: Learnt::Nothing,
+            });
         kill.after_reply();
         self.outcome(Some(effect), performed).await?;
         kill.after_outcome();
         Ok(())
     }
 
-    async fn outcome(&mut self, effect: Option<&Effect>, performed: Performed) -> Result<(), EngineError> {
+    async fn outcome(
+        &mut self,
+        effect: Option<&Effect>,
+        performed: Performed,
+    ) -> Result<(), EngineError> {
         let next = self.step(Event::Reply(performed.reply))?;
         let mut changes = Vec::new();
-        self.journal.failure = performed.failure.filter(|why| !why.is_empty()).map(str::to_owned);
+        self.journal.failure = performed
+            .failure
+            .filter(|why| !why.is_empty())
+            .map(str::to_owned);
         match &performed.learnt {
             Learnt::Nothing => {}
-            Learnt::Base { native, fingerprint } => {
+            Learnt::Base {
+                native,
+                fingerprint,
+            } => {
                 self.journal.from = native.as_ref().map(|n| n.0.clone());
                 self.journal.from_fingerprint.clone_from(fingerprint);
             }
-            Learnt::Candidate { fingerprint, public } => {
+            Learnt::Candidate {
+                fingerprint,
+                public,
+            } => {
                 self.row.version = Some(self.row.id);
                 self.row.fingerprint = Some(fingerprint.clone());
                 self.journal.public.clone_from(public);
                 if let Some(kid) = public.get("kid") {
                     let owner = format!("{}/{}/{}", self.row.env, self.row.secret, self.row.id);
-                    changes.push(Change::ClaimFact { key: kid_fact(kid), value: owner });
+                    changes.push(Change::ClaimFact {
+                        key: kid_fact(kid),
+                        value: owner,
+                    });
                 }
             }
             Learnt::Promoted { native } => {
@@ -143,7 +181,10 @@ impl<'a> Run<'a> {
                 secret.changed_ms = Some(self.engine.now().0);
                 changes.push(Change::PutSecret(secret));
             }
-            Learnt::Acknowledged { consumer, exposure_fp } => {
+            Learnt::Acknowledged {
+                consumer,
+                exposure_fp,
+            } => {
                 changes.push(Change::PutDelivery(state::Acknowledged {
                     env: self.row.env.clone(),
                     secret: self.row.secret.clone(),
@@ -158,15 +199,24 @@ impl<'a> Run<'a> {
         let mut log = vec![entries::outcome(self, effect, &performed)];
         let before = self.journal.machine.phase.name();
         match &next.phase {
-            Phase::Stuck { .. } if before != "stuck" => log.push(entries::phase(self, "rotation.stuck")),
+            Phase::Stuck { .. } if before != "stuck" => {
+                log.push(entries::phase(self, "rotation.stuck"))
+            }
             _ => {}
         }
         self.write(next, changes, log).await
     }
 
     fn step(&self, event: Event) -> Result<keyrota_rotation::Record, EngineError> {
-        let at = Moment { now: self.engine.now(), dice: self.engine.dice() };
-        self.journal.machine.clone().step(event, at).map_err(EngineError::Illegal)
+        let at = Moment {
+            now: self.engine.now(),
+            dice: self.engine.dice(),
+        };
+        self.journal
+            .machine
+            .clone()
+            .step(event, at)
+            .map_err(EngineError::Illegal)
     }
 
     /// Record change and audit entries, in one transaction; a rotation that ends is closed in it.
@@ -187,10 +237,19 @@ impl<'a> Run<'a> {
                 (Outcome::Rotated, "import") => state::Outcome::Imported,
                 (Outcome::Rotated, _) => state::Outcome::Rotated,
             });
-            let pending_secret = changes.iter().any(|c| matches!(c, Change::PutSecret(_)));
-            debug_assert!(!pending_secret, "a promote never ends a rotation by itself");
-            let mut secret = self.engine.secret_row(self.secret).await?;
-            secret.failures = if outcome == Outcome::Rotated { 0 } else { secret.failures + 1 };
+            // A first version without consumers is over with its promote, which wrote the secret too.
+            let promoted = changes
+                .iter()
+                .position(|c| matches!(c, Change::PutSecret(_)));
+            let mut secret = match promoted.map(|at| changes.remove(at)) {
+                Some(Change::PutSecret(secret)) => secret,
+                _ => self.engine.secret_row(self.secret).await?,
+            };
+            secret.failures = if outcome == Outcome::Rotated {
+                0
+            } else {
+                secret.failures.saturating_add(1)
+            };
             changes.push(Change::PutSecret(secret));
             log.push(entries::done(self, outcome));
         }

@@ -23,7 +23,9 @@ pub(super) fn outcome(run: &Run<'_>, effect: Option<&Effect>, performed: &Perfor
     };
     entry = entry.outcome(match performed.reply {
         Reply::Done | Reply::Probed(Probed::Accepted) => audit::Outcome::Ok,
-        Reply::Probed(Probed::Unknown) | Reply::Ambiguous | Reply::Lost => audit::Outcome::Ambiguous,
+        Reply::Probed(Probed::Unknown) | Reply::Ambiguous | Reply::Lost => {
+            audit::Outcome::Ambiguous
+        }
         Reply::Probed(_) | Reply::Retry => audit::Outcome::Rejected,
         Reply::Refused => audit::Outcome::Denied,
     });
@@ -45,7 +47,12 @@ pub(super) fn phase(run: &Run<'_>, event: &'static str) -> NewEntry {
 }
 
 /// A person decided.
-pub(super) fn decision(run: &Run<'_>, decision: Decision, by: &str, reason: Option<&str>) -> NewEntry {
+pub(super) fn decision(
+    run: &Run<'_>,
+    decision: Decision,
+    by: &str,
+    reason: Option<&str>,
+) -> NewEntry {
     let name = match decision {
         Decision::Confirm => "rotation.confirm",
         Decision::Resume => "rotation.resume",
@@ -53,7 +60,8 @@ pub(super) fn decision(run: &Run<'_>, decision: Decision, by: &str, reason: Opti
         Decision::RetireNow => "rotation.retire-now",
         Decision::Compromised => "rotation.compromised",
     };
-    let mut entry = base(run, name, audit::Phase::Admin).detail("phase", run.journal().machine.phase.name());
+    let mut entry =
+        base(run, name, audit::Phase::Admin).detail("phase", run.journal().machine.phase.name());
     entry.actor = Actor::operator(by);
     match reason {
         Some(reason) => entry.reason(reason),
@@ -67,7 +75,10 @@ pub(super) fn done(run: &Run<'_>, outcome: Outcome) -> NewEntry {
     let row = run.row();
     let entry = base(run, "rotation.done", audit::Phase::System)
         .before(journal.from.clone(), journal.from_fingerprint.clone())
-        .detail("result", row.outcome.map_or("", crate::state::Outcome::as_str));
+        .detail(
+            "result",
+            row.outcome.map_or("", crate::state::Outcome::as_str),
+        );
     match outcome {
         Outcome::Rotated => entry
             .outcome(audit::Outcome::Ok)
@@ -88,14 +99,20 @@ fn about(run: &Run<'_>, name: &'static str, phase: audit::Phase, effect: &Effect
                 keyrota_rotation::Round::Switch => "switch",
                 keyrota_rotation::Round::Withdraw => "withdraw",
             };
-            entry.detail("consumer", listener.as_str()).detail("round", round)
+            entry
+                .detail("consumer", listener.as_str())
+                .detail("round", round)
         }
-        Effect::Probe(which) | Effect::Destroy(which) | Effect::Install(which) | Effect::Refuse(which) => {
-            entry.detail("which", role(*which))
-        }
+        Effect::Probe(which)
+        | Effect::Destroy(which)
+        | Effect::Install(which)
+        | Effect::Refuse(which) => entry.detail("which", role(*which)),
         Effect::Promote => entry
             .before(journal.from.clone(), journal.from_fingerprint.clone())
-            .after(run.row().version.map(|v| v.to_string()), run.row().fingerprint.clone()),
+            .after(
+                run.row().version.map(|v| v.to_string()),
+                run.row().fingerprint.clone(),
+            ),
         _ => entry,
     }
 }
@@ -106,15 +123,19 @@ fn base(run: &Run<'_>, name: &'static str, phase: audit::Phase) -> NewEntry {
         "schedule" => Actor::schedule(),
         _ => Actor::operator(row.actor.clone()),
     };
-    let mut entry = NewEntry::new(name, phase, actor).rotation(row.id).object(Object {
-        env: Some(row.env.clone()),
-        secret: Some(row.secret.clone()),
-        kind: Some(secret.kind.as_str().to_owned()),
-        provider: Some(secret.provider.clone()),
-        path: Some(secret.path.clone()),
-    });
+    let mut entry = NewEntry::new(name, phase, actor)
+        .rotation(row.id)
+        .object(Object {
+            env: Some(row.env.clone()),
+            secret: Some(row.secret.clone()),
+            kind: Some(secret.kind.as_str().to_owned()),
+            provider: Some(secret.provider.clone()),
+            path: Some(secret.path.clone()),
+        });
     entry.reason = row.reason.clone().or_else(|| Some(row.trigger.clone()));
-    if let (Phase::Settle { .. } | Phase::Grace { .. }, Some(until)) = (&run.journal().machine.phase, run.until()) {
+    if let (Phase::Settle { .. } | Phase::Grace { .. }, Some(until)) =
+        (&run.journal().machine.phase, run.until())
+    {
         return entry.detail("until_ms", until.0.to_string());
     }
     entry

@@ -33,13 +33,18 @@ pub fn variables(vars: &[EnvVar], shown: Shown<'_>) -> Result<Vec<Variable>, NoS
                 Role::Fallback => shown.fallback,
             };
             let value = match version {
-                Some(version) => Some(render(&var.template, version).map_err(|field| NoSuchField {
-                    variable: var.name.clone(),
-                    field,
-                })?),
+                Some(version) => {
+                    Some(render(&var.template, version).map_err(|field| NoSuchField {
+                        variable: var.name.clone(),
+                        field,
+                    })?)
+                }
                 None => None,
             };
-            Ok(Variable { name: var.name.clone(), value })
+            Ok(Variable {
+                name: var.name.clone(),
+                value,
+            })
         })
         .collect()
 }
@@ -65,7 +70,10 @@ pub fn render(template: &Template, version: &Version) -> Result<SecretValue, Str
 fn field(name: &str, version: &Version) -> Option<SecretValue> {
     match name {
         "value" => Some(version.value.expose_to(SecretValue::copy_of)),
-        "kid" => version.public.get("kid").map(|kid| SecretValue::copy_of(kid.as_bytes())),
+        "kid" => version
+            .public
+            .get("kid")
+            .map(|kid| SecretValue::copy_of(kid.as_bytes())),
         member => version.value.expose_to(|bytes| json_member(bytes, member)),
     }
 }
@@ -122,14 +130,23 @@ mod tests {
     }
 
     fn var(name: &str, role: Role, template: Template) -> EnvVar {
-        EnvVar { name: name.to_owned(), role, template, spot: crate::config::model::Spot::default() }
+        EnvVar {
+            name: name.to_owned(),
+            role,
+            template,
+            spot: crate::config::model::Spot::default(),
+        }
     }
 
     fn text(value: &SecretValue) -> String {
         value.expose_to(|b| String::from_utf8(b.to_vec()).unwrap())
     }
 
-    fn shown(vars: &[EnvVar], current: Option<&Version>, fallback: Option<&Version>) -> Vec<(String, Option<String>)> {
+    fn shown(
+        vars: &[EnvVar],
+        current: Option<&Version>,
+        fallback: Option<&Version>,
+    ) -> Vec<(String, Option<String>)> {
         variables(vars, Shown { current, fallback })
             .unwrap()
             .into_iter()
@@ -148,10 +165,17 @@ mod tests {
         let is = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
         assert_eq!(
             shown(&vars, Some(&a), Some(&b)),
-            [is("KEY", Some("a")), is("KID", Some("kid-of-a")), is("OLD", Some("b"))]
+            [
+                is("KEY", Some("a")),
+                is("KID", Some("kid-of-a")),
+                is("OLD", Some("b"))
+            ]
         );
         assert_eq!(shown(&vars, Some(&a), None)[2], is("OLD", None));
-        assert_eq!(shown(&vars, None, None), [is("KEY", None), is("KID", None), is("OLD", None)]);
+        assert_eq!(
+            shown(&vars, None, None),
+            [is("KEY", None), is("KID", None), is("OLD", None)]
+        );
     }
 
     #[test]
@@ -165,8 +189,14 @@ mod tests {
             ],
         };
         assert_eq!(text(&render(&template, &object).unwrap()), "app:5432");
-        assert_eq!(render(&Template::of("password"), &object).unwrap_err(), "password");
-        assert_eq!(render(&Template::of("nested"), &object).unwrap_err(), "nested");
+        assert_eq!(
+            render(&Template::of("password"), &object).unwrap_err(),
+            "password"
+        );
+        assert_eq!(
+            render(&Template::of("nested"), &object).unwrap_err(),
+            "nested"
+        );
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub fn resolve(reference: &Reference) -> Result<SecretValue, InputError> {
     match reference {
         Reference::File(path) => from_file(path),
         Reference::Credential(name) => {
-            let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(InputError::NoCredentials)?;
+            let directory =
+                std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(InputError::NoCredentials)?;
             let path = Path::new(&directory).join(name);
             match atomic::read_credential(&path, BYTES_MAX) {
                 Ok(bytes) => Ok(SecretValue::copy_of(&bytes)),

@@ -34,7 +34,15 @@ pub struct Unreadable;
 impl Journal {
     /// Of a rotation that has done nothing yet.
     pub fn new(machine: Record) -> Self {
-        Self { v: VERSION, machine, from: None, from_fingerprint: None, public: Public::new(), given: false, failure: None }
+        Self {
+            v: VERSION,
+            machine,
+            from: None,
+            from_fingerprint: None,
+            public: Public::new(),
+            given: false,
+            failure: None,
+        }
     }
 
     /// As the state stores it.
@@ -45,6 +53,10 @@ impl Journal {
     /// As the state stored it.
     pub fn from_text(text: &str) -> Result<Self, Unreadable> {
         let journal: Self = serde_json::from_str(text).map_err(|_| Unreadable)?;
-        if journal.v == VERSION { Ok(journal) } else { Err(Unreadable) }
+        if journal.v == VERSION {
+            Ok(journal)
+        } else {
+            Err(Unreadable)
+        }
     }
 }

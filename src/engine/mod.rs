@@ -215,13 +215,20 @@ impl Engine {
     /// ends no settle and no grace early; one that is set back only prolongs them.
     pub fn now(&self) -> Time {
         let passed = self.clock.elapsed().saturating_sub(self.began.1);
-        let most = self.began.0.saturating_add(passed).unwrap_or(Timestamp::MAX);
+        let most = self
+            .began
+            .0
+            .saturating_add(passed)
+            .unwrap_or(Timestamp::MAX);
         Time(self.clock.now().min(most).as_millisecond())
     }
 
     fn dice(&self) -> u64 {
         let mut bytes = [0; 8];
-        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).fill(&mut bytes);
+        self.entropy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill(&mut bytes);
         u64::from_le_bytes(bytes)
     }
 
@@ -244,13 +251,20 @@ impl Engine {
     async fn secret_row(&self, secret: &Secret) -> Result<state::Secret, StateError> {
         let known = self.store.secret(&self.env.name, &secret.name).await?;
         Ok(known.unwrap_or_else(|| {
-            state::Secret::new(&self.env.name, &secret.name, secret.kind.as_str(), self.now().0)
+            state::Secret::new(
+                &self.env.name,
+                &secret.name,
+                secret.kind.as_str(),
+                self.now().0,
+            )
         }))
     }
 
     async fn last_seen(&self, secret: &str, consumer: &str) -> Option<String> {
         let seen = self.store.deliveries(&self.env.name, secret).await.ok()?;
-        seen.into_iter().find(|d| d.consumer == consumer).map(|d| d.exposure_fp)
+        seen.into_iter()
+            .find(|d| d.consumer == consumer)
+            .map(|d| d.exposure_fp)
     }
 
     /// One transaction; the generations of documents go with whatever is written.
@@ -261,17 +275,24 @@ impl Engine {
             if let Some(generation) = file.generation_seen()
                 && self.store.fact(&key).await? != Some(generation.to_string())
             {
-                all.push(Change::PutFact { key, value: generation.to_string() });
+                all.push(Change::PutFact {
+                    key,
+                    value: generation.to_string(),
+                });
             }
         }
-        self.store.commit(&self.lock, &all, log, self.clock.now()).await?;
+        self.store
+            .commit(&self.lock, &all, log, self.clock.now())
+            .await?;
         Ok(())
     }
 
     /// Renews the lock where it runs out; an effect never begins under one that might.
     async fn keep_lock(&self) -> Result<(), StateError> {
         if self.lock.safe_until_ms().is_some() {
-            self.store.renew(&self.lock, self.clock.now().as_millisecond()).await?;
+            self.store
+                .renew(&self.lock, self.clock.now().as_millisecond())
+                .await?;
         }
         Ok(())
     }
@@ -281,7 +302,9 @@ impl Engine {
     pub async fn checkpoint(&self) {
         match self.store.checkpoint(&self.keys).await {
             Ok(note) => {
-                if let Err(why) = audit::anchors::append(&self.checkpoints, &self.lock.holder().host, &note) {
+                if let Err(why) =
+                    audit::anchors::append(&self.checkpoints, &self.lock.holder().host, &note)
+                {
                     tracing::warn!(%why, "the checkpoint could not be kept outside the database");
                 }
             }
@@ -292,20 +315,30 @@ impl Engine {
     /// Once, when the environment is taken over: whether these keys and this document are the
     /// ones that the state knows, and whether the schedule was edited since.
     pub async fn settle_in(&self) -> Result<(), EngineError> {
-        let mut changes = vec![Change::ClaimFact { key: "keys".to_owned(), value: self.keys.id().to_owned() }];
+        let mut changes = vec![Change::ClaimFact {
+            key: "keys".to_owned(),
+            value: self.keys.id().to_owned(),
+        }];
         let mut log = Vec::new();
         let key = format!("schedule/{}", self.env.name);
         let before = self.store.fact(&key).await?;
         if before.as_deref() != Some(self.env.digest.as_str()) {
-            let mut entry = NewEntry::new("config.loaded", audit::Phase::System, audit::Actor::system())
-                .detail("digest", self.env.digest.as_str())
-                .detail("timezone", self.env.timezone_name.as_str());
+            let mut entry = NewEntry::new(
+                "config.loaded",
+                audit::Phase::System,
+                audit::Actor::system(),
+            )
+            .detail("digest", self.env.digest.as_str())
+            .detail("timezone", self.env.timezone_name.as_str());
             entry.object.env = Some(self.env.name.clone());
             if let Some(before) = before {
                 entry = entry.detail("before", before);
             }
             log.push(entry);
-            changes.push(Change::PutFact { key, value: self.env.digest.clone() });
+            changes.push(Change::PutFact {
+                key,
+                value: self.env.digest.clone(),
+            });
         }
         for (name, file) in &self.providers.files {
             if let Some(document) = file.document_info()?

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyrota_contract::{
-    Consumer, Place, Provider, ProviderError, Public, Rotator, Stage, Version, VersionInfo, VersionRef,
+    Consumer, Place, Provider, ProviderError, Public, Rotator, Stage, Version, VersionInfo,
+    VersionRef,
 };
 use keyrota_local::{FileProvider, Identities, IdentityError};
 use keyrota_rotation::Effect;
 
 use super::input::{self, InputError};
 use crate::config::model::{
-    self, ConsumerKind, Environment, ExternalFormat, JwtFormat, Kind, ProviderKind, Secret, Verifiers,
+    self, ConsumerKind, Environment, ExternalFormat, JwtFormat, Kind, ProviderKind, Secret,
+    Verifiers,
 };
 use crate::consumers::{command, file, jwks};
 use crate::rotators::published::Published;
@@ -54,7 +56,10 @@ impl Providers {
     /// Puts them together and reads their keys. `made_identity` is where development keeps the
     /// identity that `keyrota` made for itself.
     pub fn new(env: &Environment, host: &str, made_identity: &Path) -> Result<Self, PartsError> {
-        let mut providers = Self { all: BTreeMap::new(), files: BTreeMap::new() };
+        let mut providers = Self {
+            all: BTreeMap::new(),
+            files: BTreeMap::new(),
+        };
         for provider in &env.providers {
             let who = || format!("providers.{}", provider.name);
             let ProviderKind::File(file) = &provider.kind;
@@ -63,7 +68,9 @@ impl Providers {
                 None => input::from_file(made_identity),
             };
             let key = key.map_err(|e| PartsError::Input(who(), e))?;
-            let identities = key.expose_to(Identities::parse).map_err(|e| PartsError::Identity(who(), e))?;
+            let identities = key
+                .expose_to(Identities::parse)
+                .map_err(|e| PartsError::Identity(who(), e))?;
             let built = FileProvider::new(&file.path, identities, &file.recipients, host)
                 .map_err(|e| PartsError::Identity(who(), e))?;
             let built = Arc::new(built);
@@ -75,7 +82,10 @@ impl Providers {
 
     /// A provider that the model names.
     pub fn get(&self, name: &str) -> Arc<dyn Provider> {
-        self.all.get(name).expect("the model only names providers it has").clone()
+        self.all
+            .get(name)
+            .expect("the model only names providers it has")
+            .clone()
     }
 }
 
@@ -111,15 +121,20 @@ impl<'a> Parts<'a> {
         let who = format!("secrets.{}", secret.name);
         let refused = |why| PartsError::Refused(who.clone(), why);
         let published = match &secret.kind {
-            Kind::Jwt(model::Jwt { jwks_url: Some(url), .. }) => {
-                Some(Published::new(url).map_err(|_| refused("jwks_url is not an address that keyrota reads"))?)
-            }
+            Kind::Jwt(model::Jwt {
+                jwks_url: Some(url),
+                ..
+            }) => Some(
+                Published::new(url)
+                    .map_err(|_| refused("jwks_url is not an address that keyrota reads"))?,
+            ),
             _ => None,
         };
         Ok(Self {
             place: Place::new(secret.path.clone()),
             provider: providers.get(&secret.provider),
-            rotator: rotator(secret).ok_or_else(|| refused("the kind does not take these settings"))?,
+            rotator: rotator(secret)
+                .ok_or_else(|| refused("the kind does not take these settings"))?,
             consumers: secret
                 .consumers
                 .iter()
@@ -131,16 +146,26 @@ impl<'a> Parts<'a> {
 
     /// One version with its value and its public parts; `None` if it does not exist.
     pub async fn version(&self, which: &VersionRef) -> Result<Option<Version>, ProviderError> {
-        let Some(value) = self.provider.read(&self.place, which).await? else { return Ok(None) };
+        let Some(value) = self.provider.read(&self.place, which).await? else {
+            return Ok(None);
+        };
         let info = self.info(which).await?;
         let stored = info.as_ref().map(|i| i.public.clone()).unwrap_or_default();
         let public = self.rotator.public(&value, &stored);
-        Ok(Some(Version { id: info.and_then(|i| i.ours), value, public }))
+        Ok(Some(Version {
+            id: info.and_then(|i| i.ours),
+            value,
+            public,
+        }))
     }
 
     /// What is stored beside a version.
     pub async fn public_of(&self, which: &VersionRef) -> Result<Public, ProviderError> {
-        Ok(self.info(which).await?.map(|i| i.public).unwrap_or_default())
+        Ok(self
+            .info(which)
+            .await?
+            .map(|i| i.public)
+            .unwrap_or_default())
     }
 
     /// What readers are shown: the current version, and pending if there is one, else previous.
@@ -156,8 +181,15 @@ impl<'a> Parts<'a> {
 
     /// How much longer than others this effect may take.
     pub fn patience(&self, effect: &Effect) -> Duration {
-        let Effect::Deliver { listener, .. } = effect else { return Duration::ZERO };
-        match self.consumers.iter().find(|c| c.key == *listener).map(|c| c.kind) {
+        let Effect::Deliver { listener, .. } = effect else {
+            return Duration::ZERO;
+        };
+        match self
+            .consumers
+            .iter()
+            .find(|c| c.key == *listener)
+            .map(|c| c.kind)
+        {
             // It ends the program by itself, and needs a moment for that.
             Some(ConsumerKind::Command(command)) => command.timeout + Duration::from_secs(10),
             _ => Duration::ZERO,
@@ -178,8 +210,12 @@ fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
     Some(match &secret.kind {
         Kind::Jwt(jwt) => {
             let algorithm = match jwt.algorithm {
-                model::Algorithm::Hs256 => jwt::Algorithm::Hs256 { bytes: jwt.bytes as usize },
-                model::Algorithm::Rs256 => jwt::Algorithm::Rs256 { bits: jwt.bits as usize },
+                model::Algorithm::Hs256 => jwt::Algorithm::Hs256 {
+                    bytes: jwt.bytes as usize,
+                },
+                model::Algorithm::Rs256 => jwt::Algorithm::Rs256 {
+                    bits: jwt.bits as usize,
+                },
                 model::Algorithm::Es256 => jwt::Algorithm::Es256,
                 model::Algorithm::EdDsa => jwt::Algorithm::EdDsa,
             };
@@ -220,7 +256,10 @@ fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
     })
 }
 
-fn listener<'a>(secret: &Secret, consumer: &'a model::Consumer) -> Result<Listener<'a>, &'static str> {
+fn listener<'a>(
+    secret: &Secret,
+    consumer: &'a model::Consumer,
+) -> Result<Listener<'a>, &'static str> {
     let owner = |o: &Option<model::Owner>| o.as_ref().map(|o| format!("{}:{}", o.user, o.group));
     let (at, told): (String, Box<dyn Consumer>) = match &consumer.kind {
         ConsumerKind::File(f) => (
@@ -249,7 +288,11 @@ fn listener<'a>(secret: &Secret, consumer: &'a model::Consumer) -> Result<Listen
         ),
         ConsumerKind::Jwks(j) => (
             j.path.display().to_string(),
-            Box::new(jwks::JwksFile::new(j.path.clone(), Some(j.mode), owner(&j.owner).as_deref())?),
+            Box::new(jwks::JwksFile::new(
+                j.path.clone(),
+                Some(j.mode),
+                owner(&j.owner).as_deref(),
+            )?),
         ),
     };
     Ok(Listener {

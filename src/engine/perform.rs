@@ -4,8 +4,8 @@
 //! answer into a [`Reply`]; what was learnt on the way goes into the journal with the outcome.
 
 use keyrota_contract::{
-    Ack, Delivery, DeliveryError, ErrorKind, Exposure, Material, Native, Probe, ProviderError, Quiet, RotatorError,
-    SecretValue, Stage, Target, VersionRef,
+    Ack, Delivery, DeliveryError, ErrorKind, Exposure, Material, Native, Probe, ProviderError,
+    Quiet, RotatorError, SecretValue, Stage, Target, VersionRef,
 };
 use keyrota_rotation::{Effect, Probed, Reply, Round, Which};
 use uuid::Uuid;
@@ -30,27 +30,48 @@ pub(super) enum Learnt {
     #[default]
     Nothing,
     /// Preflight: what is current.
-    Base { native: Option<Native>, fingerprint: Option<String> },
+    Base {
+        native: Option<Native>,
+        fingerprint: Option<String>,
+    },
     /// The candidate stands in the provider.
-    Candidate { fingerprint: String, public: keyrota_contract::Public },
+    Candidate {
+        fingerprint: String,
+        public: keyrota_contract::Public,
+    },
     /// It is current; the provider's name for it.
     Promoted { native: Native },
     /// A consumer has seen this.
-    Acknowledged { consumer: String, exposure_fp: String },
+    Acknowledged {
+        consumer: String,
+        exposure_fp: String,
+    },
 }
 
 impl Performed {
     fn done(learnt: Learnt) -> Self {
-        Self { reply: Reply::Done, failure: None, learnt }
+        Self {
+            reply: Reply::Done,
+            failure: None,
+            learnt,
+        }
     }
 
     fn failed(reply: Reply, failure: &'static str) -> Self {
-        Self { reply, failure: Some(failure), learnt: Learnt::Nothing }
+        Self {
+            reply,
+            failure: Some(failure),
+            learnt: Learnt::Nothing,
+        }
     }
 
     fn probed(probed: Probed, failure: &'static str) -> Self {
         let failure = (probed != Probed::Accepted).then_some(failure);
-        Self { reply: Reply::Probed(probed), failure, learnt: Learnt::Nothing }
+        Self {
+            reply: Reply::Probed(probed),
+            failure,
+            learnt: Learnt::Nothing,
+        }
     }
 }
 
@@ -123,14 +144,19 @@ impl Job<'_> {
 
     async fn preflight(&self) -> Result<Performed, Performed> {
         let versions = self.parts.provider.describe(&self.parts.place).await?;
-        let foreign = |v: &&keyrota_contract::VersionInfo| v.stages.contains(&Stage::Pending) && v.ours.is_none();
+        let foreign = |v: &&keyrota_contract::VersionInfo| {
+            v.stages.contains(&Stage::Pending) && v.ours.is_none()
+        };
         if versions.iter().any(|v| foreign(&v)) {
             return Err(Performed::failed(
                 Reply::Refused,
                 "somebody else's pending version stands in the provider: a rotation by other means may be under way",
             ));
         }
-        let native = versions.iter().find(|v| v.stages.contains(&Stage::Current)).map(|v| v.native.clone());
+        let native = versions
+            .iter()
+            .find(|v| v.stages.contains(&Stage::Current))
+            .map(|v| v.native.clone());
         let material = self.material().await?;
         let fingerprint = material.current.as_ref().map(|v| self.print(&v.value));
         self.parts.rotator.preflight(&material).await?;
@@ -139,7 +165,10 @@ impl Job<'_> {
                 consumer.told.preflight().await?;
             }
         }
-        Ok(Performed::done(Learnt::Base { native, fingerprint }))
+        Ok(Performed::done(Learnt::Base {
+            native,
+            fingerprint,
+        }))
     }
 
     async fn create(&self) -> Result<Performed, Performed> {
@@ -155,7 +184,9 @@ impl Job<'_> {
             None => {
                 let minted = self.mint().await?;
                 self.refuse_used_kid(&minted.public).await?;
-                provider.write(place, self.id, &minted.value, &minted.public).await?;
+                provider
+                    .write(place, self.id, &minted.value, &minted.public)
+                    .await?;
                 self.engine.kill.after_effect();
                 let read = provider.read(place, &ours).await?;
                 if !read.is_some_and(|read| read.same_as(&minted.value)) {
@@ -167,14 +198,24 @@ impl Job<'_> {
                 (minted.value, minted.public)
             }
         };
-        Ok(Performed::done(Learnt::Candidate { fingerprint: self.print(&value), public }))
+        Ok(Performed::done(Learnt::Candidate {
+            fingerprint: self.print(&value),
+            public,
+        }))
     }
 
     async fn mint(&self) -> Result<keyrota_contract::Minted, Performed> {
         let material = self.material().await?;
-        let mut entropy = self.engine.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut entropy = self
+            .engine
+            .entropy
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let minted = match self.given {
-            Some(given) => self.parts.rotator.adopt(given.expose_to(SecretValue::copy_of), entropy.as_mut())?,
+            Some(given) => self
+                .parts
+                .rotator
+                .adopt(given.expose_to(SecretValue::copy_of), entropy.as_mut())?,
             None if self.journal.given => {
                 return Err(Performed::failed(
                     Reply::Refused,
@@ -188,14 +229,20 @@ impl Job<'_> {
 
     /// An id names one key for ever, in all environments of this state (RFC 7517, section 4.5).
     async fn refuse_used_kid(&self, public: &keyrota_contract::Public) -> Result<(), Performed> {
-        let Some(kid) = public.get("kid") else { return Ok(()) };
+        let Some(kid) = public.get("kid") else {
+            return Ok(());
+        };
         let owner = self.engine.store.fact(&kid_fact(kid)).await;
         match owner {
-            Ok(Some(owner)) if owner != self.owner() => {
-                Err(Performed::failed(Reply::Refused, "this key was used before, or in another environment: its id names it for ever"))
-            }
+            Ok(Some(owner)) if owner != self.owner() => Err(Performed::failed(
+                Reply::Refused,
+                "this key was used before, or in another environment: its id names it for ever",
+            )),
             Ok(_) => Ok(()),
-            Err(_) => Err(Performed::failed(Reply::Retry, "the state did not say whether the key's id was used before")),
+            Err(_) => Err(Performed::failed(
+                Reply::Retry,
+                "the state did not say whether the key's id was used before",
+            )),
         }
     }
 
@@ -206,7 +253,9 @@ impl Job<'_> {
 
     async fn install(&self, which: Which) -> Result<Performed, Performed> {
         let material = self.material().await?;
-        self.target()?.install(role(which), self.id, &material).await?;
+        self.target()?
+            .install(role(which), self.id, &material)
+            .await?;
         self.engine.kill.after_effect();
         Ok(Performed::done(Learnt::Nothing))
     }
@@ -215,7 +264,10 @@ impl Job<'_> {
         let material = self.material().await?;
         match self.target()?.quiesce(self.id, &material).await {
             Quiet::Quiet => Ok(Performed::done(Learnt::Nothing)),
-            Quiet::Unknown => Err(Performed::failed(Reply::Retry, "an earlier attempt may still take effect")),
+            Quiet::Unknown => Err(Performed::failed(
+                Reply::Retry,
+                "an earlier attempt may still take effect",
+            )),
         }
     }
 
@@ -226,19 +278,29 @@ impl Job<'_> {
                 Reply::Refused,
                 "the pending version is gone from the provider",
             ))?;
-            if self.fingerprint.is_some_and(|expected| expected != self.print(&pending.value)) {
+            if self
+                .fingerprint
+                .is_some_and(|expected| expected != self.print(&pending.value))
+            {
                 return Err(Performed::failed(
                     Reply::Refused,
                     "the pending version in the provider is not the one that was written",
                 ));
             }
         }
-        Ok(match self.parts.rotator.probe(role(which), &material).await {
-            Probe::Accepted => Performed::probed(Probed::Accepted, ""),
-            Probe::Blocked => Performed::probed(Probed::Blocked, "the value is right, but a lock or a limit blocks it"),
-            Probe::Rejected => Performed::probed(Probed::Rejected, "the value is not accepted"),
-            Probe::Unknown => Performed::probed(Probed::Unknown, "nothing could be learnt of the value"),
-        })
+        Ok(
+            match self.parts.rotator.probe(role(which), &material).await {
+                Probe::Accepted => Performed::probed(Probed::Accepted, ""),
+                Probe::Blocked => Performed::probed(
+                    Probed::Blocked,
+                    "the value is right, but a lock or a limit blocks it",
+                ),
+                Probe::Rejected => Performed::probed(Probed::Rejected, "the value is not accepted"),
+                Probe::Unknown => {
+                    Performed::probed(Probed::Unknown, "nothing could be learnt of the value")
+                }
+            },
+        )
     }
 
     async fn deliver(&self, round: Round, listener: &str) -> Result<Performed, Performed> {
@@ -256,7 +318,10 @@ impl Job<'_> {
         // A program is called only when there is something new to see; files are compared when
         // they are written.
         let seen = self.engine.last_seen(&self.secret.name, listener).await;
-        let learnt = Learnt::Acknowledged { consumer: listener.to_owned(), exposure_fp: exposure_fp.clone() };
+        let learnt = Learnt::Acknowledged {
+            consumer: listener.to_owned(),
+            exposure_fp: exposure_fp.clone(),
+        };
         if matches!(consumer.kind, ConsumerKind::Command(_)) && seen == Some(exposure_fp) {
             return Ok(Performed::done(learnt));
         }
@@ -281,13 +346,20 @@ impl Job<'_> {
     }
 
     async fn observe_published(&self) -> Result<Performed, Performed> {
-        let (Some(published), Some(kid)) = (&self.parts.published, self.journal.public.get("kid")) else {
+        let (Some(published), Some(kid)) = (&self.parts.published, self.journal.public.get("kid"))
+        else {
             return Ok(Performed::done(Learnt::Nothing));
         };
         match published.shows(kid).await {
             Ok(true) => Ok(Performed::done(Learnt::Nothing)),
-            Ok(false) => Err(Performed::failed(Reply::Retry, "the public key set does not show the new kid yet")),
-            Err(_) => Err(Performed::failed(Reply::Retry, "the public key set cannot be read at its jwks_url")),
+            Ok(false) => Err(Performed::failed(
+                Reply::Retry,
+                "the public key set does not show the new kid yet",
+            )),
+            Err(_) => Err(Performed::failed(
+                Reply::Retry,
+                "the public key set cannot be read at its jwks_url",
+            )),
         }
     }
 
@@ -296,17 +368,31 @@ impl Job<'_> {
         let (provider, place) = (&self.parts.provider, &self.parts.place);
         let native = provider.promote(place, self.id, from.as_ref()).await?;
         self.engine.kill.after_effect();
-        let current = provider.read(place, &VersionRef::Stage(Stage::Current)).await?;
-        if !current.is_some_and(|v| self.fingerprint.is_none_or(|expected| expected == self.print(&v))) {
-            return Err(Performed::failed(Reply::Ambiguous, "the provider does not show the promoted version as current yet"));
+        let current = provider
+            .read(place, &VersionRef::Stage(Stage::Current))
+            .await?;
+        if !current.is_some_and(|v| {
+            self.fingerprint
+                .is_none_or(|expected| expected == self.print(&v))
+        }) {
+            return Err(Performed::failed(
+                Reply::Ambiguous,
+                "the provider does not show the promoted version as current yet",
+            ));
         }
         Ok(Performed::done(Learnt::Promoted { native }))
     }
 
     async fn observe_current(&self) -> Result<Performed, Performed> {
         let versions = self.parts.provider.describe(&self.parts.place).await?;
-        let is = versions.iter().any(|v| v.ours == Some(self.id) && v.stages.contains(&Stage::Current));
-        let probed = if is { Probed::Accepted } else { Probed::Rejected };
+        let is = versions
+            .iter()
+            .any(|v| v.ours == Some(self.id) && v.stages.contains(&Stage::Current));
+        let probed = if is {
+            Probed::Accepted
+        } else {
+            Probed::Rejected
+        };
         Ok(Performed::probed(probed, "the candidate is not current"))
     }
 
@@ -325,28 +411,43 @@ impl Job<'_> {
             (Which::Previous, None) => return Ok(Performed::done(Learnt::Nothing)),
             (Which::Current, _) => unreachable!("the machine never destroys the current version"),
         };
-        self.parts.provider.destroy(&self.parts.place, &version).await?;
+        self.parts
+            .provider
+            .destroy(&self.parts.place, &version)
+            .await?;
         self.engine.kill.after_effect();
         Ok(Performed::done(Learnt::Nothing))
     }
 
     fn target(&self) -> Result<&dyn Target, Performed> {
-        self.parts.rotator.target().ok_or(Performed::failed(Reply::Refused, "this kind has no server to be told"))
+        self.parts.rotator.target().ok_or(Performed::failed(
+            Reply::Refused,
+            "this kind has no server to be told",
+        ))
     }
 
     fn print(&self, value: &SecretValue) -> String {
-        self.engine.keys.fingerprint(&self.engine.env.name, &self.secret.name, value)
+        self.engine
+            .keys
+            .fingerprint(&self.engine.env.name, &self.secret.name, value)
     }
 
     /// The values an effect works with, read afresh for each one.
     async fn material(&self) -> Result<Material, Performed> {
         let previous = match &self.journal.from {
             // Before the switch, what the provider calls previous belongs to an earlier rotation.
-            Some(from) => self.parts.version(&VersionRef::Native(Native(from.clone()))).await?,
+            Some(from) => {
+                self.parts
+                    .version(&VersionRef::Native(Native(from.clone())))
+                    .await?
+            }
             None => None,
         };
         Ok(Material {
-            current: self.parts.version(&VersionRef::Stage(Stage::Current)).await?,
+            current: self
+                .parts
+                .version(&VersionRef::Stage(Stage::Current))
+                .await?,
             pending: self.parts.version(&VersionRef::Ours(self.id)).await?,
             previous,
             uses: Default::default(),
@@ -354,7 +455,12 @@ impl Job<'_> {
     }
 
     /// What a consumer is shown in a round.
-    fn exposure(&self, round: Round, kind: &ConsumerKind, m: &Material) -> Result<Exposure, Performed> {
+    fn exposure(
+        &self,
+        round: Round,
+        kind: &ConsumerKind,
+        m: &Material,
+    ) -> Result<Exposure, Performed> {
         let fallback = match round {
             Round::Announce => m.pending.as_ref(),
             Round::Switch => m.previous.as_ref(),
@@ -365,9 +471,15 @@ impl Job<'_> {
             ConsumerKind::Command(_) => self.secret.env.as_slice(),
             ConsumerKind::Jwks(_) => &[],
         };
-        let shown = exposure::Shown { current: m.current.as_ref(), fallback };
+        let shown = exposure::Shown {
+            current: m.current.as_ref(),
+            fallback,
+        };
         let variables = exposure::variables(vars, shown).map_err(|_| {
-            Performed::failed(Reply::Refused, "the value has no such field as the variables of the secret name")
+            Performed::failed(
+                Reply::Refused,
+                "the value has no such field as the variables of the secret name",
+            )
         })?;
         let jwks = match kind {
             ConsumerKind::File(_) => None,
@@ -380,7 +492,11 @@ impl Job<'_> {
 
 /// The key set that verifiers are shown: the standby or retiring key beside the current one.
 fn public_keys(shown: exposure::Shown<'_>) -> Result<String, ProviderError> {
-    let public: Vec<_> = [shown.fallback, shown.current].into_iter().flatten().map(|v| v.public.clone()).collect();
+    let public: Vec<_> = [shown.fallback, shown.current]
+        .into_iter()
+        .flatten()
+        .map(|v| v.public.clone())
+        .collect();
     view::key_set(&public)
 }
 

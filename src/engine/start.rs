@@ -68,9 +68,15 @@ impl NotBegun {
     pub fn advice(self) -> &'static str {
         match self {
             Self::External => "external: kept and checked, never rotated by keyrota",
-            Self::Imported => "its issuer makes it: pipe the new value into `keyrota rotate NAME --value-stdin`",
-            Self::Minted => "keyrota makes this value itself: leave --value-stdin out, or adopt an existing one with `keyrota import`",
-            Self::Absent => "nothing is stored yet: make the first with `keyrota rotate NAME`, or adopt one with `keyrota import`",
+            Self::Imported => {
+                "its issuer makes it: pipe the new value into `keyrota rotate NAME --value-stdin`"
+            }
+            Self::Minted => {
+                "keyrota makes this value itself: leave --value-stdin out, or adopt an existing one with `keyrota import`"
+            }
+            Self::Absent => {
+                "nothing is stored yet: make the first with `keyrota rotate NAME`, or adopt one with `keyrota import`"
+            }
         }
     }
 }
@@ -97,7 +103,10 @@ impl Engine {
             listeners: parts
                 .consumers
                 .iter()
-                .map(|c| Listener { key: c.key.clone(), required: c.required })
+                .map(|c| Listener {
+                    key: c.key.clone(),
+                    required: c.required,
+                })
                 .collect(),
         }
     }
@@ -112,7 +121,8 @@ impl Engine {
             run.adopt_edits().await?;
             let in_grace = matches!(run.journal().machine.phase, Phase::Grace { .. });
             if order.compromised {
-                run.decide(Decision::Compromised, order.actor, order.reason).await?;
+                run.decide(Decision::Compromised, order.actor, order.reason)
+                    .await?;
             }
             let (id, stop) = (run.row().id, run.go(Given(order.given)).await?);
             // What was current when the grace began is what is in wrong hands now.
@@ -128,7 +138,8 @@ impl Engine {
             _ => {}
         }
         let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
-        let may_create = order.trigger != "schedule" && (secret.when_absent == WhenAbsent::Create || order.given.is_some());
+        let may_create = order.trigger != "schedule"
+            && (secret.when_absent == WhenAbsent::Create || order.given.is_some());
         if first && !may_create {
             return Ok(Begin::Not(NotBegun::Absent));
         }
@@ -160,7 +171,10 @@ impl Engine {
         }
         let mut journal = Journal::new(machine);
         journal.given = order.given.is_some();
-        let mut entropy = self.entropy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut entropy = self
+            .entropy
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let id = uuid_v7(self.clock.now(), entropy.as_mut());
         drop(entropy);
         let row = Rotation {
@@ -186,7 +200,14 @@ impl Engine {
         }
         let entry = self.planned(secret, order).rotation(id);
         self.keep_lock().await?;
-        self.commit(&[Change::PutSecret(known), Change::InsertRotation(row.clone())], &[entry]).await?;
+        self.commit(
+            &[
+                Change::PutSecret(known),
+                Change::InsertRotation(row.clone()),
+            ],
+            &[entry],
+        )
+        .await?;
         Ok(row)
     }
 
@@ -223,7 +244,15 @@ impl Engine {
         }
         let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
         let journal = Journal::new(Record::new(self.policy(secret, &parts, first)));
-        let job = Job { engine: self, secret, parts: &parts, id: Uuid::nil(), journal: &journal, fingerprint: None, given: None };
+        let job = Job {
+            engine: self,
+            secret,
+            parts: &parts,
+            id: Uuid::nil(),
+            journal: &journal,
+            fingerprint: None,
+            given: None,
+        };
         let looked = job.perform(&keyrota_rotation::Effect::Preflight).await;
         Ok(match looked.failure {
             Some(why) => Err(why),
@@ -233,7 +262,9 @@ impl Engine {
 
     /// Goes on with the rotation of a secret that is under way, if one is.
     pub async fn go_on(&self, name: &str) -> Result<Option<(Uuid, Stop)>, EngineError> {
-        let Some(row) = self.store.open_rotation(&self.env.name, name).await? else { return Ok(None) };
+        let Some(row) = self.store.open_rotation(&self.env.name, name).await? else {
+            return Ok(None);
+        };
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
         let mut run = Run::new(self, secret, &parts, row)?;
@@ -252,7 +283,9 @@ impl Engine {
         reason: Option<&str>,
     ) -> Result<Option<(Uuid, Stop)>, EngineError> {
         let secret = self.secret(name)?;
-        let Some(row) = self.store.open_rotation(&self.env.name, name).await? else { return Ok(None) };
+        let Some(row) = self.store.open_rotation(&self.env.name, name).await? else {
+            return Ok(None);
+        };
         let parts = self.parts(secret)?;
         let mut run = Run::new(self, secret, &parts, row)?;
         // An effect that a dead process began is looked at first: a decision needs to know.

@@ -42,14 +42,22 @@ pub async fn variables(
 ) -> Result<Vec<Variable>, ViewError> {
     let mut all = Vec::new();
     for secret in &env.secrets {
-        let vars: Vec<_> = secret.env.iter().filter(|v| wanted(&v.name)).cloned().collect();
+        let vars: Vec<_> = secret
+            .env
+            .iter()
+            .filter(|v| wanted(&v.name))
+            .cloned()
+            .collect();
         if vars.is_empty() {
             continue;
         }
         let parts = Parts::new(secret, providers).map_err(ViewError::Parts)?;
         let failed = |why| ViewError::Provider(secret.name.clone(), why);
         let (current, fallback) = parts.shown().await.map_err(failed)?;
-        let shown = Shown { current: current.as_ref(), fallback: fallback.as_ref() };
+        let shown = Shown {
+            current: current.as_ref(),
+            fallback: fallback.as_ref(),
+        };
         all.extend(exposure::variables(&vars, shown).map_err(ViewError::Field)?);
     }
     Ok(all)
@@ -57,9 +65,17 @@ pub async fn variables(
 
 /// The public key set of an environment, as JSON: every asymmetric key that signs, will sign, or
 /// has signed tokens that may still live. With `only`, of that secret alone.
-pub async fn jwks(env: &Environment, providers: &Providers, only: Option<&str>) -> Result<String, ViewError> {
+pub async fn jwks(
+    env: &Environment,
+    providers: &Providers,
+    only: Option<&str>,
+) -> Result<String, ViewError> {
     let mut all = Vec::new();
-    for secret in env.secrets.iter().filter(|s| is_asymmetric(s) && only.is_none_or(|o| o == s.name)) {
+    for secret in env
+        .secrets
+        .iter()
+        .filter(|s| is_asymmetric(s) && only.is_none_or(|o| o == s.name))
+    {
         let parts = Parts::new(secret, providers).map_err(ViewError::Parts)?;
         let failed = |why| ViewError::Provider(secret.name.clone(), why);
         all.extend(public_keys(&parts).await.map_err(failed)?);
@@ -87,8 +103,12 @@ pub(super) fn key_set(all: &[Public]) -> Result<String, ProviderError> {
             once.push(public);
         }
     }
-    let set = Jwks::of(once)
-        .map_err(|_| ProviderError::new(ErrorKind::Invalid, "a stored public key is not a JWK that may be published"))?;
+    let set = Jwks::of(once).map_err(|_| {
+        ProviderError::new(
+            ErrorKind::Invalid,
+            "a stored public key is not a JWK that may be published",
+        )
+    })?;
     Ok(set.to_json())
 }
 
@@ -98,7 +118,10 @@ pub fn is_asymmetric(secret: &Secret) -> bool {
 }
 
 /// Whether the provider holds a current version.
-pub async fn exists(provider: &dyn Provider, at: &keyrota_contract::Place) -> Result<bool, ProviderError> {
+pub async fn exists(
+    provider: &dyn Provider,
+    at: &keyrota_contract::Place,
+) -> Result<bool, ProviderError> {
     let versions = provider.describe(at).await?;
     Ok(versions.iter().any(|v| v.stages.contains(&Stage::Current)))
 }
