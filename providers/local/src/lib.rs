@@ -1,7 +1,7 @@
 //! keyrota's providers that live on this host, and the file handling under them.
 //!
 //! # Layout
-//! - [`file`]: the provider `file`, an age document with all secrets of one environment
+//! - [`mod@file`]: the provider `file`, an age document with all secrets of one environment
 //! - [`identity`]: age keys; [`sealed`]: bytes sealed for them; `document`: what is sealed
 //! - [`atomic`]: files replaced whole or not at all; private files read; orphans swept
 //! - [`lock`]: a lock between processes; [`error`]: what can be wrong with a file

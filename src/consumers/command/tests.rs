@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 use std::os::unix::fs::PermissionsExt;
-use std::time::Instant;
 
 use keyrota_contract::Exposure;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::super::testing::{delivery, showing};
 use super::*;

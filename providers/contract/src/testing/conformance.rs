@@ -1,8 +1,8 @@
 //! The promises of the contract, one function each. A provider's own test is one line:
 //! `keyrota_contract::conformance!(subject);` makes a named test of every one of them.
 //!
-//! Each promise works at a place of its own below [`Subject::prefix`], and nothing is asserted that
-//! [`Capabilities`] does not claim.
+//! Each promise works at a place of its own below the prefix of its [`Subject`], and nothing is
+//! asserted that [`Capabilities`] does not claim.
 
 use std::any::Any;
 use std::sync::Arc;
