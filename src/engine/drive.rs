@@ -6,7 +6,8 @@ use keyrota_rotation::{Decision, Effect, Event, Moment, Outcome, Phase, Reply, T
 
 use super::journal::Journal;
 use super::parts::Parts;
-use super::perform::{Job, Learnt, Performed, kid_fact};
+use super::perform::{Job, kid_fact};
+use super::performed::{Learnt, Performed};
 use super::{Engine, EngineError, Given, Stop, entries};
 use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};

@@ -3,7 +3,7 @@
 use keyrota_rotation::{Decision, Effect, Outcome, Phase, Probed, Reply, Which};
 
 use super::drive::Run;
-use super::perform::Performed;
+use super::performed::Performed;
 use crate::audit::{self, Actor, NewEntry, Object};
 
 /// An effect is about to begin.

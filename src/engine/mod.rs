@@ -8,7 +8,7 @@
 //! # Layout
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
-//! - `perform`: one effect; `exposure`: what programs see of a secret, pure
+//! - `perform`: one effect; `deliver`: telling a consumer; `performed`: what came of it; `exposure`: what programs see of a secret, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`]: from the checked model to the things that act; [`input`]: keys and tokens
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
@@ -16,34 +16,38 @@
 
 pub mod adopt;
 pub mod daemon;
+mod deliver;
 mod drive;
 mod entries;
+mod error;
 pub mod exposure;
 pub mod input;
 pub mod journal;
 mod kill;
 pub mod parts;
 mod perform;
+mod performed;
 pub mod request;
 mod start;
 pub mod view;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use keyrota_contract::{Entropy, ProviderError, SecretValue};
-use keyrota_rotation::{Illegal, Outcome, Phase, Time};
+use keyrota_contract::{Entropy, SecretValue};
+use keyrota_rotation::{Outcome, Phase, Time};
 
 use crate::audit::{self, NewEntry};
 use crate::config::model::{ConsumerKind, Environment, Secret};
 use crate::keys::Keys;
 use crate::state::{self, Change, Lock, StateError, Store};
-use crate::world::Clock;
+use crate::world::{Clock, uuid_v7};
 use parts::{Parts, PartsError, Providers};
+use uuid::Uuid;
 
+pub use error::EngineError;
 pub use start::{Begin, NotBegun, Order};
 
 /// Told of what happens while it happens.
@@ -109,64 +113,6 @@ pub enum Stop {
 /// A value that a person gave, held by this process only.
 #[derive(Clone, Copy)]
 pub struct Given<'a>(pub Option<&'a SecretValue>);
-
-/// Why the engine stopped working. What was begun is safe: the state says how far it came.
-#[derive(Debug)]
-pub enum EngineError {
-    /// The state failed.
-    State(StateError),
-    /// A part cannot be put together.
-    Parts(PartsError),
-    /// A provider failed outside a rotation.
-    Provider(ProviderError),
-    /// A stored record is of another version, or damaged.
-    UnreadableRecord,
-    /// A person decided what makes no sense now.
-    Illegal(Illegal),
-    /// The schedule names no such secret.
-    NoSecret(String),
-    /// The state is older than what was written outside it.
-    OlderState,
-}
-
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::State(e) => write!(f, "state: {e}"),
-            Self::Parts(e) => e.fmt(f),
-            Self::Provider(e) => write!(f, "provider: {e}"),
-            Self::UnreadableRecord => {
-                f.write_str("the record of a rotation was written by another version of keyrota, or is damaged: nothing was done")
-            }
-            Self::Illegal(e) => e.fmt(f),
-            Self::OlderState => f.write_str(
-                "the state is older than its last checkpoint: a copy was restored, or entries were cut off. Put the newest state back. \
-                 If it is lost, look with `keyrota audit verify`, move the directory of checkpoints aside as evidence, and go on",
-            ),
-            Self::NoSecret(name) => write!(f, "the schedule has no secret {name:?}"),
-        }
-    }
-}
-
-impl std::error::Error for EngineError {}
-
-impl From<StateError> for EngineError {
-    fn from(e: StateError) -> Self {
-        Self::State(e)
-    }
-}
-
-impl From<PartsError> for EngineError {
-    fn from(e: PartsError) -> Self {
-        Self::Parts(e)
-    }
-}
-
-impl From<ProviderError> for EngineError {
-    fn from(e: ProviderError) -> Self {
-        Self::Provider(e)
-    }
-}
 
 impl Engine {
     /// Takes an environment over: the lock is already held. Raises the floor under every document
@@ -234,11 +180,19 @@ impl Engine {
 
     fn dice(&self) -> u64 {
         let mut bytes = [0; 8];
-        self.entropy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fill(&mut bytes);
+        self.with_entropy(|entropy| entropy.fill(&mut bytes));
         u64::from_le_bytes(bytes)
+    }
+
+    /// An id for a rotation and its candidate.
+    fn new_id(&self) -> Uuid {
+        self.with_entropy(|entropy| uuid_v7(self.clock.now(), entropy))
+    }
+
+    /// Lends the randomness to `f`, which does not wait for anything.
+    fn with_entropy<R>(&self, f: impl FnOnce(&mut dyn Entropy) -> R) -> R {
+        let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
+        f(entropy.as_mut())
     }
 
     /// Whether the process was asked to stop before the next effect.

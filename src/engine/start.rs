@@ -13,7 +13,6 @@ use super::{Engine, EngineError, Given, Stop, view};
 use crate::audit::{self, Actor, NewEntry, Object};
 use crate::config::model::{Kind, Secret, WhenAbsent};
 use crate::state::{Change, Rotation};
-use crate::world::uuid_v7;
 
 /// Tries of an effect before a rotation that can still be taken back is given up: with the
 /// machine's backoff, about a quarter of an hour.
@@ -183,12 +182,7 @@ impl Engine {
         }
         let mut journal = Journal::new(machine);
         journal.given = order.given.is_some();
-        let mut entropy = self
-            .entropy
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let id = uuid_v7(self.clock.now(), entropy.as_mut());
-        drop(entropy);
+        let id = self.new_id();
         let row = Rotation {
             id,
             env: self.env.name.clone(),
