@@ -12,6 +12,7 @@
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`]: from the checked model to the things that act; [`input`]: keys and tokens
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
+//! - [`forecast`]: what would happen if nothing failed, and when, pure
 //! - [`daemon`]: follows the schedules; `kill`: kill points for tests
 
 pub mod adopt;
@@ -19,6 +20,7 @@ pub mod daemon;
 mod drive;
 mod entries;
 pub mod exposure;
+pub mod forecast;
 pub mod input;
 pub mod journal;
 mod kill;
@@ -43,7 +45,7 @@ use crate::state::{self, Change, Lock, StateError, Store};
 use crate::world::Clock;
 use parts::{Parts, PartsError, Providers};
 
-pub use start::{Begin, NotBegun, Order};
+pub use start::{Begin, NotBegun, Order, planned};
 
 /// Told of what happens while it happens.
 pub trait Watch: Send + Sync {
