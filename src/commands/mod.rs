@@ -20,6 +20,7 @@ mod progress;
 mod providers;
 mod rotate;
 mod run;
+mod say;
 mod schema;
 mod status;
 mod validate;
