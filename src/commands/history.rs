@@ -88,9 +88,7 @@ fn as_text(told: &Told<'_>) -> String {
     if told.rotations.is_empty() {
         return format!("{} was never rotated\n", told.name);
     }
-    let header = [
-        "STARTED", "OUTCOME", "TOOK", "BY", "WHY", "VERSION", "ROTATION",
-    ];
+    let header = ["STARTED", "OUTCOME", "TOOK", "BY", "WHY", "ROTATION"];
     let mut rows = vec![header.map(str::to_owned)];
     for r in told.rotations {
         rows.push([
@@ -102,7 +100,6 @@ fn as_text(told: &Told<'_>) -> String {
             ),
             say::plain(&r.actor),
             why(r),
-            r.version.map_or_else(|| "-".to_owned(), |v| v.to_string()),
             r.id.to_string(),
         ]);
     }

@@ -258,7 +258,7 @@ pub(super) fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
 }
 
 /// The name of a consumer: stable as long as it is told in the same place.
-pub(super) fn consumer_key(consumer: &model::Consumer) -> String {
+pub fn consumer_key(consumer: &model::Consumer) -> String {
     let at = match &consumer.kind {
         ConsumerKind::File(f) => f.path.display().to_string(),
         ConsumerKind::Command(c) => c.argv.join(" "),
