@@ -120,6 +120,40 @@ fn status_tells_what_the_rotations_left() {
 }
 
 #[test]
+fn a_person_who_is_needed_is_told_what_to_do() {
+    let keyrota = Keyrota::in_temp();
+    let asks = r#"
+[secrets.issued]
+kind = "signing-key"
+origin = "imported"
+verifiers = "self"
+signature_ttl = "0s"
+env = "ISSUED"
+confirm = { after = "switch", ask = "Promote it in the dashboard" }
+"#;
+    keyrota.write("schedules/development.toml", &format!("{SCHEDULE}{asks}"));
+    let value = |byte: u8| format!("{}\n", format!("{byte:02x}c4").repeat(16));
+    let give = ["rotate", "issued", "--value-stdin"];
+    keyrota.run_with_stdin(&give, &value(0x5a)).code(0);
+    keyrota.run(&["status", "--check"]).code(0);
+    keyrota.run_with_stdin(&give, &value(0xb7)).code(10);
+    let status = keyrota
+        .run(&["status", "--check", "--json"])
+        .code(22)
+        .json();
+    let needs = &secret(&status, "issued")["needs"];
+    assert_eq!(needs["why"], "Promote it in the dashboard");
+    let text = keyrota.run(&["status"]).code(0).stdout;
+    let told = needs["do"].as_str().unwrap();
+    assert!(text.contains(told), "{text}");
+    // What is told is what works.
+    let command: Vec<&str> = told.split("keyrota ").nth(1).unwrap().split(' ').collect();
+    assert_eq!(command, ["--env", "development", "confirm", "issued"]);
+    keyrota.run(&command).code(0);
+    keyrota.run(&["status", "--check"]).code(0);
+}
+
+#[test]
 fn status_and_history_work_beside_a_daemon() {
     let keyrota = rotated();
     let mut daemon = keyrota
@@ -294,7 +328,7 @@ fn what_is_built_in_can_be_asked_for_anywhere() {
     );
     for shell in ["bash", "zsh", "fish"] {
         let script = keyrota.run(&["completions", shell]).code(0).stdout;
-        assert!(script.contains("--schedules"), "{shell}");
+        assert!(script.contains("schedules"), "{shell}");
     }
     keyrota.run(&["completions", "tcsh"]).code(2);
 }

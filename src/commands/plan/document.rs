@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::outline::{Begins, Outline, Stands, limits, source, what};
+use super::outline::{Begins, Outline, Stands, after, limits, source, what};
 use crate::commands::progress::second;
-use crate::commands::say::{self, cell};
+use crate::commands::say::cell;
 use crate::config::model::{Environment, Secret};
 use crate::config::say_duration;
 use crate::engine::daemon::FAILURES_MAX;
@@ -97,14 +97,14 @@ fn section(out: &mut String, o: &Outline<'_>, now: Timestamp) {
         second(now)
     );
     for step in &forecast.steps {
-        let after = say::span(step.at.0.abs_diff(now.as_millisecond()) / 1000);
+        let after = after(step.at, now);
         let name = match step.what {
             What::Person => "stop",
             _ => step.phase,
         };
         let _ = writeln!(out, "1. +{after} **{name}**: {}", cell(&what(o, step)));
     }
-    let end = say::span(forecast.end.0.abs_diff(now.as_millisecond()) / 1000);
+    let end = after(forecast.end, now);
     let _ = writeln!(out, "\nDone after {end} at the earliest.");
 }
 

@@ -175,6 +175,12 @@ pub fn limits(turn: &TurnPolicy) -> Vec<String> {
     limits
 }
 
+/// How long after `now`, to the second.
+pub fn after(at: Time, now: Timestamp) -> String {
+    let ms = at.0.saturating_sub(now.as_millisecond()).max(0);
+    say_duration(std::time::Duration::from_secs(ms.unsigned_abs() / 1000))
+}
+
 /// One step in words.
 pub fn what(outline: &Outline<'_>, step: &Step) -> String {
     let secret = outline.secret;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use keyrota_rotation::Outcome;
 
-use super::outline::{Begins, Outline, Stands, limits, what};
+use super::outline::{Begins, Outline, Stands, after, limits, what};
 use crate::commands::progress::clock;
 use crate::commands::say;
 use crate::config::model::Environment;
@@ -58,12 +58,7 @@ fn one(env: &Environment, o: &Outline<'_>, now: Timestamp) -> String {
         }
         Stands::Current => "  begun now, at the earliest:\n",
     });
-    let since = |at: keyrota_rotation::Time| {
-        format!(
-            "    +{}",
-            say::span(at.0.abs_diff(now.as_millisecond()) / 1000)
-        )
-    };
+    let since = |at| format!("    +{}", after(at, now));
     let mut rows: Vec<[String; 3]> = forecast
         .steps
         .iter()
