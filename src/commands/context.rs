@@ -89,15 +89,19 @@ impl<'a> Context<'a> {
 
     /// `keyrota.toml`, if there is one.
     pub fn host(&self) -> Result<Host, Failed> {
-        let path = match &self.global.config {
-            Some(path) => path.clone(),
-            None if Path::new(HOST_FILE).exists() => PathBuf::from(HOST_FILE),
-            None => return Ok(Host::default()),
+        let Some(path) = self.host_file() else {
+            return Ok(Host::default());
         };
         config::host::load(&path).map_err(|(diagnostics, sources)| {
             self.tell(&diagnostics, &sources);
             Failed::config("")
         })
+    }
+
+    /// Where `keyrota.toml` is, if there is one.
+    pub fn host_file(&self) -> Option<PathBuf> {
+        let usual = || Some(PathBuf::from(HOST_FILE)).filter(|path| path.exists());
+        self.global.config.clone().or_else(usual)
     }
 
     /// Where the schedules are.

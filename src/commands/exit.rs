@@ -4,6 +4,7 @@ use std::fmt;
 
 use keyrota_rotation::{Outcome, Phase};
 
+use crate::engine::view::ViewError;
 use crate::engine::{EngineError, Stop};
 use crate::state::{LockError, StateError};
 
@@ -114,6 +115,16 @@ impl From<EngineError> for Failed {
             }
             EngineError::Illegal(_) => Self::new(USAGE, e.to_string()),
         }
+    }
+}
+
+impl From<ViewError> for Failed {
+    fn from(e: ViewError) -> Self {
+        let code = match &e {
+            ViewError::Provider(_, why) => Self::from(EngineError::Provider(*why)).code,
+            ViewError::Parts(_) | ViewError::Field(_) => CONFIG,
+        };
+        Self::new(code, e.to_string())
     }
 }
 

@@ -1,15 +1,47 @@
-//! `keyrota jwks`.
+//! `keyrota jwks`: the public set of an environment.
 
 use clap::Args;
 
 use super::context::Context;
-use super::exit::Failed;
+use super::exit::{self, Failed};
+use super::say;
+use crate::engine::view::{self, is_asymmetric};
 
 /// Options of `keyrota jwks`.
 #[derive(Debug, Args)]
-pub struct Jwks {}
+#[command(
+    after_help = "Prints a JWK Set (RFC 7517): every public key that signs tokens, is announced and will sign, or \
+has signed tokens that may still live. Serve it as /.well-known/jwks.json, for no longer than jwks_max_age \
+from a cache; a consumer of kind jwks keeps such a file up to date. Reads the provider, needs no state. With \
+--json the set also has the member schema_version, which RFC 7517 lets readers ignore."
+)]
+pub struct Jwks {
+    /// Only the keys of this secret
+    #[arg(long, value_name = "NAME")]
+    pub secret: Option<String>,
+}
 
 /// Does it; the exit code.
-pub fn run(_args: &Jwks, _context: &Context<'_>) -> Result<u8, Failed> {
-    Err(Failed::new(super::exit::USAGE, "not written yet"))
+pub fn run(args: &Jwks, context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(false)?;
+    if let Some(name) = &args.secret
+        && !is_asymmetric(say::secret(&chosen.env, name)?)
+    {
+        return Err(Failed::config(format!(
+            "{name} has no public half: only jwt secrets with RS256, ES256 or EdDSA have"
+        )));
+    }
+    let providers = chosen.providers()?;
+    let set = context.block_on(async {
+        Ok(view::jwks(&chosen.env, &providers, args.secret.as_deref()).await?)
+    })?;
+    if context.global.json {
+        let mut set: serde_json::Value = serde_json::from_str(&set)
+            .map_err(|_| Failed::new(exit::PERSON, "the public set is not JSON"))?;
+        set["schema_version"] = 1.into();
+        say::print_json(&set)?;
+    } else {
+        say::print(&format!("{}\n", set.trim_end()))?;
+    }
+    Ok(exit::DONE)
 }

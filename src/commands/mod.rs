@@ -22,6 +22,7 @@ mod providers;
 mod report;
 mod rotate;
 mod run;
+mod say;
 mod schema;
 mod status;
 mod validate;

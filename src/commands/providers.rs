@@ -1,15 +1,165 @@
-//! `keyrota providers`.
+//! `keyrota providers`: what is built in. Everything told here comes from the tables that also
+//! check the files, and from the providers themselves.
 
 use clap::Args;
+use keyrota_contract::{Capabilities, Promote};
+use serde_json::{Value, json};
 
 use super::context::Context;
-use super::exit::Failed;
+use super::exit::{self, Failed};
+use super::say;
+use crate::config::{CONSUMERS, Key, Kinds, PROVIDERS, SECRETS};
+use crate::engine::parts::capabilities;
 
 /// Options of `keyrota providers`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Providers keep values, rotators change a kind of secret, consumers are told. A provider's \
+capabilities decide how safely a new value can be made current:
+
+  promote atomic         one operation; nobody sees a state in between
+  promote check-and-set  a foreign write in between is refused
+  promote detect-after   a foreign write in between is noticed afterwards
+  promote last-wins      a foreign write in the same instant is overwritten
+
+Of the keys of each kind those marked with * must be written."
+)]
 pub struct Providers {}
 
 /// Does it; the exit code.
-pub fn run(_args: &Providers, _context: &Context<'_>) -> Result<u8, Failed> {
-    Err(Failed::new(super::exit::USAGE, "not written yet"))
+pub fn run(_: &Providers, context: &Context<'_>) -> Result<u8, Failed> {
+    if context.global.json {
+        say::print_json(&as_json())?;
+    } else {
+        say::print(&as_text())?;
+    }
+    Ok(exit::DONE)
+}
+
+fn as_text() -> String {
+    let header = [
+        "PROVIDER",
+        "PROMOTE",
+        "KEEPS PREVIOUS",
+        "VALUE MAX",
+        "BINARY",
+        "PUBLIC PARTS",
+    ];
+    let mut rows = vec![header.map(str::to_owned)];
+    for kind in PROVIDERS.names() {
+        let Some(can) = capabilities(kind) else {
+            continue;
+        };
+        rows.push([
+            kind.to_owned(),
+            promote(can).to_owned(),
+            yes(can.keeps_previous),
+            format!("{} bytes", can.value_bytes_max),
+            yes(can.binary),
+            yes(can.public_parts),
+        ]);
+    }
+    let mut out = say::table(&rows);
+    for kinds in [&PROVIDERS, &SECRETS, &CONSUMERS] {
+        let mut rows = vec![[
+            format!("{} KIND", kinds.noun.to_uppercase()),
+            "KEYS".to_owned(),
+        ]];
+        for kind in kinds.names() {
+            let keys = keys(kinds, kind).map(|k| {
+                let star = if k.required { "*" } else { "" };
+                format!("{}{star}", k.name)
+            });
+            rows.push([kind.to_owned(), keys.collect::<Vec<_>>().join(" ")]);
+        }
+        out.push('\n');
+        out.push_str(&say::table(&rows));
+    }
+    out
+}
+
+fn as_json() -> Value {
+    let told = |kinds: &Kinds| -> Vec<Value> {
+        let of = |kind| {
+            let keys = keys(kinds, kind)
+                .map(|k| json!({"name": k.name, "required": k.required, "doc": k.doc}));
+            json!({"kind": kind, "keys": keys.collect::<Vec<_>>()})
+        };
+        kinds.names().map(of).collect()
+    };
+    let mut providers = told(&PROVIDERS);
+    for (provider, kind) in providers.iter_mut().zip(PROVIDERS.names()) {
+        provider["capabilities"] = capabilities(kind).map_or(Value::Null, |can| {
+            json!({
+                "promote": promote(can),
+                "keeps_previous": can.keeps_previous,
+                "value_bytes_max": can.value_bytes_max,
+                "binary": can.binary,
+                "public_parts": can.public_parts,
+                "first_is_current": can.first_is_current,
+            })
+        });
+    }
+    json!({
+        "schema_version": 1,
+        "providers": providers,
+        "secrets": told(&SECRETS),
+        "consumers": told(&CONSUMERS),
+    })
+}
+
+/// The keys of a kind that this build understands.
+fn keys<'a>(kinds: &'a Kinds, kind: &str) -> impl Iterator<Item = &'a Key> {
+    kinds
+        .keys(kind)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|k| k.is_built_in())
+}
+
+fn promote(can: Capabilities) -> &'static str {
+    match can.promote {
+        Promote::Atomic => "atomic",
+        Promote::CheckAndSet => "check-and-set",
+        Promote::DetectAfter => "detect-after",
+        Promote::LastWins => "last-wins",
+    }
+}
+
+fn yes(is: bool) -> String {
+    if is { "yes" } else { "no" }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_of_the_files_says_what_it_can_do() {
+        assert!(PROVIDERS.names().count() > 0);
+        for kind in PROVIDERS.names() {
+            assert!(capabilities(kind).is_some(), "{kind}");
+        }
+        assert_eq!(capabilities("memory"), None);
+    }
+
+    #[test]
+    fn every_kind_is_told_with_the_keys_it_must_have() {
+        let (text, json) = (as_text(), as_json());
+        for (kinds, member) in [
+            (&PROVIDERS, "providers"),
+            (&SECRETS, "secrets"),
+            (&CONSUMERS, "consumers"),
+        ] {
+            for kind in kinds.names() {
+                let line = text.lines().rfind(|l| l.starts_with(&format!("{kind} ")));
+                assert!(line.is_some(), "{kind} is missing in {text}");
+                let told = json[member].as_array().into_iter().flatten();
+                assert_eq!(told.filter(|k| k["kind"] == kind).count(), 1, "{kind}");
+            }
+        }
+        assert!(text.contains("token_ttl*"), "{text}");
+        // Known to the format, and not in this build.
+        assert!(!text.contains("copies"), "{text}");
+    }
 }

@@ -1,15 +1,26 @@
-//! `keyrota schema`.
+//! `keyrota schema`: for editors.
 
 use clap::Args;
 
 use super::context::Context;
-use super::exit::Failed;
+use super::exit::{self, Failed};
+use super::say;
+use crate::config::schema::json_schema;
 
 /// Options of `keyrota schema`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Prints the JSON Schema (2020-12) of schedules/<environment>.toml. Editors complete and explain \
+keys with it; for Taplo and Even Better TOML write it to a file and begin a schedule with:
+
+  #:schema ./schema.json
+
+Sums and contradictions (is the grace long enough?) are the part of `keyrota validate`."
+)]
 pub struct Schema {}
 
 /// Does it; the exit code.
-pub fn run(_args: &Schema, _context: &Context<'_>) -> Result<u8, Failed> {
-    Err(Failed::new(super::exit::USAGE, "not written yet"))
+pub fn run(_: &Schema, _: &Context<'_>) -> Result<u8, Failed> {
+    say::print(&format!("{:#}\n", json_schema()))?;
+    Ok(exit::DONE)
 }

@@ -36,5 +36,8 @@ mod words;
 mod tests;
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use keys::{CONSUMERS, Key, Kinds, PROVIDERS, SECRETS};
 pub use load::{Loaded, load};
+pub use mask::did_you_mean;
 pub use source::Source;
+pub use words::say_duration;

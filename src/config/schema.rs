@@ -21,7 +21,7 @@ fn table(keys: &[&Key], kind: Option<&str>) -> Value {
         required.push("kind");
     }
     // What is not built in is not offered: additionalProperties refuses it.
-    for key in keys.iter().filter(|k| !matches!(k.ty, Ty::NotBuiltIn)) {
+    for key in keys.iter().filter(|k| k.is_built_in()) {
         let mut property = of(&key.ty);
         property["description"] = json!(key.doc);
         properties.insert(key.name.to_owned(), property);

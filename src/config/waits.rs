@@ -27,9 +27,9 @@ pub fn waits(
     let refresh = s.duration("refresh").unwrap_or_default();
     let nothing = Waits {
         settle: Duration::ZERO,
-        settle_from: Source::Derived,
+        settle_from: Source::Derived("0s"),
         grace: Duration::ZERO,
-        grace_from: Source::Derived,
+        grace_from: Source::Derived("0s"),
         refresh,
         skew,
     };
@@ -58,12 +58,12 @@ pub fn waits(
             }
             (stated, Source::Stated)
         }
-        None => (least.wait, Source::Derived),
+        None => (least.wait, Source::Derived(least.sum)),
     };
     let (grace, grace_from) = chosen("grace", &grace);
     let (settle, settle_from) = match announce {
         true => chosen("settle", &settle),
-        false => (Duration::ZERO, Source::Derived),
+        false => (Duration::ZERO, Source::Derived("0s")),
     };
     if !announce && s.duration("settle").is_some_and(|d| !d.is_zero()) {
         let help =

@@ -8,6 +8,7 @@ use super::journal::Journal;
 use super::parts::Parts;
 use super::perform::{Job, kid_fact};
 use super::performed::{Learnt, Performed};
+use super::start::policy;
 use super::{Engine, EngineError, Given, Stop, entries};
 use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};
@@ -96,11 +97,11 @@ impl<'a> Run<'a> {
     /// Takes over what an edited file says; writes only if that changes something.
     pub(super) async fn adopt_edits(&mut self) -> Result<(), EngineError> {
         let mut edited = self.journal.machine.clone();
-        edited.adopt(
-            &self
-                .engine
-                .policy(self.secret, self.parts, edited.policy.first),
-        );
+        edited.adopt(&policy(
+            self.secret,
+            self.parts.rotator.target(),
+            edited.policy.first,
+        ));
         if edited == self.journal.machine {
             return Ok(());
         }

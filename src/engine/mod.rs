@@ -12,6 +12,7 @@
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`]: from the checked model to the things that act; [`input`]: keys and tokens
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
+//! - [`forecast`]: what would happen if nothing failed, and when, pure
 //! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
 
 pub mod adopt;
@@ -21,6 +22,7 @@ mod drive;
 mod entries;
 mod error;
 pub mod exposure;
+pub mod forecast;
 pub mod input;
 pub mod journal;
 mod kill;
@@ -48,7 +50,7 @@ use parts::{Parts, PartsError, Providers};
 use uuid::Uuid;
 
 pub use error::EngineError;
-pub use start::{Begin, NotBegun, Order};
+pub use start::{Begin, NotBegun, Order, planned};
 
 /// Told of what happens while it happens.
 pub trait Watch: Send + Sync {

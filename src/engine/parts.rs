@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyrota_contract::{
-    Consumer, Place, Provider, ProviderError, Public, Rotator, Stage, Version, VersionInfo,
-    VersionRef,
+    Capabilities, Consumer, Place, Provider, ProviderError, Public, Rotator, Stage, Version,
+    VersionInfo, VersionRef,
 };
 use keyrota_local::{FileProvider, Identities, IdentityError};
 use keyrota_rotation::Effect;
@@ -206,7 +206,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
+/// What changes a secret; `None` if the kind does not take its settings. No I/O.
+pub(super) fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
     Some(match &secret.kind {
         Kind::Jwt(jwt) => {
             let algorithm = match jwt.algorithm {
@@ -256,47 +257,50 @@ fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
     })
 }
 
+/// The name of a consumer: stable as long as it is told in the same place.
+pub fn consumer_key(consumer: &model::Consumer) -> String {
+    let at = match &consumer.kind {
+        ConsumerKind::File(f) => f.path.display().to_string(),
+        ConsumerKind::Command(c) => c.argv.join(" "),
+        ConsumerKind::Jwks(j) => j.path.display().to_string(),
+    };
+    format!("{}:{at}", consumer.kind.as_str())
+}
+
 fn listener<'a>(
     secret: &Secret,
     consumer: &'a model::Consumer,
 ) -> Result<Listener<'a>, &'static str> {
     let owner = |o: &Option<model::Owner>| o.as_ref().map(|o| format!("{}:{}", o.user, o.group));
-    let (at, told): (String, Box<dyn Consumer>) = match &consumer.kind {
-        ConsumerKind::File(f) => (
-            f.path.display().to_string(),
-            Box::new(file::FileConsumer::new(file::FileConfig {
-                path: f.path.clone(),
-                format: match f.format {
-                    model::EnvFileFormat::Systemd => file::Format::Systemd,
-                    model::EnvFileFormat::Dotenv => file::Format::Dotenv,
-                    model::EnvFileFormat::Docker => file::Format::Docker,
-                    model::EnvFileFormat::Raw => file::Format::Raw,
-                    model::EnvFileFormat::Json => file::Format::Json,
-                },
-                mode: f.mode,
-                owner: owner(&f.owner),
-                multi_line: is_multi_line(&secret.kind),
-            })?),
-        ),
-        ConsumerKind::Command(c) => (
-            c.argv.join(" "),
+    let told: Box<dyn Consumer> = match &consumer.kind {
+        ConsumerKind::File(f) => Box::new(file::FileConsumer::new(file::FileConfig {
+            path: f.path.clone(),
+            format: match f.format {
+                model::EnvFileFormat::Systemd => file::Format::Systemd,
+                model::EnvFileFormat::Dotenv => file::Format::Dotenv,
+                model::EnvFileFormat::Docker => file::Format::Docker,
+                model::EnvFileFormat::Raw => file::Format::Raw,
+                model::EnvFileFormat::Json => file::Format::Json,
+            },
+            mode: f.mode,
+            owner: owner(&f.owner),
+            multi_line: is_multi_line(&secret.kind),
+        })?),
+        ConsumerKind::Command(c) => {
             Box::new(command::CommandConsumer::new(command::CommandConfig {
                 argv: c.argv.clone(),
                 value: c.value,
                 timeout: c.timeout,
-            })?),
-        ),
-        ConsumerKind::Jwks(j) => (
-            j.path.display().to_string(),
-            Box::new(jwks::JwksFile::new(
-                j.path.clone(),
-                Some(j.mode),
-                owner(&j.owner).as_deref(),
-            )?),
-        ),
+            })?)
+        }
+        ConsumerKind::Jwks(j) => Box::new(jwks::JwksFile::new(
+            j.path.clone(),
+            Some(j.mode),
+            owner(&j.owner).as_deref(),
+        )?),
     };
     Ok(Listener {
-        key: format!("{}:{at}", consumer.kind.as_str()),
+        key: consumer_key(consumer),
         required: consumer.required,
         kind: &consumer.kind,
         told,
@@ -309,6 +313,14 @@ fn is_multi_line(kind: &Kind) -> bool {
         Kind::Jwt(jwt) => jwt.format == JwtFormat::Pem,
         Kind::External(e) => matches!(e.format, ExternalFormat::Json | ExternalFormat::RdsJson),
         Kind::SigningKey(_) | Kind::Random(_) => false,
+    }
+}
+
+/// What a kind of provider that is built in can do; `None` for any other word.
+pub fn capabilities(kind: &str) -> Option<Capabilities> {
+    match kind {
+        "file" => Some(keyrota_local::CAPABILITIES),
+        _ => None,
     }
 }
 

@@ -1,13 +1,13 @@
 //! How a rotation begins, and how one that was begun goes on.
 
 use jiff::civil::DateTime;
-use keyrota_contract::SecretValue;
+use keyrota_contract::{SecretValue, Target};
 use keyrota_rotation::{Decision, Listener, Moment, Overlap, Phase, Policy, Record};
 use uuid::Uuid;
 
 use super::drive::Run;
 use super::journal::Journal;
-use super::parts::{Parts, is_self_verified};
+use super::parts::{Parts, PartsError, consumer_key, is_self_verified, rotator};
 use super::perform::Job;
 use super::{Engine, EngineError, Given, Stop, view};
 use crate::audit::{self, Actor, NewEntry, Object};
@@ -86,35 +86,6 @@ impl NotBegun {
 }
 
 impl Engine {
-    /// What the file asks of a rotation of `secret` that begins now.
-    pub(super) fn policy(&self, secret: &Secret, parts: &Parts<'_>, first: bool) -> Policy {
-        let target = parts.rotator.target();
-        let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-        Policy {
-            first,
-            target: target.is_some(),
-            overlap: match target.map(|t| t.overlap()) {
-                Some(keyrota_contract::Overlap::Replace) => Overlap::Replace,
-                _ => Overlap::Dual,
-            },
-            announce: secret.announce && !is_self_verified(&secret.kind),
-            observe_published: parts.published.is_some(),
-            settle_ms: ms(secret.waits.settle),
-            grace_ms: ms(secret.waits.grace),
-            confirm: secret.confirm.is_some(),
-            keep_previous: target.is_some(),
-            attempts_max: ATTEMPTS_MAX,
-            listeners: parts
-                .consumers
-                .iter()
-                .map(|c| Listener {
-                    key: c.key.clone(),
-                    required: c.required,
-                })
-                .collect(),
-        }
-    }
-
     /// Begins a rotation, or goes on with the one that is under way, and drives it as far as it
     /// goes now.
     pub async fn rotate(&self, name: &str, order: &Order<'_>) -> Result<Begin, EngineError> {
@@ -168,7 +139,7 @@ impl Engine {
         order: &Order<'_>,
     ) -> Result<Rotation, EngineError> {
         let now = self.now();
-        let mut policy = self.policy(secret, parts, first);
+        let mut policy = policy(secret, parts.rotator.target(), first);
         if order.trigger == "import" {
             // It is in use already: nobody has anything to learn.
             policy.listeners.clear();
@@ -249,7 +220,7 @@ impl Engine {
             return Ok(Err(NotBegun::External.advice()));
         }
         let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
-        let journal = Journal::new(Record::new(self.policy(secret, &parts, first)));
+        let journal = Journal::new(Record::new(policy(secret, parts.rotator.target(), first)));
         let job = Job {
             engine: self,
             secret,
@@ -301,5 +272,44 @@ impl Engine {
         run.decide(decision, by, reason).await?;
         let (id, stop) = (run.row().id, run.go(Given(None)).await?);
         Ok(Some((id, stop)))
+    }
+}
+
+/// What the file asks of a rotation of `secret` that begins now; `first` if there is no current
+/// value. Needs no provider, no keys and no state.
+pub fn planned(secret: &Secret, first: bool) -> Result<Policy, PartsError> {
+    let rotator = rotator(secret).ok_or_else(|| {
+        PartsError::Refused(
+            format!("secrets.{}", secret.name),
+            "the kind does not take these settings",
+        )
+    })?;
+    Ok(policy(secret, rotator.target(), first))
+}
+
+pub(super) fn policy(secret: &Secret, target: Option<&dyn Target>, first: bool) -> Policy {
+    let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    Policy {
+        first,
+        target: target.is_some(),
+        overlap: match target.map(|t| t.overlap()) {
+            Some(keyrota_contract::Overlap::Replace) => Overlap::Replace,
+            _ => Overlap::Dual,
+        },
+        announce: secret.announce && !is_self_verified(&secret.kind),
+        observe_published: matches!(&secret.kind, Kind::Jwt(jwt) if jwt.jwks_url.is_some()),
+        settle_ms: ms(secret.waits.settle),
+        grace_ms: ms(secret.waits.grace),
+        confirm: secret.confirm.is_some(),
+        keep_previous: target.is_some(),
+        attempts_max: ATTEMPTS_MAX,
+        listeners: secret
+            .consumers
+            .iter()
+            .map(|c| Listener {
+                key: consumer_key(c),
+                required: c.required,
+            })
+            .collect(),
     }
 }

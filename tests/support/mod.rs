@@ -1,3 +1,4 @@
-//! What several tests need: real servers.
+//! What several tests need: real servers, the real binary.
 
+pub mod keyrota;
 pub mod postgres;

@@ -30,6 +30,16 @@ use crate::sealed::{self, SealedError};
 /// The largest value, the same as AWS Secrets Manager's: what is kept here can move there.
 pub const VALUE_BYTES_MAX: usize = 65_536;
 
+/// What a document can do, whichever it is.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    promote: Promote::Atomic,
+    keeps_previous: true,
+    value_bytes_max: VALUE_BYTES_MAX,
+    binary: true,
+    public_parts: true,
+    first_is_current: false,
+};
+
 /// Some 1,500 secrets of two versions with ordinary keys each take a tenth of it.
 const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
@@ -170,14 +180,7 @@ impl FileProvider {
 #[async_trait]
 impl Provider for FileProvider {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            promote: Promote::Atomic,
-            keeps_previous: true,
-            value_bytes_max: VALUE_BYTES_MAX,
-            binary: true,
-            public_parts: true,
-            first_is_current: false,
-        }
+        CAPABILITIES
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

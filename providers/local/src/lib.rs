@@ -15,6 +15,6 @@ pub mod lock;
 pub mod sealed;
 
 pub use error::FileError;
-pub use file::{DocumentInfo, FileProvider};
+pub use file::{CAPABILITIES, DocumentInfo, FileProvider};
 pub use identity::{Identities, IdentityError};
 pub use lock::FileLock;

@@ -20,6 +20,13 @@ pub struct Key {
     pub doc: &'static str,
 }
 
+impl Key {
+    /// Whether this build understands it.
+    pub fn is_built_in(&self) -> bool {
+        !matches!(self.ty, Ty::NotBuiltIn)
+    }
+}
+
 /// What may stand at a key.
 #[derive(Debug)]
 pub enum Ty {

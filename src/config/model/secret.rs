@@ -94,8 +94,8 @@ pub struct Waits {
 pub enum Source {
     /// The file states it.
     Stated,
-    /// It follows from what the file states.
-    Derived,
+    /// It follows from what the file states: by this sum, in the file's words.
+    Derived(&'static str),
 }
 
 /// What a secret is.

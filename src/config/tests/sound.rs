@@ -78,7 +78,10 @@ fn waits_are_the_sums_of_the_file() {
             "{body}"
         );
     }
-    assert_eq!(secret("kind = 'random'").waits.grace_from, Source::Derived);
+    assert_eq!(
+        secret("kind = 'random'").waits.grace_from,
+        Source::Derived("refresh")
+    );
     assert_eq!(
         secret("kind = 'random'\ngrace = '2h'").waits.grace_from,
         Source::Stated

@@ -1,0 +1,129 @@
+//! What has to exist before the first rotation. No kind of this build changes a server, so there
+//! is no SQL and there are no grants; what remains is on the hosts.
+
+use serde_json::{Value, json};
+
+use crate::config::model::{
+    ConsumerKind, Environment, Kind, ProviderKind, Reference, Secret, WhenAbsent,
+};
+
+/// Something that has to exist, for one provider or secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Thing {
+    /// `providers.local`, `secrets.token`.
+    pub table: String,
+    /// What it is, and how to make it.
+    pub what: String,
+}
+
+/// For these secrets and the providers that keep them.
+pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
+    let mut all = Vec::new();
+    for provider in &env.providers {
+        if !secrets.iter().any(|s| s.provider == provider.name) {
+            continue;
+        }
+        let ProviderKind::File(file) = &provider.kind;
+        let mut thing = |what: String| {
+            all.push(Thing {
+                table: format!("providers.{}", provider.name),
+                what,
+            })
+        };
+        thing(match &file.identity {
+            None => "the age identity: keyrota makes it in .keyrota/keys".to_owned(),
+            Some(reference) => format!(
+                "the age identity as {}: age-keygen makes one",
+                in_words(reference)
+            ),
+        });
+        thing(format!(
+            "a directory that keyrota may write: {}",
+            file.path.parent().unwrap_or(&file.path).display()
+        ));
+    }
+    for secret in secrets {
+        let mut thing = |what: String| {
+            all.push(Thing {
+                table: format!("secrets.{}", secret.name),
+                what,
+            })
+        };
+        let command = |rest: &str| format!("keyrota --env {} {rest}", env.name);
+        let name = &secret.name;
+        thing(match (&secret.kind, secret.imported, secret.when_absent) {
+            (Kind::External(_), _, _) | (_, _, WhenAbsent::Refuse) => {
+                format!("its value: {}", command(&format!("import {name} --stdin")))
+            }
+            (_, true, _) => format!(
+                "its value, from its issuer: {}",
+                command(&format!("rotate {name} --value-stdin"))
+            ),
+            _ => format!(
+                "its first value: {} makes it, {} adopts one that is in use",
+                command(&format!("rotate {name}")),
+                command(&format!("import {name} --stdin"))
+            ),
+        });
+        for consumer in &secret.consumers {
+            thing(match &consumer.kind {
+                ConsumerKind::File(f) => {
+                    format!(
+                        "a directory that keyrota may write, for {}",
+                        f.path.display()
+                    )
+                }
+                ConsumerKind::Jwks(j) => {
+                    format!(
+                        "a directory that keyrota may write, for {}",
+                        j.path.display()
+                    )
+                }
+                ConsumerKind::Command(c) => format!(
+                    "a program that keyrota may run: {}",
+                    c.argv.first().map_or("", String::as_str)
+                ),
+            });
+        }
+    }
+    all
+}
+
+/// For people.
+pub fn as_text(env: &Environment, things: &[Thing]) -> String {
+    let mut out = format!(
+        "{}: no kind of secret in this schedule changes a server, so there are no grants to give and no SQL to run.\n\
+         What has to exist before the first rotation:\n",
+        env.name
+    );
+    let mut last = "";
+    for thing in things {
+        if thing.table != last {
+            out.push_str(&format!("\n{}\n", thing.table));
+            last = &thing.table;
+        }
+        out.push_str(&format!("  {}\n", thing.what));
+    }
+    out
+}
+
+/// For programs.
+pub fn as_json(env: &Environment, things: &[Thing]) -> Value {
+    let things = things
+        .iter()
+        .map(|t| json!({"table": t.table, "what": t.what}));
+    json!({
+        "schema_version": 1,
+        "environment": env.name,
+        "statements": [],
+        "setup": things.collect::<Vec<_>>(),
+    })
+}
+
+fn in_words(reference: &Reference) -> String {
+    match reference {
+        Reference::Credential(name) => format!("the credential {name}"),
+        Reference::File(path) => format!("the file {}, mode 0600 or 0400", path.display()),
+        Reference::Env(name) => format!("the variable {name}"),
+    }
+}
