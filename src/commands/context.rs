@@ -344,7 +344,7 @@ pub async fn engage_watched(
     let checkpoints = chosen.checkpoints()?;
     let store = chosen.open_state(context.global).await?;
     let holder = chosen.holder();
-    let name = format!("env/{}", chosen.env.name);
+    let name = lock_name(&chosen.env.name);
     let now_ms = || context.clock.now().as_millisecond();
     let lock = match patience {
         Patience::None => store.lock(&name, &holder, now_ms()).await?,
@@ -364,6 +364,11 @@ pub async fn engage_watched(
     let engine = Engine::new(chosen.env, store, lock, keys, providers, around).await?;
     engine.settle_in().await?;
     Ok(engine)
+}
+
+/// The lock of an environment.
+pub fn lock_name(env: &str) -> String {
+    format!("env/{env}")
 }
 
 /// Who runs this command: `uid:1000 alice`.

@@ -14,8 +14,8 @@ use serde_json::json;
 use super::context::{Context, Patience, actor, engage_watched};
 use super::exit::{self, Failed};
 use super::progress;
-use crate::config::model::{Kind, Secret};
-use crate::engine::daemon::{due, turn_policy};
+use crate::config::model::Secret;
+use crate::engine::daemon::Turn;
 use crate::engine::{Begin, Engine, NotBegun, Order, Stop};
 use crate::turns::{self, Due};
 
@@ -141,7 +141,7 @@ async fn begin_all(
     let mut lines = Vec::new();
     for secret in &engine.env().secrets {
         let turn = if args.due {
-            due_turn(engine, secret, now).await?
+            due_turn(engine, secret).await?
         } else {
             None
         };
@@ -181,20 +181,10 @@ async fn begin_all(
 async fn due_turn(
     engine: &Engine,
     secret: &Secret,
-    now: Timestamp,
 ) -> Result<Option<jiff::civil::DateTime>, Failed> {
-    let (Some(policy), Some(known)) = (
-        turn_policy(engine.env(), secret),
-        engine
-            .store()
-            .secret(&engine.env().name, &secret.name)
-            .await?,
-    ) else {
-        return Ok(None);
-    };
-    Ok(match due(&policy, &known, now) {
-        Due::Now(turn) => Some(turn.civil),
-        Due::At(..) | Due::Never => None,
+    Ok(match engine.due(secret).await? {
+        Some(Turn::Due(Due::Now(turn))) => Some(turn.civil),
+        _ => None,
     })
 }
 
@@ -414,11 +404,4 @@ pub fn read_value() -> Result<SecretValue, Failed> {
         return Err(Failed::config("standard input is empty: pipe the value in"));
     }
     Ok(SecretValue::new(bytes))
-}
-
-impl Secret {
-    /// Whether keyrota makes this value itself.
-    pub fn is_minted(&self) -> bool {
-        !self.imported && !matches!(self.kind, Kind::External(_))
-    }
 }

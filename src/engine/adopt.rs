@@ -85,6 +85,16 @@ impl Engine {
         self.record(secret, &parts, &current, actor).await
     }
 
+    /// Whether `value` could be the value of a secret; if not, a fixed sentence. Changes nothing.
+    pub fn fits_secret(
+        &self,
+        name: &str,
+        value: &SecretValue,
+    ) -> Result<Result<(), &'static str>, EngineError> {
+        let parts = self.parts(self.secret(name)?)?;
+        Ok(self.fits(&parts, value))
+    }
+
     fn fits(
         &self,
         parts: &super::parts::Parts<'_>,

@@ -12,7 +12,7 @@
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`]: from the checked model to the things that act; [`input`]: keys and tokens
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
-//! - [`daemon`]: follows the schedules; `kill`: kill points for tests
+//! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
 
 pub mod adopt;
 pub mod daemon;
@@ -24,6 +24,7 @@ pub mod journal;
 mod kill;
 pub mod parts;
 mod perform;
+pub mod request;
 mod start;
 pub mod view;
 
