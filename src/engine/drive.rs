@@ -95,11 +95,8 @@ impl<'a> Run<'a> {
     /// Takes over what an edited file says; writes only if that changes something.
     pub(super) async fn adopt_edits(&mut self) -> Result<(), EngineError> {
         let mut edited = self.journal.machine.clone();
-        edited.adopt(
-            &self
-                .engine
-                .policy(self.secret, self.parts, edited.policy.first),
-        );
+        let (first, trigger) = (edited.policy.first, &self.row.trigger);
+        edited.adopt(&self.engine.policy(self.secret, self.parts, first, trigger));
         if edited == self.journal.machine {
             return Ok(());
         }

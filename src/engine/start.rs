@@ -82,8 +82,14 @@ impl NotBegun {
 }
 
 impl Engine {
-    /// What the file asks of a rotation of `secret` that begins now.
-    pub(super) fn policy(&self, secret: &Secret, parts: &Parts<'_>, first: bool) -> Policy {
+    /// What the file asks of a rotation of `secret` that `trigger` begins, or began.
+    pub(super) fn policy(
+        &self,
+        secret: &Secret,
+        parts: &Parts<'_>,
+        first: bool,
+        trigger: &str,
+    ) -> Policy {
         let target = parts.rotator.target();
         let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         Policy {
@@ -100,9 +106,11 @@ impl Engine {
             confirm: secret.confirm.is_some(),
             keep_previous: target.is_some(),
             attempts_max: ATTEMPTS_MAX,
+            // What is imported is in use already: nobody has anything to learn.
             listeners: parts
                 .consumers
                 .iter()
+                .filter(|_| trigger != "import")
                 .map(|c| Listener {
                     key: c.key.clone(),
                     required: c.required,
@@ -157,11 +165,7 @@ impl Engine {
         order: &Order<'_>,
     ) -> Result<Rotation, EngineError> {
         let now = self.now();
-        let mut policy = self.policy(secret, parts, first);
-        if order.trigger == "import" {
-            // It is in use already: nobody has anything to learn.
-            policy.listeners.clear();
-        }
+        let policy = self.policy(secret, parts, first, order.trigger);
         let mut machine = Record::new(policy);
         if order.compromised {
             let at = Moment { now, dice: 0 };
@@ -243,7 +247,7 @@ impl Engine {
             return Ok(Err(NotBegun::External.advice()));
         }
         let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
-        let journal = Journal::new(Record::new(self.policy(secret, &parts, first)));
+        let journal = Journal::new(Record::new(self.policy(secret, &parts, first, "command")));
         let job = Job {
             engine: self,
             secret,
