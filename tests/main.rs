@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod cli_read;
+mod faults;
 mod recovery;
 mod state;
 mod support;

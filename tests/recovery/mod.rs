@@ -107,7 +107,7 @@ fn on_two_threads<T: FnOnce() -> u32 + Send>(tries: impl Iterator<Item = T>) -> 
         let work = || {
             std::iter::from_fn(|| tries.lock().unwrap().pop())
                 .map(|t| t())
-                .sum()
+                .sum::<u32>()
         };
         let threads = [scope.spawn(work), scope.spawn(work)];
         threads.into_iter().map(|t| t.join().unwrap()).sum::<u32>()
