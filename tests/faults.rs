@@ -220,7 +220,7 @@ fn a_full_disk_changes_nothing_until_there_is_room() {
 
 #[test]
 fn a_read_only_file_system_changes_nothing_until_it_is_writable() {
-    for (dir, code) in [("store", 21), (".keyrota", 75), ("out", 20)] {
+    for (dir, code) in [("store", 21), (".keyrota", 75), ("out", 21)] {
         on_a_bad_disk(dir, "read-only", code);
     }
 }
