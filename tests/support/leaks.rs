@@ -15,14 +15,15 @@ pub struct Leaks {
 
 impl Leaks {
     /// Of these values, by the names under which a find is told.
-    pub fn of(values: &[(&str, &str)]) -> Self {
+    pub fn of<T: AsRef<[u8]>>(values: &[(&str, T)]) -> Self {
         let mut forms = BTreeSet::new();
         for (name, value) in values {
-            add_forms(&mut forms, name, value.as_bytes());
+            add_forms(&mut forms, name, value.as_ref());
+            let value = std::str::from_utf8(value.as_ref()).unwrap_or_default();
             // The lines of a PEM travel alone as well.
             for line in value
                 .lines()
-                .filter(|l| !l.starts_with("-----") && l.len() >= 16 && *l != *value)
+                .filter(|l| !l.starts_with("-----") && l.len() >= 16 && *l != value)
             {
                 add_forms(&mut forms, &format!("{name}, a line"), line.as_bytes());
                 if let Ok(der) = BASE64.decode(line.as_bytes()) {
