@@ -3,9 +3,11 @@
 use clap::Args;
 use keyrota_rotation::Decision;
 
-use super::context::{Chosen, Context, Patience, actor, engage, lock_name};
+use super::context::{Chosen, Context};
+use super::engage::{Patience, actor, engage, lock_name};
 use super::exit::{self, Failed};
-use super::rotate::{self, Line};
+use super::report::{self, Line};
+use super::rotate;
 use crate::engine::EngineError;
 use crate::engine::request::{self, Asked};
 use crate::state::{Held, Store};
@@ -74,7 +76,7 @@ pub fn run(args: &Named, decision: Decision, context: &Context<'_>) -> Result<u8
         if args.wait {
             rotate::follow(&engine, &mut lines).await?;
         }
-        let code = rotate::report(&engine, context, &mut lines).await?;
+        let code = report::report(&engine, context, &mut lines).await?;
         engine.close().await?;
         Ok(code)
     })

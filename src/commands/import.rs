@@ -8,7 +8,8 @@ use keyrota_gate::{ENV_FILE_BYTES_MAX, parse_env_file};
 use keyrota_local::atomic;
 use serde_json::json;
 
-use super::context::{Context, Patience, actor, engage};
+use super::context::Context;
+use super::engage::{Patience, actor, engage};
 use super::exit::{self, Failed};
 use super::rotate::read_value;
 use crate::config::model::{Environment, Part, Role};
