@@ -177,11 +177,7 @@ impl Consumer for FileConsumer {
         // Another secret's delivery may edit the same file, here or in another process.
         let _lock = lock(&self.config.path).await?;
         let path = self.config.path.clone();
-        let old = blocking(move || {
-            super::sweep_beside(&path);
-            read(&path)
-        })
-        .await?;
+        let old = blocking(move || read(&path)).await?;
         let new = self.render(
             old.as_ref().map(|(content, _)| content.as_slice()),
             &d.exposure.variables,

@@ -72,7 +72,6 @@ impl Consumer for JwksFile {
         let owner = self.owner()?;
         let (path, mode, bytes) = (self.path.clone(), self.mode, text.clone().into_bytes());
         let written = tokio::task::spawn_blocking(move || {
-            super::sweep_beside(&path);
             let as_stated = match atomic::read(&path, bytes.len()) {
                 Ok(old) if *old == bytes => std::fs::symlink_metadata(&path).is_ok_and(|m| {
                     m.mode() & 0o7777 == mode && owner.is_none_or(|o| o == (m.uid(), m.gid()))

@@ -19,18 +19,9 @@ mod scrub;
 #[cfg(test)]
 mod testing;
 
-use std::path::Path;
-
 use keyrota_contract::DeliveryError;
-use keyrota_local::{FileError, atomic};
 
-/// Removes what a writer of the file at `path` left that died: half a file may hold a value.
-fn sweep_beside(path: &Path) {
-    if let Some(dir) = path.parent() {
-        // Failing to tidy is no reason not to write.
-        let _ = atomic::sweep(dir);
-    }
-}
+use keyrota_local::FileError;
 
 /// A file that was not written: somebody must change something, unless it may pass by itself.
 fn file_failed(e: FileError) -> DeliveryError {
