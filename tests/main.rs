@@ -10,6 +10,7 @@ mod deps;
 mod faults;
 mod readme;
 mod recovery;
+mod redaction;
 mod state;
 mod support;
 mod tidy;
