@@ -16,7 +16,7 @@ use witness::{Seen, Witness};
 /// What a person gives. The marks are such as need quoting, escaping and encoding.
 const KEY: &str = "c4n4ry0123456789abcdef0123456789abcdef01";
 const NEXT_KEY: &str = "c4n4ryfedcba9876543210fedcba9876543210fe";
-const PARTNER: &str = "canary/p@ss+word %41\"quoted\"\\back\tslash=&ü";
+const PARTNER: &str = "canary/p@ss+word %41\"quoted\"\\backslash=&ü";
 const UNFIT: &str = "canary-changeme-0f6c1a";
 const PASSWORD: &str = "canary-p4ssw0rd-9d3e";
 const MISPLACED: &str = "canary-AKIA7Q2ZP0R4V8XNJ3LW";
@@ -267,7 +267,8 @@ impl Stage {
         let what = args.join(" ").replace(PASSWORD, "…");
         assert!(
             codes.contains(&code),
-            "{what} ended with {code}: {}",
+            "{what} ended with {code}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
         let mut said = self.said.borrow_mut();
