@@ -7,7 +7,10 @@
 
 mod cli_read;
 mod deps;
+mod faults;
 mod readme;
+mod recovery;
+mod redaction;
 mod state;
 mod support;
 mod tidy;
