@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub mod process;
 pub mod testing;
 
-pub use process::{guard_memory, harden};
+pub use process::{UntilExec, harden};
 
 /// What time it is.
 pub trait Clock: Send + Sync {
