@@ -265,3 +265,6 @@ fn encoding(encoding: Encoding) -> Format {
         Encoding::Base64Url => Format::Base64Url,
     }
 }
+
+#[cfg(test)]
+mod tests;
