@@ -112,7 +112,7 @@ async fn writable(chosen: &Chosen, context: &Context<'_>, keys: &Keys) -> Result
     let store = existing(chosen, context).await?;
     own_keys(&store, keys).await?;
     store.close().await;
-    Ok(chosen.open_state(context.global).await?)
+    chosen.open_state(context.global).await
 }
 
 /// A log is signed with the keys that it began with, or nobody could believe it.

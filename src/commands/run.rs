@@ -20,7 +20,6 @@ use super::context::{Chosen, Context};
 use super::exit::{self, Failed};
 use crate::config::gate_rules::{self, sees};
 use crate::config::model::{Program, ProviderKind, Reference, Secret};
-use crate::engine::EngineError;
 use crate::engine::view::{self, ViewError};
 use crate::world::UntilExec;
 
@@ -195,12 +194,11 @@ fn resolve(
 }
 
 fn unresolved(why: ViewError) -> Failed {
-    let say = why.to_string();
     let code = match why {
-        ViewError::Provider(_, why) => Failed::from(EngineError::Provider(why)).code,
+        ViewError::Provider(..) => FAILED,
         ViewError::Parts(_) | ViewError::Field(_) => exit::CONFIG,
     };
-    Failed::new(code, say)
+    Failed::new(code, why.to_string())
 }
 
 /// Returns only if the system refuses.

@@ -181,8 +181,7 @@ fn what_cannot_be_started_has_its_own_codes() {
     keyrota.run(&["run"]).code(2);
     // The document cannot be read: keyrota failed, not the program.
     keyrota.write(".keyrota/development.age", "not a document");
-    let ran = keyrota.run(&["run", "--", "true"]);
-    assert!([78, 125].contains(&ran.code), "{ran:?}");
+    keyrota.run(&["run", "--", "true"]).code(125);
 }
 
 #[test]
