@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`Clock`], [`SystemClock`], [`SystemEntropy`], [`uuid_v7`]
-//! - [`process`]: [`harden`], what keeps secrets out of dumps, swap and other users' files
+//! - [`process`]: [`harden`] and [`UntilExec`], what keeps secrets out of dumps, swap and other users' files
 //! - [`testing`]: a clock and an entropy that do as they are told
 
 use std::time::Duration;
