@@ -5,6 +5,7 @@
     reason = "these tests wait for real processes, by the real clock"
 )]
 
+mod cli_gate;
 mod cli_read;
 mod deps;
 mod faults;
