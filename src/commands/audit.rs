@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::context::{Chosen, Context, actor};
+use super::context::{Chosen, Context};
+use super::engage::actor;
 use super::exit::{self, Failed};
 use crate::audit::{self, Actor, Head, NewEntry, Phase, VerifyingKey};
 use crate::keys::Keys;
