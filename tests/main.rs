@@ -1,6 +1,13 @@
 //! One binary of all end-to-end tests: what needs a server, a process or a clean tree.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these tests wait for real processes, by the real clock"
+)]
 
 mod cli_read;
+mod deps;
+mod readme;
 mod state;
 mod support;
+mod tidy;

@@ -3,20 +3,16 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use keyrota_contract::Entropy;
 
 use super::Global;
 use super::exit::Failed;
-use super::progress;
 use crate::config::model::{Environment, Host, ProviderKind};
 use crate::config::{self, diagnostic};
 use crate::engine::input;
 use crate::engine::parts::Providers;
-use crate::engine::{Engine, Surroundings, Watch};
 use crate::keys::{Keys, Seed};
 use crate::state::{Access, Holder, Location, Store};
 use crate::world::{Clock, SystemClock, SystemEntropy};
@@ -63,15 +59,6 @@ impl Home {
     pub fn checkpoints(&self) -> PathBuf {
         self.dir.join("checkpoints")
     }
-}
-
-/// How long to wait for another process's lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
-    /// Not at all.
-    None,
-    /// Until it is free.
-    Wait,
 }
 
 impl<'a> Context<'a> {
@@ -315,74 +302,6 @@ impl Chosen {
             pid: std::process::id(),
             instance: uuid::Builder::from_random_bytes(id).into_uuid(),
         }
-    }
-}
-
-/// Takes the environment: its lock, its keys, its state, its providers.
-pub async fn engage(
-    context: &Context<'_>,
-    chosen: Chosen,
-    patience: Patience,
-) -> Result<Engine, Failed> {
-    engage_watched(
-        context,
-        chosen,
-        patience,
-        progress::terminal(),
-        Arc::default(),
-    )
-    .await
-}
-
-/// The same, with somebody else watching, and a flag that stops it.
-pub async fn engage_watched(
-    context: &Context<'_>,
-    chosen: Chosen,
-    patience: Patience,
-    watch: Arc<dyn Watch>,
-    stop: Arc<AtomicBool>,
-) -> Result<Engine, Failed> {
-    super::init::make_keys(&chosen)?;
-    let keys = chosen.keys()?;
-    let providers = chosen.providers()?;
-    let checkpoints = chosen.checkpoints()?;
-    let store = chosen.open_state(context.global).await?;
-    let holder = chosen.holder();
-    let name = format!("env/{}", chosen.env.name);
-    let now_ms = || context.clock.now().as_millisecond();
-    let lock = match patience {
-        Patience::None => store.lock(&name, &holder, now_ms()).await?,
-        Patience::Wait => {
-            store
-                .lock_wait(&name, &holder, &now_ms, Duration::from_millis(200), None)
-                .await?
-        }
-    };
-    let around = Surroundings {
-        clock: context.clock.clone(),
-        entropy: Box::new(SystemEntropy),
-        stop,
-        watch,
-        checkpoints,
-    };
-    let engine = Engine::new(chosen.env, store, lock, keys, providers, around).await?;
-    engine.settle_in().await?;
-    Ok(engine)
-}
-
-/// Who runs this command: `uid:1000 alice`.
-pub fn actor() -> String {
-    let uid = rustix::process::getuid().as_raw();
-    // sudo tells who asked; the kernel's word comes first all the same.
-    match std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")) {
-        Ok(name)
-            if name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) =>
-        {
-            format!("uid:{uid} {name}")
-        }
-        _ => format!("uid:{uid}"),
     }
 }
 

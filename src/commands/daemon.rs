@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use clap::Args;
 use sd_notify::NotifyState;
 
-use super::context::{Context, Patience, engage_watched};
+use super::context::Context;
+use super::engage::{Patience, engage_watched};
 use super::exit::{self, Failed};
 use super::{progress, rotate};
 use crate::engine::daemon::{TICK_MAX, Tick};

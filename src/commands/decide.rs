@@ -3,10 +3,14 @@
 use clap::Args;
 use keyrota_rotation::Decision;
 
-use super::context::{Context, Patience, actor, engage};
+use super::context::{Chosen, Context};
+use super::engage::{Patience, actor, engage, lock_name};
 use super::exit::{self, Failed};
-use super::rotate::{self, Line};
+use super::report::{self, Line};
+use super::rotate;
 use crate::engine::EngineError;
+use crate::engine::request::{self, Asked};
+use crate::state::{Held, Store};
 
 /// A decision about one secret.
 #[derive(Debug, Args)]
@@ -48,6 +52,11 @@ pub fn retire(args: &Retire, context: &Context<'_>) -> Result<u8, Failed> {
 pub fn run(args: &Named, decision: Decision, context: &Context<'_>) -> Result<u8, Failed> {
     let chosen = context.choose(true)?;
     context.block_on(async {
+        let store = chosen.open_state(context.global).await?;
+        if let Some(held) = store.held(&lock_name(&chosen.env.name)).await? {
+            return leave(args, decision, context, &chosen, &store, &held).await;
+        }
+        store.close().await;
         let engine = engage(context, chosen, Patience::None).await?;
         let decided = engine.decide(&args.name, decision, &actor(), args.reason.as_deref()).await;
         let (_, stop) = match decided {
@@ -67,8 +76,48 @@ pub fn run(args: &Named, decision: Decision, context: &Context<'_>) -> Result<u8
         if args.wait {
             rotate::follow(&engine, &mut lines).await?;
         }
-        let code = rotate::report(&engine, context, &mut lines).await?;
+        let code = report::report(&engine, context, &mut lines).await?;
         engine.close().await?;
         Ok(code)
     })
+}
+
+/// A process is at work: the decision is left for it.
+async fn leave(
+    args: &Named,
+    decision: Decision,
+    context: &Context<'_>,
+    chosen: &Chosen,
+    store: &Store,
+    held: &Held,
+) -> Result<u8, Failed> {
+    let asked = Asked {
+        env: &chosen.env.name,
+        secret: &args.name,
+        decision,
+        by: &actor(),
+        reason: args.reason.as_deref(),
+    };
+    if !request::leave(store, &chosen.holder(), asked, context.now()).await? {
+        return Err(Failed::new(
+            exit::USAGE,
+            format!("no rotation of {} is under way", args.name),
+        ));
+    }
+    while args.wait && request::is_left(store, asked.env, asked.secret).await? {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let taken = if args.wait { "taken up by" } else { "left for" };
+    if context.global.json {
+        println!(
+            "{}",
+            serde_json::json!({"schema_version": 1, "secret": args.name, "result": taken, "host": held.host, "pid": held.pid})
+        );
+    } else {
+        println!(
+            "{}  {taken} the keyrota at work (pid {} on {})",
+            args.name, held.pid, held.host
+        );
+    }
+    Ok(exit::DONE)
 }

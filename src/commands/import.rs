@@ -1,15 +1,217 @@
-//! `keyrota import`.
+//! `keyrota import`: adopts what exists, without rotating.
 
-use clap::Args;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgGroup, Args};
+use keyrota_contract::SecretValue;
+use keyrota_gate::{ENV_FILE_BYTES_MAX, parse_env_file};
+use keyrota_local::atomic;
+use serde_json::json;
 
 use super::context::Context;
-use super::exit::Failed;
+use super::engage::{Patience, actor, engage};
+use super::exit::{self, Failed};
+use super::rotate::read_value;
+use crate::config::model::{Environment, Part, Role};
+use crate::engine::Engine;
+use crate::engine::adopt::Adopted;
 
 /// Options of `keyrota import`.
 #[derive(Debug, Args)]
-pub struct Import {}
+#[command(group = ArgGroup::new("source").required(true).args(["env_file", "stdin", "in_place"]),
+    after_help = "Values are checked first, all of them; if one is unfit, nothing is stored. Nobody is told, since \
+everybody has them already. Importing again what is known changes nothing.")]
+pub struct Import {
+    /// The secret, with --stdin or --in-place
+    #[arg(value_name = "NAME", conflicts_with = "env_file")]
+    pub name: Option<String>,
+    /// Take every variable of this file that the schedule makes from a secret
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Take the value of NAME from standard input
+    #[arg(long, requires = "name")]
+    pub stdin: bool,
+    /// Record what the provider holds for NAME already, and write nothing to it
+    #[arg(long, requires = "name")]
+    pub in_place: bool,
+}
+
+/// What became of one name.
+struct Line {
+    name: String,
+    secret: Option<String>,
+    result: &'static str,
+    note: Option<String>,
+    code: u8,
+}
 
 /// Does it; the exit code.
-pub fn run(_args: &Import, _context: &Context<'_>) -> Result<u8, Failed> {
-    Err(Failed::new(super::exit::USAGE, "not written yet"))
+pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(true)?;
+    let (takes, mut lines) = match (&args.env_file, &args.name) {
+        (Some(file), _) => from_file(&chosen.env, file)?,
+        (None, Some(name)) if args.stdin => (vec![(name.clone(), Some(read_value()?))], Vec::new()),
+        (None, Some(name)) => (vec![(name.clone(), None)], Vec::new()),
+        (None, None) => {
+            return Err(Failed::new(
+                exit::USAGE,
+                "name a secret, or a file with --env-file",
+            ));
+        }
+    };
+    context.block_on(async {
+        let engine = engage(context, chosen, Patience::None).await?;
+        let unfit = unfit(&engine, &takes)?;
+        if unfit.is_empty() {
+            let by = actor();
+            for (name, value) in &takes {
+                let adopted = engine.adopt(name, value.as_ref(), &by).await?;
+                lines.push(line(name, &adopted));
+            }
+        } else {
+            lines = unfit;
+        }
+        report(context, &engine.env().name, &lines);
+        engine.close().await?;
+        Ok(exit::worst(lines.iter().map(|l| l.code)))
+    })
+}
+
+type Takes = Vec<(String, Option<SecretValue>)>;
+
+/// What of a file is taken, and what is left and why.
+fn from_file(env: &Environment, file: &Path) -> Result<(Takes, Vec<Line>), Failed> {
+    let bytes = atomic::read(file, ENV_FILE_BYTES_MAX)
+        .map_err(|why| Failed::config(format!("{}: {why}", file.display())))?;
+    let entries = parse_env_file(&bytes).map_err(|problems| {
+        let told: Vec<String> = problems
+            .iter()
+            .map(|p| format!("{}:{p}", file.display()))
+            .collect();
+        Failed::config(told.join("\n"))
+    })?;
+    let (mut takes, mut left) = (Takes::new(), Vec::new());
+    for entry in entries {
+        let from = env
+            .secrets
+            .iter()
+            .find_map(|s| Some((s, s.env.iter().find(|v| v.name == entry.name)?)));
+        let note = match from {
+            Some((secret, var))
+                if var.role == Role::Value
+                    && var.template.parts == [Part::Field("value".into())] =>
+            {
+                takes.push((
+                    secret.name.clone(),
+                    Some(SecretValue::new(entry.into_value())),
+                ));
+                continue;
+            }
+            Some((secret, var)) => match var.role {
+                Role::Value => format!(
+                    "composed from parts of secret {:?}: import that secret by itself",
+                    secret.name
+                ),
+                Role::Kid => format!("follows from the key of secret {:?}", secret.name),
+                Role::Fallback => format!("set by the next rotation of secret {:?}", secret.name),
+            },
+            None if env.boot.iter().any(|b| b.variable == entry.name) => {
+                "needed at boot, and not a secret of keyrota's".to_owned()
+            }
+            None => "not in the schedule".to_owned(),
+        };
+        left.push(Line {
+            name: entry.name.clone(),
+            secret: None,
+            result: "not-taken",
+            note: Some(note),
+            code: exit::DONE,
+        });
+    }
+    Ok((takes, left))
+}
+
+/// Every value that cannot be taken, before any is.
+fn unfit(engine: &Engine, takes: &Takes) -> Result<Vec<Line>, Failed> {
+    let mut all = Vec::new();
+    for (name, value) in takes {
+        let Some(value) = value else { continue };
+        if let Err(why) = engine.fits_secret(name, value)? {
+            all.push(Line {
+                name: name.clone(),
+                secret: Some(name.clone()),
+                result: "unfit",
+                note: Some(why.to_owned()),
+                code: exit::CONFIG,
+            });
+        }
+    }
+    Ok(all)
+}
+
+fn line(name: &str, adopted: &Adopted) -> Line {
+    let (result, note, code) = match adopted {
+        Adopted::Imported => ("imported", None, exit::DONE),
+        Adopted::Known => (
+            "known",
+            Some("nothing to do: this value is known already"),
+            exit::DONE,
+        ),
+        Adopted::Differs => (
+            "differs",
+            Some(
+                "the provider holds another value: nothing was changed. Record that one with --in-place, or rotate",
+            ),
+            exit::PERSON,
+        ),
+        Adopted::Absent => (
+            "absent",
+            Some("the provider holds nothing for it yet"),
+            exit::CONFIG,
+        ),
+        Adopted::Unfit(why) => ("unfit", Some(*why), exit::CONFIG),
+        Adopted::Running => (
+            "running",
+            Some("a rotation is under way: let it end first (keyrota status)"),
+            exit::RUNNING,
+        ),
+        Adopted::Stopped(stop) => (
+            "stopped",
+            Some("begun and not ended: run it again"),
+            exit::of_stop(*stop, None),
+        ),
+    };
+    Line {
+        name: name.to_owned(),
+        secret: Some(name.to_owned()),
+        result,
+        note: note.map(str::to_owned),
+        code,
+    }
+}
+
+fn report(context: &Context<'_>, env: &str, lines: &[Line]) {
+    if context.global.json {
+        let results: Vec<_> = lines
+            .iter()
+            .map(|l| json!({"name": l.name, "secret": l.secret, "result": l.result, "note": l.note, "exit": l.code}))
+            .collect();
+        println!(
+            "{}",
+            json!({"schema_version": 1, "environment": env, "results": results})
+        );
+        return;
+    }
+    let width = lines.iter().map(|l| l.name.len()).max().unwrap_or(0);
+    for l in lines {
+        println!(
+            "{:width$}  {}{}",
+            l.name,
+            l.result,
+            l.note
+                .as_ref()
+                .map(|n| format!("  {n}"))
+                .unwrap_or_default()
+        );
+    }
 }

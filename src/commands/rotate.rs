@@ -9,14 +9,15 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use keyrota_contract::SecretValue;
 use keyrota_rotation::Time;
-use serde_json::json;
 
-use super::context::{Context, Patience, actor, engage_watched};
+use super::context::Context;
+use super::engage::{Patience, actor, engage_watched};
 use super::exit::{self, Failed};
 use super::progress;
-use crate::config::model::{Kind, Secret};
-use crate::engine::daemon::{due, turn_policy};
-use crate::engine::{Begin, Engine, NotBegun, Order, Stop};
+use super::report::{Line, State, report};
+use crate::config::model::Secret;
+use crate::engine::daemon::Turn;
+use crate::engine::{Begin, Engine, Order, Stop};
 use crate::turns::{self, Due};
 
 /// Options of `keyrota rotate`.
@@ -53,32 +54,6 @@ pub struct Rotate {
     /// What still relies on the old value may fail
     #[arg(long, requires = "compromised")]
     pub accept_invalidation: bool,
-}
-
-/// What became of one secret.
-#[derive(Debug)]
-pub struct Line {
-    name: String,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Stopped(Stop),
-    Skipped(NotBegun),
-    Closed(Timestamp),
-    DryRun(Result<(), &'static str>),
-    Failed(Failed),
-}
-
-impl Line {
-    /// Of a rotation that stopped.
-    pub fn of_stop(name: &str, stop: Stop) -> Self {
-        Self {
-            name: name.to_owned(),
-            state: State::Stopped(stop),
-        }
-    }
 }
 
 /// Does it; the exit code.
@@ -141,7 +116,7 @@ async fn begin_all(
     let mut lines = Vec::new();
     for secret in &engine.env().secrets {
         let turn = if args.due {
-            due_turn(engine, secret, now).await?
+            due_turn(engine, secret).await?
         } else {
             None
         };
@@ -181,20 +156,10 @@ async fn begin_all(
 async fn due_turn(
     engine: &Engine,
     secret: &Secret,
-    now: Timestamp,
 ) -> Result<Option<jiff::civil::DateTime>, Failed> {
-    let (Some(policy), Some(known)) = (
-        turn_policy(engine.env(), secret),
-        engine
-            .store()
-            .secret(&engine.env().name, &secret.name)
-            .await?,
-    ) else {
-        return Ok(None);
-    };
-    Ok(match due(&policy, &known, now) {
-        Due::Now(turn) => Some(turn.civil),
-        Due::At(..) | Due::Never => None,
+    Ok(match engine.due(secret).await? {
+        Some(Turn::Due(Due::Now(turn))) => Some(turn.civil),
+        _ => None,
     })
 }
 
@@ -219,15 +184,16 @@ fn closed_until(engine: &Engine, secret: &Secret, now: Timestamp) -> Option<Time
 /// Drives everything that waits to its end. A needed confirmation, or a person, ends it.
 pub async fn follow(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
     loop {
+        engine.keep_lock().await?;
         let mut next: Option<Time> = None;
         for line in lines.iter_mut() {
             let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state else {
                 continue;
             };
-            if until <= engine.now() {
-                if let Some((_, stop)) = engine.go_on(&line.name).await? {
-                    line.state = State::Stopped(stop);
-                }
+            if until <= engine.now()
+                && let Some((_, stop)) = engine.go_on(&line.name).await?
+            {
+                line.state = State::Stopped(stop);
             }
             if let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state {
                 next = Some(next.map_or(until, |n| n.min(until)));
@@ -240,132 +206,6 @@ pub async fn follow(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
         // Never one long sleep: a machine that sleeps, or a clock that is set, makes it wrong.
         let left = next.0.saturating_sub(engine.now().0).clamp(0, 500);
         tokio::time::sleep(Duration::from_millis(left.unsigned_abs())).await;
-    }
-}
-
-/// Says what became of each secret; the exit code.
-pub async fn report(
-    engine: &Engine,
-    context: &Context<'_>,
-    lines: &mut [Line],
-) -> Result<u8, Failed> {
-    let mut codes = Vec::new();
-    let mut told = Vec::new();
-    for line in lines.iter() {
-        let row = engine
-            .store()
-            .rotations(&engine.env().name, &line.name, 1)
-            .await?
-            .into_iter()
-            .next();
-        let phase = row.as_ref().map(|r| r.phase.clone());
-        let phase = phase.as_deref();
-        let (code, result, note) = match &line.state {
-            State::Stopped(stop) => {
-                let code = exit::of_stop(*stop, phase);
-                (
-                    code,
-                    stop_word(*stop),
-                    stop_note(*stop, phase, row.as_ref()),
-                )
-            }
-            State::Skipped(why) => (
-                if *why == NotBegun::Absent {
-                    exit::CONFIG
-                } else {
-                    exit::DONE
-                },
-                "skipped",
-                Some(why.advice().to_owned()),
-            ),
-            State::Closed(until) => (
-                exit::WAITING,
-                "closed",
-                Some(format!(
-                    "outside its window until {until}; --force --reason starts it now"
-                )),
-            ),
-            State::DryRun(Ok(())) => (exit::DONE, "can-rotate", None),
-            State::DryRun(Err(why)) => (exit::ABANDONED, "cannot-rotate", Some((*why).to_owned())),
-            State::Failed(failed) => (failed.code, "failed", Some(failed.say.clone())),
-        };
-        codes.push(code);
-        told.push((line.name.as_str(), code, result, note, row));
-    }
-    let code = exit::worst(codes);
-    if context.global.json {
-        let results: Vec<_> = told
-            .iter()
-            .map(|(name, code, result, note, row)| {
-                let begun = matches!(*result, "rotated" | "abandoned" | "waiting" | "retrying" | "confirm" | "stuck" | "interrupted");
-                json!({
-                    "secret": name, "result": result, "exit": code, "note": note,
-                    "phase": row.as_ref().filter(|_| begun).map(|r| r.phase.as_str()),
-                    "rotation": row.as_ref().filter(|_| begun).map(|r| r.id.to_string()),
-                    "version": row.as_ref().filter(|_| begun).and_then(|r| r.version.map(|v| v.to_string())),
-                })
-            })
-            .collect();
-        println!(
-            "{}",
-            json!({"schema_version": 1, "environment": engine.env().name, "exit": code, "results": results})
-        );
-    } else {
-        let width = told.iter().map(|t| t.0.len()).max().unwrap_or(0);
-        for (name, _, result, note, _) in &told {
-            println!(
-                "{name:width$}  {result}{}",
-                note.as_ref().map(|n| format!("  {n}")).unwrap_or_default()
-            );
-        }
-        if told.is_empty() {
-            println!("nothing is due");
-        }
-    }
-    Ok(code)
-}
-
-fn stop_word(stop: Stop) -> &'static str {
-    match stop {
-        Stop::Over(keyrota_rotation::Outcome::Rotated) => "rotated",
-        Stop::Over(keyrota_rotation::Outcome::Abandoned) => "abandoned",
-        Stop::Wait { .. } => "waiting",
-        Stop::Retry { .. } => "retrying",
-        Stop::Confirm => "confirm",
-        Stop::Person => "stuck",
-        Stop::Interrupted => "interrupted",
-    }
-}
-
-fn stop_note(
-    stop: Stop,
-    phase: Option<&str>,
-    row: Option<&crate::state::Rotation>,
-) -> Option<String> {
-    let journal = row.and_then(|r| crate::engine::journal::Journal::from_text(&r.record).ok());
-    let failure = journal.and_then(|j| j.failure);
-    let phase = phase.unwrap_or("?");
-    match stop {
-        Stop::Over(keyrota_rotation::Outcome::Rotated) => None,
-        Stop::Over(keyrota_rotation::Outcome::Abandoned) => Some(match failure {
-            Some(why) => format!("{why}; the old value is still current"),
-            None => "the old value is still current".to_owned(),
-        }),
-        Stop::Wait { until } => Some(format!(
-            "{phase} until {}; go on with --wait, or leave it to the daemon",
-            progress::clock(until)
-        )),
-        Stop::Retry { until } => Some(format!(
-            "{phase}: {}; tried again at {} by the daemon, or with `keyrota resume NAME`",
-            failure.as_deref().unwrap_or("it failed"),
-            progress::clock(until)
-        )),
-        Stop::Confirm => Some("do what the schedule asks, then: keyrota confirm NAME".to_owned()),
-        Stop::Person => Some(format!(
-            "{}; mend it, then: keyrota resume NAME",
-            failure.as_deref().unwrap_or("a step failed for good")
-        )),
-        Stop::Interrupted => Some("stopped before its next step; run it again to go on".to_owned()),
     }
 }
 
@@ -414,11 +254,4 @@ pub fn read_value() -> Result<SecretValue, Failed> {
         return Err(Failed::config("standard input is empty: pipe the value in"));
     }
     Ok(SecretValue::new(bytes))
-}
-
-impl Secret {
-    /// Whether keyrota makes this value itself.
-    pub fn is_minted(&self) -> bool {
-        !self.imported && !matches!(self.kind, Kind::External(_))
-    }
 }

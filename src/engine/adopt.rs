@@ -1,13 +1,14 @@
 //! Import: what exists becomes known, and nothing that anybody reads changes.
 
-use keyrota_contract::{SecretValue, Stage, VersionRef};
+use keyrota_contract::{RotatorError, SecretValue, Stage, VersionRef};
 
+use super::parts::Parts;
 use super::perform::kid_fact;
 use super::start::{Begin, Order};
 use super::{Engine, EngineError, Stop};
 use crate::audit::{self, Actor, NewEntry, Object};
+use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};
-use crate::world::uuid_v7;
 
 /// What became of an import.
 #[derive(Debug)]
@@ -66,11 +67,21 @@ impl Engine {
                     compromised: false,
                     given: value,
                 };
-                return Ok(match self.rotate(name, &order).await? {
+                let begun = self.rotate(name, &order).await?;
+                return Ok(match begun {
                     Begin::Drive {
                         stop: Stop::Over(keyrota_rotation::Outcome::Rotated),
                         ..
-                    } => Adopted::Imported,
+                    } => {
+                        // An import that an earlier process began may have stored another value.
+                        let now = parts.version(&VersionRef::Stage(Stage::Current)).await?;
+                        match (now, value) {
+                            (Some(now), Some(value)) if !now.value.same_as(value) => {
+                                Adopted::Differs
+                            }
+                            _ => Adopted::Imported,
+                        }
+                    }
                     Begin::Drive { stop, .. } => Adopted::Stopped(stop),
                     Begin::Not(why) => Adopted::Unfit(why.advice()),
                 });
@@ -85,24 +96,24 @@ impl Engine {
         self.record(secret, &parts, &current, actor).await
     }
 
-    fn fits(
+    /// Whether `value` could be the value of a secret; if not, a fixed sentence. Changes nothing.
+    pub fn fits_secret(
         &self,
-        parts: &super::parts::Parts<'_>,
+        name: &str,
         value: &SecretValue,
-    ) -> Result<(), &'static str> {
-        let mut entropy = self
-            .entropy
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        match parts
-            .rotator
-            .adopt(value.expose_to(SecretValue::copy_of), entropy.as_mut())
-        {
+    ) -> Result<Result<(), &'static str>, EngineError> {
+        let parts = self.parts(self.secret(name)?)?;
+        Ok(self.fits(&parts, value))
+    }
+
+    fn fits(&self, parts: &Parts<'_>, value: &SecretValue) -> Result<(), &'static str> {
+        let copy = value.expose_to(SecretValue::copy_of);
+        match self.with_entropy(|entropy| parts.rotator.adopt(copy, entropy)) {
             Ok(_) => Ok(()),
             Err(
-                keyrota_contract::RotatorError::Refused(why)
-                | keyrota_contract::RotatorError::Retry(why)
-                | keyrota_contract::RotatorError::Ambiguous(why),
+                RotatorError::Refused(why)
+                | RotatorError::Retry(why)
+                | RotatorError::Ambiguous(why),
             ) => Err(why),
         }
     }
@@ -110,8 +121,8 @@ impl Engine {
     /// Writes down what the provider holds, without touching it.
     async fn record(
         &self,
-        secret: &crate::config::model::Secret,
-        parts: &super::parts::Parts<'_>,
+        secret: &Secret,
+        parts: &Parts<'_>,
         current: &keyrota_contract::Version,
         actor: &str,
     ) -> Result<Adopted, EngineError> {
@@ -127,12 +138,7 @@ impl Engine {
             .into_iter()
             .find(|v| v.stages.contains(&Stage::Current));
         let now = self.now();
-        let mut entropy = self
-            .entropy
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let id = uuid_v7(self.clock.now(), entropy.as_mut());
-        drop(entropy);
+        let id = self.new_id();
         known.version = current.id;
         known.native = info.as_ref().map(|i| i.native.0.clone());
         known.fingerprint = Some(fingerprint.clone());

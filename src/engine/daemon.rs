@@ -10,12 +10,21 @@ use super::start::{Begin, NotBegun, Order};
 use super::{Engine, EngineError, Stop};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::Secret;
-use crate::state::{self, Change, StateError};
+use crate::state::{self, Change, StateError, Store};
 use crate::turns::{self, Due};
 
 /// Rotations of one secret that may fail in a row before a person must look: each might have used
 /// up a value that the target refuses.
 pub const FAILURES_MAX: u32 = 3;
+
+/// What the schedule says about one secret now.
+#[derive(Debug, Clone, Copy)]
+pub enum Turn {
+    /// When its next turn is.
+    Due(Due),
+    /// It failed [`FAILURES_MAX`] times in a row: no further turn before a person rotates it.
+    Person,
+}
 
 /// What a look at all secrets of an environment led to.
 #[derive(Debug, Default)]
@@ -35,6 +44,9 @@ impl Engine {
         let mut tick = Tick::default();
         self.keep_lock().await?;
         for secret in &self.env.secrets {
+            if let Err(why) = self.take_request(&secret.name).await {
+                self.one_failed(secret, why)?;
+            }
             let stop = match self.go_on(&secret.name).await {
                 Ok(None) => match self.turn(secret, &mut tick).await {
                     Ok(stop) => stop,
@@ -69,22 +81,18 @@ impl Engine {
     }
 
     async fn turn(&self, secret: &Secret, tick: &mut Tick) -> Result<Option<Stop>, EngineError> {
-        let Some(policy) = turn_policy(&self.env, secret) else {
-            return Ok(None);
-        };
-        let known = self.seen(secret).await?;
-        if known.failures >= FAILURES_MAX {
-            tick.need_person.push(secret.name.clone());
-            return Ok(None);
-        }
-        let now = Timestamp::from_millisecond(self.now().0).unwrap_or(Timestamp::MAX);
-        match due(&policy, &known, now) {
-            Due::Never => Ok(None),
-            Due::At(at, _) => {
+        match self.due(secret).await? {
+            None => Ok(None),
+            Some(Turn::Person) => {
+                tick.need_person.push(secret.name.clone());
+                Ok(None)
+            }
+            Some(Turn::Due(Due::Never)) => Ok(None),
+            Some(Turn::Due(Due::At(at, _))) => {
                 tick.at(Time(at.as_millisecond()));
                 Ok(None)
             }
-            Due::Now(turn) => {
+            Some(Turn::Due(Due::Now(turn))) => {
                 let order = Order {
                     trigger: "schedule",
                     reason: None,
@@ -104,18 +112,41 @@ impl Engine {
         }
     }
 
-    /// The secret as the state knows it; turns count from when it was first seen, so it is seen
-    /// now if it never was.
-    async fn seen(&self, secret: &Secret) -> Result<state::Secret, StateError> {
-        if let Some(known) = self.store.secret(&self.env.name, &secret.name).await? {
-            return Ok(known);
+    /// Whether the secret's turn has come; `None` if it has none.
+    pub async fn due(&self, secret: &Secret) -> Result<Option<Turn>, EngineError> {
+        let Some(policy) = turn_policy(&self.env, secret) else {
+            return Ok(None);
+        };
+        let known = self.seen(secret, &policy).await?;
+        if known.failures >= FAILURES_MAX {
+            return Ok(Some(Turn::Person));
         }
-        let new = self.secret_row(secret).await?;
-        let entry = NewEntry::new("secret.first-seen", audit::Phase::System, Actor::system())
-            .secret(&self.env.name, &secret.name);
-        self.commit(&[Change::PutSecret(new.clone())], &[entry])
-            .await?;
-        Ok(new)
+        let now = Timestamp::from_millisecond(self.now().0).unwrap_or(Timestamp::MAX);
+        Ok(Some(Turn::Due(due(&policy, &known, now))))
+    }
+
+    /// The secret as the state knows it. A schedule that is new or edited counts from now: nothing
+    /// rotates because of a turn it would have had before.
+    async fn seen(
+        &self,
+        secret: &Secret,
+        policy: &turns::Policy,
+    ) -> Result<state::Secret, StateError> {
+        let mut known = self.secret_row(secret).await?;
+        let (key, text) = turns_fact(&self.env, secret, policy);
+        if self.store.fact(&key).await?.as_ref() != Some(&text) {
+            let now = Timestamp::from_millisecond(self.now().0).unwrap_or(Timestamp::MAX);
+            known.turn_done = Some(civil(policy, now));
+            let entry = NewEntry::new("schedule.seen", audit::Phase::System, Actor::system())
+                .secret(&self.env.name, &secret.name)
+                .detail("schedule", text.as_str());
+            let changes = [
+                Change::PutSecret(known.clone()),
+                Change::PutFact { key, value: text },
+            ];
+            self.commit(&changes, &[entry]).await?;
+        }
+        Ok(known)
     }
 
     /// The turn has come and cannot be taken; it is not tried again.
@@ -168,6 +199,41 @@ pub fn turn_policy(
             .filter_map(|b| turns::Blackout::new(b.from, b.to))
             .collect(),
     })
+}
+
+/// A secret as the state knows it, for who only looks: turns of a schedule that no rotating process
+/// has seen yet count from now, as they will when one sees it.
+pub async fn glance(
+    store: &Store,
+    env: &crate::config::model::Environment,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<Option<state::Secret>, StateError> {
+    let Some(mut known) = store.secret(&env.name, &secret.name).await? else {
+        return Ok(None);
+    };
+    if let Some(policy) = turn_policy(env, secret) {
+        let (key, text) = turns_fact(env, secret, &policy);
+        if store.fact(&key).await?.as_ref() != Some(&text) {
+            known.turn_done = Some(civil(&policy, now));
+        }
+    }
+    Ok(Some(known))
+}
+
+/// The fact that says which schedule the turns of a secret are counted by, and what it says now.
+fn turns_fact(
+    env: &crate::config::model::Environment,
+    secret: &Secret,
+    policy: &turns::Policy,
+) -> (String, String) {
+    let key = format!("turns/{}/{}", env.name, secret.name);
+    let text = format!("{} {}", policy.schedule.as_str(), env.timezone_name);
+    (key, text)
+}
+
+fn civil(policy: &turns::Policy, at: Timestamp) -> String {
+    at.to_zoned(policy.zone.clone()).datetime().to_string()
 }
 
 /// Whether a secret that the state knows so is due.

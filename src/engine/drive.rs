@@ -6,7 +6,8 @@ use keyrota_rotation::{Decision, Effect, Event, Moment, Outcome, Phase, Reply, T
 
 use super::journal::Journal;
 use super::parts::Parts;
-use super::perform::{Job, Learnt, Performed, kid_fact};
+use super::perform::{Job, kid_fact};
+use super::performed::{Learnt, Performed};
 use super::start::policy;
 use super::{Engine, EngineError, Given, Stop, entries};
 use crate::config::model::Secret;
@@ -198,6 +199,9 @@ impl<'a> Run<'a> {
             }
         }
         let mut log = vec![entries::outcome(self, effect, &performed)];
+        if let Learnt::Base { fingerprint, .. } = &performed.learnt {
+            log.extend(self.drift(fingerprint.as_deref()).await?);
+        }
         let before = self.journal.machine.phase.name();
         match &next.phase {
             Phase::Stuck { .. } if before != "stuck" => {
@@ -206,6 +210,20 @@ impl<'a> Run<'a> {
             _ => {}
         }
         self.write(next, changes, log).await
+    }
+
+    /// Somebody else wrote the current value since keyrota last did: it is told, and it is the one
+    /// that this rotation starts from.
+    async fn drift(
+        &self,
+        found: Option<&str>,
+    ) -> Result<Option<crate::audit::NewEntry>, EngineError> {
+        let known = self.engine.secret_row(self.secret).await?.fingerprint;
+        if known.is_none() || known.as_deref() == found {
+            return Ok(None);
+        }
+        tracing::warn!(secret = %self.secret.name, "the current value was written by somebody else since keyrota last did");
+        Ok(Some(entries::drift(self, known, found.map(str::to_owned))))
     }
 
     fn step(&self, event: Event) -> Result<keyrota_rotation::Record, EngineError> {

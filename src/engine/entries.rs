@@ -3,7 +3,7 @@
 use keyrota_rotation::{Decision, Effect, Outcome, Phase, Probed, Reply, Which};
 
 use super::drive::Run;
-use super::perform::Performed;
+use super::performed::Performed;
 use crate::audit::{self, Actor, NewEntry, Object};
 
 /// An effect is about to begin.
@@ -67,6 +67,13 @@ pub(super) fn decision(
         Some(reason) => entry.reason(reason),
         None => entry,
     }
+}
+
+/// The current value is not the one that keyrota knows.
+pub(super) fn drift(run: &Run<'_>, known: Option<String>, found: Option<String>) -> NewEntry {
+    base(run, "drift.detected", audit::Phase::Observation)
+        .before(None, known)
+        .after(run.journal().from.clone(), found)
 }
 
 /// The rotation has ended.

@@ -8,17 +8,19 @@
 //! # Layout
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
-//! - `perform`: one effect; `exposure`: what programs see of a secret, pure
+//! - `perform`: one effect; `deliver`: telling a consumer; `performed`: what came of it; `exposure`: what programs see of a secret, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`]: from the checked model to the things that act; [`input`]: keys and tokens
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
 //! - [`forecast`]: what would happen if nothing failed, and when, pure
-//! - [`daemon`]: follows the schedules; `kill`: kill points for tests
+//! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
 
 pub mod adopt;
 pub mod daemon;
+mod deliver;
 mod drive;
 mod entries;
+mod error;
 pub mod exposure;
 pub mod forecast;
 pub mod input;
@@ -26,25 +28,28 @@ pub mod journal;
 mod kill;
 pub mod parts;
 mod perform;
+mod performed;
+pub mod request;
 mod start;
 pub mod view;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use keyrota_contract::{Entropy, ProviderError, SecretValue};
-use keyrota_rotation::{Illegal, Outcome, Phase, Time};
+use keyrota_contract::{Entropy, SecretValue};
+use keyrota_rotation::{Outcome, Phase, Time};
 
 use crate::audit::{self, NewEntry};
-use crate::config::model::{Environment, Secret};
+use crate::config::model::{ConsumerKind, Environment, Secret};
 use crate::keys::Keys;
 use crate::state::{self, Change, Lock, StateError, Store};
-use crate::world::Clock;
+use crate::world::{Clock, uuid_v7};
 use parts::{Parts, PartsError, Providers};
+use uuid::Uuid;
 
+pub use error::EngineError;
 pub use start::{Begin, NotBegun, Order, planned};
 
 /// Told of what happens while it happens.
@@ -111,58 +116,6 @@ pub enum Stop {
 #[derive(Clone, Copy)]
 pub struct Given<'a>(pub Option<&'a SecretValue>);
 
-/// Why the engine stopped working. What was begun is safe: the state says how far it came.
-#[derive(Debug)]
-pub enum EngineError {
-    /// The state failed.
-    State(StateError),
-    /// A part cannot be put together.
-    Parts(PartsError),
-    /// A provider failed outside a rotation.
-    Provider(ProviderError),
-    /// A stored record is of another version, or damaged.
-    UnreadableRecord,
-    /// A person decided what makes no sense now.
-    Illegal(Illegal),
-    /// The schedule names no such secret.
-    NoSecret(String),
-}
-
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::State(e) => write!(f, "state: {e}"),
-            Self::Parts(e) => e.fmt(f),
-            Self::Provider(e) => write!(f, "provider: {e}"),
-            Self::UnreadableRecord => {
-                f.write_str("the record of a rotation was written by another version of keyrota, or is damaged: nothing was done")
-            }
-            Self::Illegal(e) => e.fmt(f),
-            Self::NoSecret(name) => write!(f, "the schedule has no secret {name:?}"),
-        }
-    }
-}
-
-impl std::error::Error for EngineError {}
-
-impl From<StateError> for EngineError {
-    fn from(e: StateError) -> Self {
-        Self::State(e)
-    }
-}
-
-impl From<PartsError> for EngineError {
-    fn from(e: PartsError) -> Self {
-        Self::Parts(e)
-    }
-}
-
-impl From<ProviderError> for EngineError {
-    fn from(e: ProviderError) -> Self {
-        Self::Provider(e)
-    }
-}
-
 impl Engine {
     /// Takes an environment over: the lock is already held. Raises the floor under every document
     /// to what the state remembers, so that a restored older copy is noticed before it is used.
@@ -207,9 +160,11 @@ impl Engine {
         &self.store
     }
 
-    /// Gives the lock back.
+    /// Gives the lock back and closes the state.
     pub async fn close(self) -> Result<(), StateError> {
-        self.store.release(self.lock).await
+        self.store.release(self.lock).await?;
+        self.store.close().await;
+        Ok(())
     }
 
     /// The time by which deadlines are judged: the wall clock, but never further ahead of where
@@ -227,11 +182,19 @@ impl Engine {
 
     fn dice(&self) -> u64 {
         let mut bytes = [0; 8];
-        self.entropy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fill(&mut bytes);
+        self.with_entropy(|entropy| entropy.fill(&mut bytes));
         u64::from_le_bytes(bytes)
+    }
+
+    /// An id for a rotation and its candidate.
+    fn new_id(&self) -> Uuid {
+        self.with_entropy(|entropy| uuid_v7(self.clock.now(), entropy))
+    }
+
+    /// Lends the randomness to `f`, which does not wait for anything.
+    fn with_entropy<R>(&self, f: impl FnOnce(&mut dyn Entropy) -> R) -> R {
+        let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
+        f(entropy.as_mut())
     }
 
     /// Whether the process was asked to stop before the next effect.
@@ -289,14 +252,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Renews the lock where it runs out; an effect never begins under one that might.
-    async fn keep_lock(&self) -> Result<(), StateError> {
-        if self.lock.safe_until_ms().is_some() {
-            self.store
-                .renew(&self.lock, self.clock.now().as_millisecond())
-                .await?;
+    /// Renews the lock where it runs out by itself; an effect never begins under one that might.
+    pub async fn keep_lock(&self) -> Result<(), StateError> {
+        let now = self.clock.now().as_millisecond();
+        match self.lock.safe_until_ms() {
+            Some(until) if until.saturating_sub(now) < LOCK_LEFT_MS => {
+                self.store.renew(&self.lock, now).await
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Signs the head of the log and keeps the note beside the database and outside it. The
@@ -352,6 +316,8 @@ impl Engine {
                 )));
             }
         }
+        self.refuse_older_state().await?;
+        self.sweep();
         match self.commit(&changes, &log).await {
             Err(StateError::Claimed(_)) => Err(EngineError::Parts(PartsError::Refused(
                 "keys".to_owned(),
@@ -361,6 +327,64 @@ impl Engine {
         }
     }
 }
+
+impl Engine {
+    /// A state that is older than a checkpoint kept outside it was restored from a copy: what it
+    /// says of rotations under way is not true any more.
+    async fn refuse_older_state(&self) -> Result<(), EngineError> {
+        let head = self.store.head().await?;
+        let key = audit::VerifyingKey::new(head.chain, self.keys.public());
+        let anchors = audit::anchors::read(&self.checkpoints).map_err(|_| {
+            EngineError::Parts(PartsError::Refused(
+                "checkpoints".to_owned(),
+                "the directory of checkpoints cannot be read",
+            ))
+        })?;
+        for note in &anchors.notes {
+            let Ok(checkpoint) = audit::Checkpoint::verify(note, std::slice::from_ref(&key)) else {
+                // Of another log, or damaged: `audit verify` says more.
+                continue;
+            };
+            if !self.store.fits(&checkpoint).await? {
+                return Err(EngineError::OlderState);
+            }
+            // Each host's newest comes first, and it vouches for those before it.
+            break;
+        }
+        Ok(())
+    }
+
+    /// Removes temporary files of writers that died, wherever this environment writes.
+    fn sweep(&self) {
+        let files = self
+            .env
+            .secrets
+            .iter()
+            .flat_map(|s| &s.consumers)
+            .filter_map(|c| match &c.kind {
+                ConsumerKind::File(file) => Some(file.path.as_path()),
+                ConsumerKind::Jwks(jwks) => Some(jwks.path.as_path()),
+                ConsumerKind::Command(_) => None,
+            });
+        let documents = self.providers.files.values().map(|f| f.path());
+        let mut dirs: Vec<_> = files
+            .chain(documents)
+            .filter_map(|path| path.parent())
+            .collect();
+        dirs.sort();
+        dirs.dedup();
+        for dir in dirs {
+            // Failing to tidy is no reason not to work.
+            if let Err(why) = keyrota_local::atomic::sweep(dir) {
+                tracing::debug!(dir = %dir.display(), %why, "temporary files could not be swept");
+            }
+        }
+    }
+}
+
+/// How much of a lock must be left for an effect to begin: more than the longest one takes that
+/// has no limit of its own.
+const LOCK_LEFT_MS: i64 = 60_000;
 
 fn document_fact(env: &str, provider: &str) -> String {
     format!("document/{env}/{provider}")

@@ -4,110 +4,16 @@
 //! answer into a [`Reply`]; what was learnt on the way goes into the journal with the outcome.
 
 use keyrota_contract::{
-    Ack, Delivery, DeliveryError, ErrorKind, Exposure, Material, Native, Probe, ProviderError,
-    Quiet, RotatorError, SecretValue, Stage, Target, VersionRef,
+    Material, Minted, Native, Probe, Public, Quiet, SecretValue, Stage, Target, VersionRef,
 };
-use keyrota_rotation::{Effect, Probed, Reply, Round, Which};
+use keyrota_rotation::{Effect, Probed, Reply, Which};
 use uuid::Uuid;
 
+use super::Engine;
 use super::journal::Journal;
 use super::parts::Parts;
-use super::{Engine, exposure, view};
-use crate::config::model::{ConsumerKind, Secret};
-
-/// What came of an effect, and what is now known.
-#[derive(Debug)]
-pub(super) struct Performed {
-    pub reply: Reply,
-    /// Why it is not `Done`: a fixed sentence.
-    pub failure: Option<&'static str>,
-    pub learnt: Learnt,
-}
-
-/// What an effect brings to light beside its reply.
-#[derive(Debug, Default)]
-pub(super) enum Learnt {
-    #[default]
-    Nothing,
-    /// Preflight: what is current.
-    Base {
-        native: Option<Native>,
-        fingerprint: Option<String>,
-    },
-    /// The candidate stands in the provider.
-    Candidate {
-        fingerprint: String,
-        public: keyrota_contract::Public,
-    },
-    /// It is current; the provider's name for it.
-    Promoted { native: Native },
-    /// A consumer has seen this.
-    Acknowledged {
-        consumer: String,
-        exposure_fp: String,
-    },
-}
-
-impl Performed {
-    fn done(learnt: Learnt) -> Self {
-        Self {
-            reply: Reply::Done,
-            failure: None,
-            learnt,
-        }
-    }
-
-    fn failed(reply: Reply, failure: &'static str) -> Self {
-        Self {
-            reply,
-            failure: Some(failure),
-            learnt: Learnt::Nothing,
-        }
-    }
-
-    fn probed(probed: Probed, failure: &'static str) -> Self {
-        let failure = (probed != Probed::Accepted).then_some(failure);
-        Self {
-            reply: Reply::Probed(probed),
-            failure,
-            learnt: Learnt::Nothing,
-        }
-    }
-}
-
-impl From<ProviderError> for Performed {
-    fn from(e: ProviderError) -> Self {
-        let reply = match e.kind {
-            ErrorKind::Unavailable | ErrorKind::Throttled => Reply::Retry,
-            ErrorKind::Ambiguous => Reply::Ambiguous,
-            ErrorKind::Denied
-            | ErrorKind::NotFound
-            | ErrorKind::SoftDeleted
-            | ErrorKind::Conflict
-            | ErrorKind::Invalid => Reply::Refused,
-        };
-        Self::failed(reply, e.context)
-    }
-}
-
-impl From<RotatorError> for Performed {
-    fn from(e: RotatorError) -> Self {
-        match e {
-            RotatorError::Retry(why) => Self::failed(Reply::Retry, why),
-            RotatorError::Ambiguous(why) => Self::failed(Reply::Ambiguous, why),
-            RotatorError::Refused(why) => Self::failed(Reply::Refused, why),
-        }
-    }
-}
-
-impl From<DeliveryError> for Performed {
-    fn from(e: DeliveryError) -> Self {
-        match e {
-            DeliveryError::Retry(why) => Self::failed(Reply::Retry, why),
-            DeliveryError::Refused(why) => Self::failed(Reply::Refused, why),
-        }
-    }
-}
+use super::performed::{Learnt, Performed};
+use crate::config::model::Secret;
 
 /// One effect of one rotation, with all it may touch.
 pub(super) struct Job<'a> {
@@ -159,7 +65,9 @@ impl Job<'_> {
             .map(|v| v.native.clone());
         let material = self.material().await?;
         let fingerprint = material.current.as_ref().map(|v| self.print(&v.value));
-        self.parts.rotator.preflight(&material).await?;
+        for warning in self.parts.rotator.preflight(&material).await?.warnings {
+            tracing::warn!(secret = %self.secret.name, "{warning}");
+        }
         for consumer in &self.parts.consumers {
             if consumer.required {
                 consumer.told.preflight().await?;
@@ -184,6 +92,16 @@ impl Job<'_> {
             None => {
                 let minted = self.mint().await?;
                 self.refuse_used_kid(&minted.public).await?;
+                let current = self
+                    .parts
+                    .version(&VersionRef::Stage(Stage::Current))
+                    .await?;
+                if current.is_some_and(|current| current.value.same_as(&minted.value)) {
+                    return Err(Performed::failed(
+                        Reply::Refused,
+                        "the new value is the current one",
+                    ));
+                }
                 provider
                     .write(place, self.id, &minted.value, &minted.public)
                     .await?;
@@ -204,31 +122,28 @@ impl Job<'_> {
         }))
     }
 
-    async fn mint(&self) -> Result<keyrota_contract::Minted, Performed> {
+    async fn mint(&self) -> Result<Minted, Performed> {
+        let rotator = &self.parts.rotator;
+        if let Some(given) = self.given {
+            let copy = given.expose_to(SecretValue::copy_of);
+            return Ok(self
+                .engine
+                .with_entropy(|entropy| rotator.adopt(copy, entropy))?);
+        }
+        if self.journal.given {
+            return Err(Performed::failed(
+                Reply::Refused,
+                "the value a person gave was not stored before the process ended: give it again",
+            ));
+        }
         let material = self.material().await?;
-        let mut entropy = self
+        Ok(self
             .engine
-            .entropy
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let minted = match self.given {
-            Some(given) => self
-                .parts
-                .rotator
-                .adopt(given.expose_to(SecretValue::copy_of), entropy.as_mut())?,
-            None if self.journal.given => {
-                return Err(Performed::failed(
-                    Reply::Refused,
-                    "the value a person gave was not stored before the process ended: give it again",
-                ));
-            }
-            None => self.parts.rotator.create(&material, entropy.as_mut())?,
-        };
-        Ok(minted)
+            .with_entropy(|entropy| rotator.create(&material, entropy))?)
     }
 
     /// An id names one key for ever, in all environments of this state (RFC 7517, section 4.5).
-    async fn refuse_used_kid(&self, public: &keyrota_contract::Public) -> Result<(), Performed> {
+    async fn refuse_used_kid(&self, public: &Public) -> Result<(), Performed> {
         let Some(kid) = public.get("kid") else {
             return Ok(());
         };
@@ -301,48 +216,6 @@ impl Job<'_> {
                 }
             },
         )
-    }
-
-    async fn deliver(&self, round: Round, listener: &str) -> Result<Performed, Performed> {
-        let Some(consumer) = self.parts.consumers.iter().find(|c| c.key == listener) else {
-            // It was taken out of the file while the rotation was under way: nobody is left to tell.
-            return Ok(Performed::done(Learnt::Nothing));
-        };
-        let material = self.material().await?;
-        let exposure = self.exposure(round, consumer.kind, &material)?;
-        let exposure_fp = self.engine.keys.fingerprint(
-            &self.engine.env.name,
-            &format!("{}\0{listener}", self.secret.name),
-            &exposure::digest_input(&exposure.variables, exposure.jwks.as_deref()),
-        );
-        // A program is called only when there is something new to see; files are compared when
-        // they are written.
-        let seen = self.engine.last_seen(&self.secret.name, listener).await;
-        let learnt = Learnt::Acknowledged {
-            consumer: listener.to_owned(),
-            exposure_fp: exposure_fp.clone(),
-        };
-        if matches!(consumer.kind, ConsumerKind::Command(_)) && seen == Some(exposure_fp) {
-            return Ok(Performed::done(learnt));
-        }
-        let current = material.current.as_ref();
-        let fingerprint = current.map(|v| self.print(&v.value)).unwrap_or_default();
-        let delivery = Delivery {
-            round: match round {
-                Round::Announce => keyrota_contract::Round::Announce,
-                Round::Switch => keyrota_contract::Round::Switch,
-                Round::Withdraw => keyrota_contract::Round::Withdraw,
-            },
-            environment: &self.engine.env.name,
-            secret: &self.secret.name,
-            rotation: self.id,
-            version: current.and_then(|v| v.id),
-            fingerprint: &fingerprint,
-            exposure: &exposure,
-        };
-        let (Ack::Told | Ack::Unchanged) = consumer.told.deliver(&delivery).await?;
-        self.engine.kill.after_effect();
-        Ok(Performed::done(learnt))
     }
 
     async fn observe_published(&self) -> Result<Performed, Performed> {
@@ -426,14 +299,14 @@ impl Job<'_> {
         ))
     }
 
-    fn print(&self, value: &SecretValue) -> String {
+    pub(super) fn print(&self, value: &SecretValue) -> String {
         self.engine
             .keys
             .fingerprint(&self.engine.env.name, &self.secret.name, value)
     }
 
     /// The values an effect works with, read afresh for each one.
-    async fn material(&self) -> Result<Material, Performed> {
+    pub(super) async fn material(&self) -> Result<Material, Performed> {
         let previous = match &self.journal.from {
             // Before the switch, what the provider calls previous belongs to an earlier rotation.
             Some(from) => {
@@ -453,51 +326,6 @@ impl Job<'_> {
             uses: Default::default(),
         })
     }
-
-    /// What a consumer is shown in a round.
-    fn exposure(
-        &self,
-        round: Round,
-        kind: &ConsumerKind,
-        m: &Material,
-    ) -> Result<Exposure, Performed> {
-        let fallback = match round {
-            Round::Announce => m.pending.as_ref(),
-            Round::Switch => m.previous.as_ref(),
-            Round::Withdraw => None,
-        };
-        let vars = match kind {
-            ConsumerKind::File(file) => file.keys.as_slice(),
-            ConsumerKind::Command(_) => self.secret.env.as_slice(),
-            ConsumerKind::Jwks(_) => &[],
-        };
-        let shown = exposure::Shown {
-            current: m.current.as_ref(),
-            fallback,
-        };
-        let variables = exposure::variables(vars, shown).map_err(|_| {
-            Performed::failed(
-                Reply::Refused,
-                "the value has no such field as the variables of the secret name",
-            )
-        })?;
-        let jwks = match kind {
-            ConsumerKind::File(_) => None,
-            ConsumerKind::Command(_) if !view::is_asymmetric(self.secret) => None,
-            ConsumerKind::Command(_) | ConsumerKind::Jwks(_) => Some(public_keys(shown)?),
-        };
-        Ok(Exposure { variables, jwks })
-    }
-}
-
-/// The key set that verifiers are shown: the standby or retiring key beside the current one.
-fn public_keys(shown: exposure::Shown<'_>) -> Result<String, ProviderError> {
-    let public: Vec<_> = [shown.fallback, shown.current]
-        .into_iter()
-        .flatten()
-        .map(|v| v.public.clone())
-        .collect();
-    view::key_set(&public)
 }
 
 /// Under which fact the owner of a key id is known.

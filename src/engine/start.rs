@@ -13,7 +13,6 @@ use super::{Engine, EngineError, Given, Stop, view};
 use crate::audit::{self, Actor, NewEntry, Object};
 use crate::config::model::{Kind, Secret, WhenAbsent};
 use crate::state::{Change, Rotation};
-use crate::world::uuid_v7;
 
 /// Tries of an effect before a rotation that can still be taken back is given up: with the
 /// machine's backoff, about a quarter of an hour.
@@ -61,6 +60,8 @@ pub enum NotBegun {
     Minted,
     /// The provider holds nothing yet, and this is not the way to make the first.
     Absent,
+    /// A rotation that has its value already is under way; the value that was given was not used.
+    UnderWay,
 }
 
 impl NotBegun {
@@ -73,6 +74,9 @@ impl NotBegun {
             }
             Self::Minted => {
                 "keyrota makes this value itself: leave --value-stdin out, or adopt an existing one with `keyrota import`"
+            }
+            Self::UnderWay => {
+                "an earlier rotation is still under way and the value given was not used: wait for its end (keyrota status), then give it again"
             }
             Self::Absent => {
                 "nothing is stored yet: make the first with `keyrota rotate NAME`, or adopt one with `keyrota import`"
@@ -90,6 +94,13 @@ impl Engine {
         if let Some(row) = self.store.open_rotation(&self.env.name, name).await? {
             let mut run = Run::new(self, secret, &parts, row)?;
             run.adopt_edits().await?;
+            let takes_value = matches!(
+                run.journal().machine.phase,
+                Phase::Preflight | Phase::Create
+            );
+            if order.given.is_some() && !(takes_value && run.journal().given) {
+                return Ok(Begin::Not(NotBegun::UnderWay));
+            }
             let in_grace = matches!(run.journal().machine.phase, Phase::Grace { .. });
             if order.compromised {
                 run.decide(Decision::Compromised, order.actor, order.reason)
@@ -142,12 +153,7 @@ impl Engine {
         }
         let mut journal = Journal::new(machine);
         journal.given = order.given.is_some();
-        let mut entropy = self
-            .entropy
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let id = uuid_v7(self.clock.now(), entropy.as_mut());
-        drop(entropy);
+        let id = self.new_id();
         let row = Rotation {
             id,
             env: self.env.name.clone(),

@@ -1,14 +1,18 @@
 //! How long to wait before the next try.
 
-use crate::record::{Moment, Phase, Time};
+use crate::record::{Announcing, Moment, Phase, Time};
 
 /// Exponential from one second, half of it by dice, so that many secrets that fail together do not
-/// come back together. While an application may be waiting the cap is a minute, else an hour.
+/// come back together. The cap is a minute while an application may be waiting, and where only a
+/// look at a public document is repeated; else an hour.
 pub(crate) fn retry_at(phase: &Phase, failures: u32, at: Moment) -> Time {
     let cap_ms: u64 = match phase {
-        Phase::Set(_) | Phase::Test | Phase::Finish(_) | Phase::Switch(_) | Phase::Restore(_) => {
-            MINUTE_MS
-        }
+        Phase::Set(_)
+        | Phase::Test
+        | Phase::Announce(Announcing::Observe)
+        | Phase::Finish(_)
+        | Phase::Switch(_)
+        | Phase::Restore(_) => MINUTE_MS,
         _ => HOUR_MS,
     };
     let full = SECOND_MS

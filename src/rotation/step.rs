@@ -131,7 +131,8 @@ impl Record {
             }
             (Phase::Announce(Announcing::Observe), Done) => self.settle(at),
             (Phase::Announce(Announcing::Observe), Refused) => self.fall_back(at),
-            (Phase::Announce(Announcing::Observe), _) => self.try_again(reply, at, Self::fall_back),
+            // However long the caches in front of it keep the old document.
+            (Phase::Announce(Announcing::Observe), _) => self.again(reply, at),
 
             (Phase::Finish(Finishing::Promote), Done) => self.switch(at),
             (Phase::Finish(Finishing::Observe), Probed(Accepted)) => self.switch(at),

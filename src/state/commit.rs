@@ -44,6 +44,26 @@ impl Store {
         Ok(head)
     }
 
+    /// Leaves a word for whoever holds the lock: sets the fact `key`, and appends `entry`, in one
+    /// transaction and without a lock of one's own.
+    pub async fn ask(
+        &self,
+        who: &Holder,
+        key: &str,
+        value: &str,
+        entry: &NewEntry,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let change = Change::PutFact {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        let mut tx = self.db.write().await?;
+        apply(&mut tx, &change).await?;
+        append(&mut tx, who, None, std::slice::from_ref(entry), now).await?;
+        tx.commit().await
+    }
+
     /// Signs the head of the log, keeps the signed note and returns it: to be kept outside the
     /// database as well ([`anchors::append`](crate::audit::anchors::append)).
     pub async fn checkpoint(&self, keys: &Keys) -> Result<String, StateError> {
@@ -85,6 +105,11 @@ async fn apply(tx: &mut Tx, change: &Change) -> Result<(), StateError> {
             tx.run(sql, &[Arg::Text(key), Arg::Text(value)])
                 .await
                 .map(|_| ())
+        }
+        Change::DropFact { key } => {
+            tx.run("DELETE FROM facts WHERE key = $1", &[Arg::Text(key)])
+                .await?;
+            Ok(())
         }
         Change::ClaimFact { key, value } => {
             // The update changes nothing; it makes Postgres wait for, and see, another claimer.

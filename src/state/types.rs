@@ -184,6 +184,11 @@ pub enum Change {
         /// What is so.
         value: String,
     },
+    /// Forgets a fact. One that is not there: done.
+    DropFact {
+        /// Its name.
+        key: String,
+    },
     /// Sets a fact that belongs to whoever sets it first.
     /// [`StateError::Claimed`](super::StateError::Claimed) if it is already set to something else.
     ClaimFact {

@@ -1,0 +1,111 @@
+//! Taking an environment: its lock, its keys, its state, its providers.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::context::{Chosen, Context};
+use super::exit::Failed;
+use super::progress;
+use crate::engine::parts::Providers;
+use crate::engine::{Engine, Surroundings, Watch};
+use crate::keys::Keys;
+use crate::state::Store;
+use crate::world::SystemEntropy;
+
+/// How long to wait for another process's lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all.
+    None,
+    /// Until it is free.
+    Wait,
+}
+
+/// Takes the environment: its lock, its keys, its state, its providers.
+pub async fn engage(
+    context: &Context<'_>,
+    chosen: Chosen,
+    patience: Patience,
+) -> Result<Engine, Failed> {
+    engage_watched(
+        context,
+        chosen,
+        patience,
+        progress::terminal(),
+        Arc::default(),
+    )
+    .await
+}
+
+/// The same, with somebody else watching, and a flag that stops it.
+pub async fn engage_watched(
+    context: &Context<'_>,
+    chosen: Chosen,
+    patience: Patience,
+    watch: Arc<dyn Watch>,
+    stop: Arc<AtomicBool>,
+) -> Result<Engine, Failed> {
+    super::init::make_keys(&chosen)?;
+    let keys = chosen.keys()?;
+    let providers = chosen.providers()?;
+    let checkpoints = chosen.checkpoints()?;
+    let store = chosen.open_state(context.global).await?;
+    let around = Surroundings {
+        clock: context.clock.clone(),
+        entropy: Box::new(SystemEntropy),
+        stop,
+        watch,
+        checkpoints,
+    };
+    let taken = take(store.clone(), chosen, keys, providers, patience, around).await;
+    if taken.is_err() {
+        // Also then nothing is left beside the database: it may be copied, or put back.
+        store.close().await;
+    }
+    taken
+}
+
+async fn take(
+    store: Store,
+    chosen: Chosen,
+    keys: Keys,
+    providers: Providers,
+    patience: Patience,
+    around: Surroundings,
+) -> Result<Engine, Failed> {
+    let (name, holder) = (lock_name(&chosen.env.name), chosen.holder());
+    let clock = around.clock.clone();
+    let now_ms = || clock.now().as_millisecond();
+    let lock = match patience {
+        Patience::None => store.lock(&name, &holder, now_ms()).await?,
+        Patience::Wait => {
+            let poll = Duration::from_millis(200);
+            store.lock_wait(&name, &holder, &now_ms, poll, None).await?
+        }
+    };
+    let engine = Engine::new(chosen.env, store, lock, keys, providers, around).await?;
+    engine.settle_in().await?;
+    Ok(engine)
+}
+
+/// The lock of an environment.
+pub fn lock_name(env: &str) -> String {
+    format!("env/{env}")
+}
+
+/// Who runs this command: `uid:1000 alice`.
+pub fn actor() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    // sudo tells who asked; the kernel's word comes first all the same.
+    match std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")) {
+        Ok(name)
+            if name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) =>
+        {
+            format!("uid:{uid} {name}")
+        }
+        _ => format!("uid:{uid}"),
+    }
+}

@@ -1,0 +1,163 @@
+//! What became of each secret that a command was about.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::context::Context;
+use super::exit::{self, Failed};
+use super::progress;
+use crate::engine::{Engine, NotBegun, Stop};
+
+/// What became of one secret.
+#[derive(Debug)]
+pub struct Line {
+    /// The secret.
+    pub name: String,
+    /// What became of it.
+    pub state: State,
+}
+
+#[derive(Debug)]
+pub enum State {
+    Stopped(Stop),
+    Skipped(NotBegun),
+    Closed(Timestamp),
+    DryRun(Result<(), &'static str>),
+    Failed(Failed),
+}
+
+impl Line {
+    /// Of a rotation that stopped.
+    pub fn of_stop(name: &str, stop: Stop) -> Self {
+        Self {
+            name: name.to_owned(),
+            state: State::Stopped(stop),
+        }
+    }
+}
+
+/// Says what became of each secret; the exit code.
+pub async fn report(
+    engine: &Engine,
+    context: &Context<'_>,
+    lines: &mut [Line],
+) -> Result<u8, Failed> {
+    let mut codes = Vec::new();
+    let mut told = Vec::new();
+    for line in lines.iter() {
+        let row = engine
+            .store()
+            .rotations(&engine.env().name, &line.name, 1)
+            .await?
+            .into_iter()
+            .next();
+        let phase = row.as_ref().map(|r| r.phase.clone());
+        let phase = phase.as_deref();
+        let (code, result, note) = match &line.state {
+            State::Stopped(stop) => {
+                let code = exit::of_stop(*stop, phase);
+                (
+                    code,
+                    stop_word(*stop),
+                    stop_note(*stop, phase, row.as_ref()),
+                )
+            }
+            State::Skipped(why) => (
+                match why {
+                    NotBegun::Absent => exit::CONFIG,
+                    NotBegun::UnderWay => exit::WAITING,
+                    _ => exit::DONE,
+                },
+                "skipped",
+                Some(why.advice().to_owned()),
+            ),
+            State::Closed(until) => (
+                exit::WAITING,
+                "closed",
+                Some(format!(
+                    "outside its window until {until}; --force --reason starts it now"
+                )),
+            ),
+            State::DryRun(Ok(())) => (exit::DONE, "can-rotate", None),
+            State::DryRun(Err(why)) => (exit::ABANDONED, "cannot-rotate", Some((*why).to_owned())),
+            State::Failed(failed) => (failed.code, "failed", Some(failed.say.clone())),
+        };
+        codes.push(code);
+        told.push((line.name.as_str(), code, result, note, row));
+    }
+    let code = exit::worst(codes);
+    if context.global.json {
+        let results: Vec<_> = told
+            .iter()
+            .map(|(name, code, result, note, row)| {
+                let begun = matches!(*result, "rotated" | "abandoned" | "waiting" | "retrying" | "confirm" | "stuck" | "interrupted");
+                json!({
+                    "secret": name, "result": result, "exit": code, "note": note,
+                    "phase": row.as_ref().filter(|_| begun).map(|r| r.phase.as_str()),
+                    "rotation": row.as_ref().filter(|_| begun).map(|r| r.id.to_string()),
+                    "version": row.as_ref().filter(|_| begun).and_then(|r| r.version.map(|v| v.to_string())),
+                })
+            })
+            .collect();
+        println!(
+            "{}",
+            json!({"schema_version": 1, "environment": engine.env().name, "exit": code, "results": results})
+        );
+    } else {
+        let width = told.iter().map(|t| t.0.len()).max().unwrap_or(0);
+        for (name, _, result, note, _) in &told {
+            println!(
+                "{name:width$}  {result}{}",
+                note.as_ref().map(|n| format!("  {n}")).unwrap_or_default()
+            );
+        }
+        if told.is_empty() {
+            println!("nothing is due");
+        }
+    }
+    Ok(code)
+}
+
+fn stop_word(stop: Stop) -> &'static str {
+    match stop {
+        Stop::Over(keyrota_rotation::Outcome::Rotated) => "rotated",
+        Stop::Over(keyrota_rotation::Outcome::Abandoned) => "abandoned",
+        Stop::Wait { .. } => "waiting",
+        Stop::Retry { .. } => "retrying",
+        Stop::Confirm => "confirm",
+        Stop::Person => "stuck",
+        Stop::Interrupted => "interrupted",
+    }
+}
+
+fn stop_note(
+    stop: Stop,
+    phase: Option<&str>,
+    row: Option<&crate::state::Rotation>,
+) -> Option<String> {
+    let journal = row.and_then(|r| crate::engine::journal::Journal::from_text(&r.record).ok());
+    let failure = journal.and_then(|j| j.failure);
+    let phase = phase.unwrap_or("?");
+    match stop {
+        Stop::Over(keyrota_rotation::Outcome::Rotated) => None,
+        Stop::Over(keyrota_rotation::Outcome::Abandoned) => Some(match failure {
+            Some(why) => format!("{why}; the old value is still current"),
+            None => "the old value is still current".to_owned(),
+        }),
+        Stop::Wait { until } => Some(format!(
+            "{phase} until {}; go on with --wait, or leave it to the daemon",
+            progress::clock(until)
+        )),
+        Stop::Retry { until } => Some(format!(
+            "{phase}: {}; tried again at {} by the daemon, or with `keyrota resume NAME`",
+            failure.as_deref().unwrap_or("it failed"),
+            progress::clock(until)
+        )),
+        Stop::Confirm => Some("do what the schedule asks, then: keyrota confirm NAME".to_owned()),
+        Stop::Person => Some(format!(
+            "{}; mend it, then: keyrota resume NAME",
+            failure.as_deref().unwrap_or("a step failed for good")
+        )),
+        Stop::Interrupted => Some("stopped before its next step; run it again to go on".to_owned()),
+    }
+}

@@ -1,0 +1,103 @@
+//! Telling one consumer: what it is shown in a round, and whether that is news to it.
+
+use keyrota_contract::{Ack, Delivery, Exposure, Material, ProviderError};
+use keyrota_rotation::{Reply, Round};
+
+use super::perform::Job;
+use super::performed::{Learnt, Performed};
+use super::{exposure, view};
+use crate::config::model::ConsumerKind;
+
+impl Job<'_> {
+    /// Tells `listener`, or finds that there is nothing new for it to see.
+    pub(super) async fn deliver(
+        &self,
+        round: Round,
+        listener: &str,
+    ) -> Result<Performed, Performed> {
+        let Some(consumer) = self.parts.consumers.iter().find(|c| c.key == listener) else {
+            // It was taken out of the file while the rotation was under way: nobody is left to tell.
+            return Ok(Performed::done(Learnt::Nothing));
+        };
+        let material = self.material().await?;
+        let exposure = self.exposure(round, consumer.kind, &material)?;
+        let exposure_fp = self.engine.keys.fingerprint(
+            &self.engine.env.name,
+            &format!("{}\0{listener}", self.secret.name),
+            &exposure::digest_input(&exposure.variables, exposure.jwks.as_deref()),
+        );
+        // A program is called only when there is something new to see; files are compared when
+        // they are written.
+        let seen = self.engine.last_seen(&self.secret.name, listener).await;
+        let learnt = Learnt::Acknowledged {
+            consumer: listener.to_owned(),
+            exposure_fp: exposure_fp.clone(),
+        };
+        if matches!(consumer.kind, ConsumerKind::Command(_)) && seen == Some(exposure_fp) {
+            return Ok(Performed::done(learnt));
+        }
+        let current = material.current.as_ref();
+        let fingerprint = current.map(|v| self.print(&v.value)).unwrap_or_default();
+        let delivery = Delivery {
+            round: match round {
+                Round::Announce => keyrota_contract::Round::Announce,
+                Round::Switch => keyrota_contract::Round::Switch,
+                Round::Withdraw => keyrota_contract::Round::Withdraw,
+            },
+            environment: &self.engine.env.name,
+            secret: &self.secret.name,
+            rotation: self.id,
+            version: current.and_then(|v| v.id),
+            fingerprint: &fingerprint,
+            exposure: &exposure,
+        };
+        let (Ack::Told | Ack::Unchanged) = consumer.told.deliver(&delivery).await?;
+        self.engine.kill.after_effect();
+        Ok(Performed::done(learnt))
+    }
+
+    /// What a consumer is shown in a round.
+    fn exposure(
+        &self,
+        round: Round,
+        kind: &ConsumerKind,
+        m: &Material,
+    ) -> Result<Exposure, Performed> {
+        let fallback = match round {
+            Round::Announce => m.pending.as_ref(),
+            Round::Switch => m.previous.as_ref(),
+            Round::Withdraw => None,
+        };
+        let vars = match kind {
+            ConsumerKind::File(file) => file.keys.as_slice(),
+            ConsumerKind::Command(_) => self.secret.env.as_slice(),
+            ConsumerKind::Jwks(_) => &[],
+        };
+        let shown = exposure::Shown {
+            current: m.current.as_ref(),
+            fallback,
+        };
+        let variables = exposure::variables(vars, shown).map_err(|_| {
+            Performed::failed(
+                Reply::Refused,
+                "the value has no such field as the variables of the secret name",
+            )
+        })?;
+        let jwks = match kind {
+            ConsumerKind::File(_) => None,
+            ConsumerKind::Command(_) if !view::is_asymmetric(self.secret) => None,
+            ConsumerKind::Command(_) | ConsumerKind::Jwks(_) => Some(public_keys(shown)?),
+        };
+        Ok(Exposure { variables, jwks })
+    }
+}
+
+/// The key set that verifiers are shown: the standby or retiring key beside the current one.
+fn public_keys(shown: exposure::Shown<'_>) -> Result<String, ProviderError> {
+    let public: Vec<_> = [shown.fallback, shown.current]
+        .into_iter()
+        .flatten()
+        .map(|v| v.public.clone())
+        .collect();
+    view::key_set(&public)
+}

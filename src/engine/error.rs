@@ -1,0 +1,67 @@
+//! Why the engine stopped working.
+
+use std::fmt;
+
+use keyrota_contract::ProviderError;
+use keyrota_rotation::Illegal;
+
+use super::parts::PartsError;
+use crate::state::StateError;
+
+/// Why the engine stopped working. What was begun is safe: the state says how far it came.
+#[derive(Debug)]
+pub enum EngineError {
+    /// The state failed.
+    State(StateError),
+    /// A part cannot be put together.
+    Parts(PartsError),
+    /// A provider failed outside a rotation.
+    Provider(ProviderError),
+    /// A stored record is of another version, or damaged.
+    UnreadableRecord,
+    /// A person decided what makes no sense now.
+    Illegal(Illegal),
+    /// The schedule names no such secret.
+    NoSecret(String),
+    /// The state is older than what was written outside it.
+    OlderState,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(e) => write!(f, "state: {e}"),
+            Self::Parts(e) => e.fmt(f),
+            Self::Provider(e) => write!(f, "provider: {e}"),
+            Self::UnreadableRecord => {
+                f.write_str("the record of a rotation was written by another version of keyrota, or is damaged: nothing was done")
+            }
+            Self::Illegal(e) => e.fmt(f),
+            Self::OlderState => f.write_str(
+                "the state is older than its last checkpoint: a copy was restored, or entries were cut off. Put the newest state back. \
+                 If it is lost, look with `keyrota audit verify`, move the directory of checkpoints aside as evidence, and go on",
+            ),
+            Self::NoSecret(name) => write!(f, "the schedule has no secret {name:?}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+impl From<StateError> for EngineError {
+    fn from(e: StateError) -> Self {
+        Self::State(e)
+    }
+}
+
+impl From<PartsError> for EngineError {
+    fn from(e: PartsError) -> Self {
+        Self::Parts(e)
+    }
+}
+
+impl From<ProviderError> for EngineError {
+    fn from(e: ProviderError) -> Self {
+        Self::Provider(e)
+    }
+}

@@ -1,0 +1,95 @@
+//! What came of an effect, in the machine's words.
+
+use keyrota_contract::{DeliveryError, ErrorKind, Native, ProviderError, Public, RotatorError};
+use keyrota_rotation::{Probed, Reply};
+
+/// What came of an effect, and what is now known.
+#[derive(Debug)]
+pub(super) struct Performed {
+    pub reply: Reply,
+    /// Why it is not `Done`: a fixed sentence.
+    pub failure: Option<&'static str>,
+    pub learnt: Learnt,
+}
+
+/// What an effect brings to light beside its reply.
+#[derive(Debug, Default)]
+pub(super) enum Learnt {
+    #[default]
+    Nothing,
+    /// Preflight: what is current.
+    Base {
+        native: Option<Native>,
+        fingerprint: Option<String>,
+    },
+    /// The candidate stands in the provider.
+    Candidate { fingerprint: String, public: Public },
+    /// It is current; the provider's name for it.
+    Promoted { native: Native },
+    /// A consumer has seen this.
+    Acknowledged {
+        consumer: String,
+        exposure_fp: String,
+    },
+}
+
+impl Performed {
+    pub(super) fn done(learnt: Learnt) -> Self {
+        Self {
+            reply: Reply::Done,
+            failure: None,
+            learnt,
+        }
+    }
+
+    pub(super) fn failed(reply: Reply, failure: &'static str) -> Self {
+        Self {
+            reply,
+            failure: Some(failure),
+            learnt: Learnt::Nothing,
+        }
+    }
+
+    pub(super) fn probed(probed: Probed, failure: &'static str) -> Self {
+        let failure = (probed != Probed::Accepted).then_some(failure);
+        Self {
+            reply: Reply::Probed(probed),
+            failure,
+            learnt: Learnt::Nothing,
+        }
+    }
+}
+
+impl From<ProviderError> for Performed {
+    fn from(e: ProviderError) -> Self {
+        let reply = match e.kind {
+            ErrorKind::Unavailable | ErrorKind::Throttled => Reply::Retry,
+            ErrorKind::Ambiguous => Reply::Ambiguous,
+            ErrorKind::Denied
+            | ErrorKind::NotFound
+            | ErrorKind::SoftDeleted
+            | ErrorKind::Conflict
+            | ErrorKind::Invalid => Reply::Refused,
+        };
+        Self::failed(reply, e.context)
+    }
+}
+
+impl From<RotatorError> for Performed {
+    fn from(e: RotatorError) -> Self {
+        match e {
+            RotatorError::Retry(why) => Self::failed(Reply::Retry, why),
+            RotatorError::Ambiguous(why) => Self::failed(Reply::Ambiguous, why),
+            RotatorError::Refused(why) => Self::failed(Reply::Refused, why),
+        }
+    }
+}
+
+impl From<DeliveryError> for Performed {
+    fn from(e: DeliveryError) -> Self {
+        match e {
+            DeliveryError::Retry(why) => Self::failed(Reply::Retry, why),
+            DeliveryError::Refused(why) => Self::failed(Reply::Refused, why),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A person's decision for a process that holds the lock: left in the state, taken at its next look.
+
+use jiff::Timestamp;
+use keyrota_rotation::Decision;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Engine, EngineError};
+use crate::audit::{self, Actor, NewEntry};
+use crate::state::{Change, Holder, StateError, Store};
+
+/// What is left in the state.
+#[derive(Debug, Serialize, Deserialize)]
+struct Request {
+    /// The rotation it is about: it never applies to a later one.
+    rotation: Uuid,
+    decision: Word,
+    by: String,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Word {
+    Confirm,
+    Resume,
+    Abandon,
+    RetireNow,
+}
+
+impl Word {
+    fn of(decision: Decision) -> Option<Self> {
+        match decision {
+            Decision::Confirm => Some(Self::Confirm),
+            Decision::Resume => Some(Self::Resume),
+            Decision::Abandon => Some(Self::Abandon),
+            Decision::RetireNow => Some(Self::RetireNow),
+            Decision::Compromised => None,
+        }
+    }
+
+    fn decision(self) -> Decision {
+        match self {
+            Self::Confirm => Decision::Confirm,
+            Self::Resume => Decision::Resume,
+            Self::Abandon => Decision::Abandon,
+            Self::RetireNow => Decision::RetireNow,
+        }
+    }
+
+    fn event(self) -> &'static str {
+        match self {
+            Self::Confirm => "request.confirm",
+            Self::Resume => "request.resume",
+            Self::Abandon => "request.abandon",
+            Self::RetireNow => "request.retire-now",
+        }
+    }
+}
+
+/// Who asks for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The environment.
+    pub env: &'a str,
+    /// The secret.
+    pub secret: &'a str,
+    /// What was decided.
+    pub decision: Decision,
+    /// By whom: `uid:1000 alice`.
+    pub by: &'a str,
+    /// Why.
+    pub reason: Option<&'a str>,
+}
+
+/// Leaves a decision for the process at work. `false`: no rotation is under way that it could be
+/// about.
+pub async fn leave(
+    store: &Store,
+    who: &Holder,
+    asked: Asked<'_>,
+    now: Timestamp,
+) -> Result<bool, StateError> {
+    let Some(row) = store.open_rotation(asked.env, asked.secret).await? else {
+        return Ok(false);
+    };
+    let Some(word) = Word::of(asked.decision) else {
+        return Ok(false);
+    };
+    let request = Request {
+        rotation: row.id,
+        decision: word,
+        by: asked.by.to_owned(),
+        reason: asked.reason.map(str::to_owned),
+    };
+    let value = serde_json::to_string(&request).expect("names have a JSON form");
+    let mut entry = NewEntry::new(word.event(), audit::Phase::Admin, Actor::operator(asked.by))
+        .secret(asked.env, asked.secret)
+        .rotation(row.id);
+    entry.reason = request.reason;
+    store
+        .ask(who, &key(asked.env, asked.secret), &value, &entry, now)
+        .await?;
+    Ok(true)
+}
+
+/// Whether a decision is still waiting to be taken up.
+pub async fn is_left(store: &Store, env: &str, secret: &str) -> Result<bool, StateError> {
+    Ok(store.fact(&key(env, secret)).await?.is_some())
+}
+
+impl Engine {
+    /// Takes up what a person left for this secret. What makes no sense any more is dropped.
+    pub(super) async fn take_request(&self, secret: &str) -> Result<(), EngineError> {
+        let key = key(&self.env.name, secret);
+        let Some(text) = self.store.fact(&key).await? else {
+            return Ok(());
+        };
+        let open = self.store.open_rotation(&self.env.name, secret).await?;
+        let request = serde_json::from_str::<Request>(&text).ok();
+        if let (Some(request), Some(open)) = (request, open)
+            && request.rotation == open.id
+        {
+            let decision = request.decision.decision();
+            match self
+                .decide(secret, decision, &request.by, request.reason.as_deref())
+                .await
+            {
+                Ok(_) => {}
+                Err(EngineError::Illegal(illegal)) => {
+                    tracing::warn!(secret, %illegal, "a person's decision came too late, or too early");
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        // A crash before this line takes it up again: for the same rotation, where it makes no
+        // sense a second time.
+        self.commit(&[Change::DropFact { key }], &[]).await?;
+        Ok(())
+    }
+}
+
+fn key(env: &str, secret: &str) -> String {
+    format!("request/{env}/{secret}")
+}

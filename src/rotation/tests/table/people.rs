@@ -1,0 +1,162 @@
+//! What a person may decide, and what is refused.
+
+use super::*;
+
+#[test]
+fn people_decide_only_where_it_makes_sense() {
+    use Decision::{Abandon, Compromised, Confirm, Resume, RetireNow};
+    let until = Time(NOW.0 + 5);
+    let stuck = |was: Phase| Phase::Stuck { was: Box::new(was) };
+    let switch = || Phase::Switch(telling(Told::Due, Told::Due));
+    for (phase, allowed) in [
+        (Phase::Preflight, vec![Abandon, Compromised]),
+        (Phase::Create, vec![Abandon, Compromised]),
+        (Phase::Set(Setting::Install), vec![Abandon, Compromised]),
+        (Phase::Test, vec![Abandon, Compromised]),
+        (
+            Phase::Announce(Announcing::Observe),
+            vec![Abandon, Compromised],
+        ),
+        (
+            Phase::Settle { since: NOW, until },
+            vec![Abandon, Compromised],
+        ),
+        (
+            Phase::Finish(Finishing::Promote),
+            vec![Abandon, Compromised],
+        ),
+        (switch(), vec![Compromised]),
+        (Phase::Confirm, vec![Confirm, Compromised]),
+        (
+            Phase::Grace { since: NOW, until },
+            vec![RetireNow, Compromised],
+        ),
+        (Phase::Retire(Retiring::Destroy), vec![Compromised]),
+        (Phase::Restore(Restoring::Install), vec![Compromised]),
+        (Phase::Undo(Undoing::Destroy), vec![Compromised]),
+        (
+            stuck(Phase::Finish(Finishing::Promote)),
+            vec![Resume, Abandon],
+        ),
+        (stuck(switch()), vec![Resume]),
+        (Phase::Done(Outcome::Rotated), vec![]),
+    ] {
+        let record = at(phase.clone(), policy());
+        for decision in [Confirm, Resume, Abandon, RetireNow, Compromised] {
+            assert_eq!(
+                decide(&record, decision).is_some(),
+                allowed.contains(&decision),
+                "{decision:?} in {phase:?}"
+            );
+            let busy = Record {
+                in_flight: true,
+                ..record.clone()
+            };
+            assert!(
+                decide(&busy, decision).is_none(),
+                "not in the middle of an effect"
+            );
+        }
+        let waiting = Record {
+            retry_at: Some(until),
+            ..record
+        };
+        if !matches!(phase, Phase::Stuck { .. }) {
+            assert_eq!(
+                decide(&waiting, Resume).unwrap().retry_at,
+                None,
+                "the next try comes at once"
+            );
+        }
+    }
+}
+
+#[test]
+fn abandoning_after_a_promote_was_begun_observes_first() {
+    let record = at(
+        Phase::Stuck {
+            was: Box::new(Phase::Finish(Finishing::Promote)),
+        },
+        policy(),
+    );
+    let observing = decide(&record, Decision::Abandon).unwrap();
+    assert_eq!(observing.todo(NOW), Todo::Effect(Effect::ObserveCurrent));
+    assert_eq!(
+        reply(observing.clone(), YES).phase.name(),
+        "switch",
+        "it is current: forward"
+    );
+    assert_eq!(reply(observing, NO).phase.name(), "undo");
+}
+
+#[test]
+fn a_compromised_value_waits_for_nothing() {
+    let hurry = |phase: Phase| decide(&at(phase, policy()), Decision::Compromised).unwrap();
+    let until = Time(NOW.0 + 5);
+    assert_eq!(
+        hurry(Phase::Settle { since: NOW, until }).phase,
+        Phase::Finish(Finishing::Promote)
+    );
+    assert_eq!(
+        hurry(Phase::Announce(Announcing::Observe)).phase,
+        Phase::Finish(Finishing::Promote)
+    );
+    assert_eq!(
+        hurry(Phase::Grace { since: NOW, until }).phase.name(),
+        "retire"
+    );
+    let early = hurry(Phase::Create).policy;
+    assert_eq!(
+        (early.settle_ms, early.grace_ms, early.observe_published),
+        (0, 0, false)
+    );
+}
+
+#[test]
+fn answers_that_do_not_fit_are_refused() {
+    let moment = Moment { now: NOW, dice: 0 };
+    let idle = Record::new(policy());
+    assert!(
+        idle.clone()
+            .step(Event::Reply(Reply::Done), moment)
+            .is_err(),
+        "nothing was begun"
+    );
+    assert!(
+        idle.clone().step(Event::Wake, moment).is_err(),
+        "nothing is waited for"
+    );
+    assert!(
+        idle.clone()
+            .begin()
+            .step(Event::Reply(YES), moment)
+            .is_err(),
+        "nothing was asked"
+    );
+    let illegal = idle.clone().begin().step(Event::Wake, moment).unwrap_err();
+    assert_eq!(illegal.to_string(), "Wake cannot happen in phase preflight");
+    let probing = at(Phase::Test, policy()).begin();
+    assert!(
+        probing
+            .clone()
+            .step(Event::Reply(Reply::Done), moment)
+            .is_err(),
+        "a probe has an answer"
+    );
+    assert_eq!(probing.todo(NOW), Todo::Recover);
+    assert_eq!(at(Phase::Confirm, policy()).todo(NOW), Todo::Confirm);
+    assert_eq!(
+        at(Phase::Done(Outcome::Abandoned), policy()).todo(NOW),
+        Todo::Over(Outcome::Abandoned)
+    );
+    assert_eq!(
+        at(
+            Phase::Stuck {
+                was: Box::new(Phase::Test)
+            },
+            policy()
+        )
+        .todo(NOW),
+        Todo::Person
+    );
+}

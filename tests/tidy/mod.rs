@@ -1,0 +1,6 @@
+//! The rules of this repository that a compiler does not know.
+
+mod layers;
+mod listed;
+mod text;
+pub mod tree;
