@@ -244,6 +244,33 @@ fn the_plan_is_what_is_then_done() {
 }
 
 #[test]
+fn a_schedule_that_nobody_saw_yet_counts_from_now() {
+    let keyrota = rotated();
+    // As if all values were years old, and the schedule had just been written.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        use sqlx::{ConnectOptions, Connection};
+        let state =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(keyrota.path(".keyrota/state.db"));
+        let mut state = state.connect().await.unwrap();
+        let update = "UPDATE secret SET changed_ms = 0, first_seen_ms = 0";
+        sqlx::query(update).execute(&mut state).await.unwrap();
+        state.close().await.unwrap();
+    });
+    let status = keyrota.run(&["status", "--json"]).code(0).json();
+    assert_eq!(secret(&status, "session")["due"], false);
+    assert_eq!(secret(&status, "token")["age"], "over");
+    let plan = keyrota.run(&["plan", "--json"]).code(0).json();
+    assert_eq!(secret(&plan, "session")["turns"][0]["due"], false);
+    // And so says who rotates.
+    let due = keyrota.run(&["rotate", "--due"]).code(0);
+    assert!(due.stdout.contains("nothing is due"), "{due:?}");
+}
+
+#[test]
 fn jwks_is_the_published_set() {
     let keyrota = rotated();
     let set = keyrota.run(&["jwks"]).code(0).json();

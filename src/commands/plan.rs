@@ -13,6 +13,7 @@ use super::exit::{self, Failed};
 use super::progress::{clock, second};
 use super::say;
 use crate::config::model::Secret;
+use crate::engine::daemon::glance;
 use crate::engine::forecast::What;
 use crate::engine::journal::Journal;
 use outline::{Known, Outline};
@@ -104,7 +105,7 @@ fn known(
         for secret in secrets {
             let mut known = Known::default();
             if let Some(store) = &store {
-                known.secret = store.secret(env, &secret.name).await?;
+                known.secret = glance(store, &chosen.env, secret, context.now()).await?;
                 if let Some(row) = store.open_rotation(env, &secret.name).await? {
                     let journal = Journal::from_text(&row.record)
                         .map_err(|_| crate::engine::EngineError::UnreadableRecord)?;

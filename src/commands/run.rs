@@ -3,7 +3,8 @@
 //! What the program gets: this process's variables (with `--pristine` only PATH, HOME and what the
 //! file names), over them what the providers hold for it now, under them the file's defaults. Not
 //! handed on is what is keyrota's own (`KEYROTA_*`, `CREDENTIALS_DIRECTORY`, and the variables that
-//! hold keyrota's keys) and what the file gives to other programs only. All of it passes the gate
+//! hold keyrota's keys) and what the file gives to other programs only; but `KEYROTA_ENV` says which
+//! environment this is, and `KEYROTA_SCHEDULES` where its file is, so that the program may ask again. All of it passes the gate
 //! together; then keyrota becomes the program: same process, same standard streams, same signals.
 
 use std::ffi::{OsStr, OsString};
@@ -71,6 +72,15 @@ fn prepare(args: &Run, context: &Context<'_>) -> Result<Result<Variables, Report
     let program = check::program(&chosen.env, args.program.as_deref())?;
     let rules = gate_rules::rules(&chosen.env, program, &chosen.others);
     let mut variables = inherited(&chosen, &rules, args.pristine);
+    if !args.pristine {
+        let name = Zeroizing::new(chosen.env.name.clone().into_bytes());
+        variables.insert(OsString::from("KEYROTA_ENV"), name);
+        if let Some(dir) = chosen.env.file.parent() {
+            let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+            let dir = Zeroizing::new(dir.into_os_string().into_encoded_bytes());
+            variables.insert(OsString::from("KEYROTA_SCHEDULES"), dir);
+        }
+    }
     let wanted = wanted(&chosen, program, args.keep_existing.then_some(&variables));
     if !wanted.is_empty() {
         resolve(&chosen, context, &wanted, &mut variables)?;

@@ -10,6 +10,7 @@ use super::exit::{self, Failed};
 use super::progress::second;
 use super::say;
 use crate::config::model::Secret;
+use crate::engine::daemon::glance;
 use crate::state::Held;
 use jiff::Timestamp;
 use look::{Age, Look, Next, Seen, Waits};
@@ -49,7 +50,7 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
         for secret in secrets {
             let mut seen = Seen::default();
             if let Some(store) = &store {
-                seen.secret = store.secret(&env.name, &secret.name).await?;
+                seen.secret = glance(store, env, secret, now).await?;
                 // One may be under way; the one before it is over.
                 seen.latest = store.rotations(&env.name, &secret.name, 2).await?;
             }

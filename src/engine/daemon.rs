@@ -10,7 +10,7 @@ use super::start::{Begin, NotBegun, Order};
 use super::{Engine, EngineError, Stop};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::Secret;
-use crate::state::{self, Change, StateError};
+use crate::state::{self, Change, StateError, Store};
 use crate::turns::{self, Due};
 
 /// Rotations of one secret that may fail in a row before a person must look: each might have used
@@ -133,11 +133,10 @@ impl Engine {
         policy: &turns::Policy,
     ) -> Result<state::Secret, StateError> {
         let mut known = self.secret_row(secret).await?;
-        let key = format!("turns/{}/{}", self.env.name, secret.name);
-        let text = format!("{} {}", policy.schedule.as_str(), self.env.timezone_name);
+        let (key, text) = turns_fact(&self.env, secret, policy);
         if self.store.fact(&key).await?.as_ref() != Some(&text) {
             let now = Timestamp::from_millisecond(self.now().0).unwrap_or(Timestamp::MAX);
-            known.turn_done = Some(now.to_zoned(policy.zone.clone()).datetime().to_string());
+            known.turn_done = Some(civil(policy, now));
             let entry = NewEntry::new("schedule.seen", audit::Phase::System, Actor::system())
                 .secret(&self.env.name, &secret.name)
                 .detail("schedule", text.as_str());
@@ -200,6 +199,41 @@ pub fn turn_policy(
             .filter_map(|b| turns::Blackout::new(b.from, b.to))
             .collect(),
     })
+}
+
+/// A secret as the state knows it, for who only looks: turns of a schedule that no rotating process
+/// has seen yet count from now, as they will when one sees it.
+pub async fn glance(
+    store: &Store,
+    env: &crate::config::model::Environment,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<Option<state::Secret>, StateError> {
+    let Some(mut known) = store.secret(&env.name, &secret.name).await? else {
+        return Ok(None);
+    };
+    if let Some(policy) = turn_policy(env, secret) {
+        let (key, text) = turns_fact(env, secret, &policy);
+        if store.fact(&key).await?.as_ref() != Some(&text) {
+            known.turn_done = Some(civil(&policy, now));
+        }
+    }
+    Ok(Some(known))
+}
+
+/// The fact that says which schedule the turns of a secret are counted by, and what it says now.
+fn turns_fact(
+    env: &crate::config::model::Environment,
+    secret: &Secret,
+    policy: &turns::Policy,
+) -> (String, String) {
+    let key = format!("turns/{}/{}", env.name, secret.name);
+    let text = format!("{} {}", policy.schedule.as_str(), env.timezone_name);
+    (key, text)
+}
+
+fn civil(policy: &turns::Policy, at: Timestamp) -> String {
+    at.to_zoned(policy.zone.clone()).datetime().to_string()
 }
 
 /// Whether a secret that the state knows so is due.

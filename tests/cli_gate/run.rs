@@ -226,7 +226,7 @@ fn what_is_keyrotas_own_or_anothers_is_not_handed_on() {
     keyrota.write("schedules/development.toml", &schedule);
     let variables = [
         ("DOOR_KEY", identity.as_str()),
-        ("KEYROTA_ENV", "development"),
+        ("KEYROTA_LOG", "error"),
         ("CREDENTIALS_DIRECTORY", "/run/credentials/x"),
         // Left over by somebody: web may not see the first two, and the third is of no version.
         ("DIGITS", "1"),
@@ -244,7 +244,14 @@ fn what_is_keyrotas_own_or_anothers_is_not_handed_on() {
     for (variable, _) in &variables[..6] {
         assert!(!given.contains(variable), "{variable}");
     }
-    for variable in ["UNRELATED", "TOKEN", "HOOK", "PATH"] {
+    for variable in [
+        "UNRELATED",
+        "TOKEN",
+        "HOOK",
+        "PATH",
+        "KEYROTA_ENV",
+        "KEYROTA_SCHEDULES",
+    ] {
         assert!(given.contains(&variable), "{variable}");
     }
     let pristine = ["run", "--program", "jobs", "--pristine", "--", "env", "-0"];

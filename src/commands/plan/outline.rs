@@ -150,7 +150,7 @@ fn next_turns(
             due: is_due,
         });
         // As if it were taken when it starts.
-        due = policy.due(Some(turn.civil), turn.at, now.max(turn.at));
+        due = policy.due(Some(turn.civil), turn.at, now);
     }
     told
 }
