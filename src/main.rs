@@ -1,14 +1,12 @@
-//! The life of the process: guard it, understand the command line, do one thing, say how it went.
+//! The life of the process: understand the command line, guard the process, do one thing, say how it went.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use keyrota::commands::{self, Cli};
+use keyrota::commands::{self, Cli, Command};
 use keyrota::world;
 
 fn main() -> ExitCode {
-    // Before anything is read: what cannot be guarded is told at debug level once logs exist.
-    let undone = world::harden();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -22,6 +20,12 @@ fn main() -> ExitCode {
             let _ = error.print();
             return ExitCode::from(code);
         }
+    };
+    // Before anything is read: what cannot be guarded is told at debug level once logs exist.
+    // `run` becomes another program, to which it must not hand on its own umask and limits.
+    let undone = match cli.command {
+        Command::Run(_) => Vec::new(),
+        _ => world::harden(),
     };
     commands::log::start(&cli);
     for what in undone {

@@ -5,9 +5,13 @@
     reason = "these tests wait for real processes, by the real clock"
 )]
 
+mod cli_gate;
 mod cli_read;
 mod deps;
+mod faults;
 mod readme;
+mod recovery;
+mod redaction;
 mod state;
 mod support;
 mod tidy;

@@ -1,15 +1,174 @@
-//! `keyrota audit`.
+//! `keyrota audit`: the log of what happened, and the proof that it is whole.
 
-use clap::Args;
+mod export;
+mod list;
+mod verify;
 
-use super::context::Context;
-use super::exit::Failed;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::context::{Chosen, Context};
+use super::engage::actor;
+use super::exit::{self, Failed};
+use crate::audit::{self, Actor, Head, NewEntry, Phase, VerifyingKey};
+use crate::keys::Keys;
+use crate::state::Store;
 
 /// Options of `keyrota audit`.
 #[derive(Debug, Args)]
-pub struct Audit {}
+pub struct Audit {
+    /// What to do with the log
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// The subcommands of `keyrota audit`.
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Show entries: the last ones, or those from an entry on
+    List(list::List),
+    /// Prove that the log, or an export of it, is what was written
+    Verify(verify::Verify),
+    /// Sign the head of the log now; the note is printed, to be kept where keyrota cannot reach
+    Checkpoint,
+    /// Print the public key that signs the log: hand it to whoever verifies
+    Pubkey,
+    /// Write the log into a directory that proves itself to whoever has the public key
+    Export(export::Export),
+}
+
+const NO_LOG: &str = "there is no state here yet, and so no log";
 
 /// Does it; the exit code.
-pub fn run(_args: &Audit, _context: &Context<'_>) -> Result<u8, Failed> {
-    Err(Failed::new(super::exit::USAGE, "not written yet"))
+pub fn run(args: &Audit, context: &Context<'_>) -> Result<u8, Failed> {
+    match &args.what {
+        What::List(list) => list::run(list, context),
+        What::Verify(verify) => verify::run(verify, context),
+        What::Checkpoint => checkpoint(context),
+        What::Pubkey => pubkey(context),
+        What::Export(export) => export::run(export, context),
+    }
+}
+
+fn checkpoint(context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(true)?;
+    let keys = chosen.keys()?;
+    let directory = chosen.checkpoints().ok();
+    context.block_on(async {
+        let store = writable(&chosen, context, &keys).await?;
+        let told = entry("audit.checkpoint", &chosen);
+        let head = note(&store, &chosen, context, told).await?;
+        let note = store.checkpoint(&keys).await?;
+        let key = VerifyingKey::new(head.chain, keys.public());
+        store.close().await;
+        if let Some(directory) = &directory {
+            audit::anchors::append(directory, &chosen.host_name(), &note).map_err(|e| {
+                let at = directory.display();
+                Failed::new(
+                    exit::TRANSIENT,
+                    format!("{at}: {}; it was signed, and is kept in the state only", e.kind()),
+                )
+            })?;
+        }
+        if context.global.json {
+            let answer = json!({"schema_version": 1, "note": note, "public_key": key.to_string(), "kept_in": directory});
+            println!("{answer}");
+        } else {
+            print!("{note}");
+        }
+        Ok(exit::DONE)
+    })
+}
+
+fn pubkey(context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(false)?;
+    let keys = chosen.keys()?;
+    context.block_on(async {
+        let store = existing(&chosen, context).await?;
+        own_keys(&store, &keys).await?;
+        let key = VerifyingKey::new(store.head().await?.chain, keys.public());
+        if context.global.json {
+            println!(
+                "{}",
+                json!({"schema_version": 1, "public_key": key.to_string()})
+            );
+        } else {
+            println!("{key}");
+        }
+        Ok(exit::DONE)
+    })
+}
+
+/// The state, for reading; whoever holds its locks.
+async fn existing(chosen: &Chosen, context: &Context<'_>) -> Result<Store, Failed> {
+    let store = chosen.read_state(context.global).await?;
+    store.ok_or_else(|| Failed::config(NO_LOG))
+}
+
+/// The state, for adding to its log. None is made where none is.
+async fn writable(chosen: &Chosen, context: &Context<'_>, keys: &Keys) -> Result<Store, Failed> {
+    let store = existing(chosen, context).await?;
+    own_keys(&store, keys).await?;
+    store.close().await;
+    chosen.open_state(context.global).await
+}
+
+/// A log is signed with the keys that it began with, or nobody could believe it.
+async fn own_keys(store: &Store, keys: &Keys) -> Result<(), Failed> {
+    match store.fact("keys").await? {
+        Some(known) if known != keys.id() => Err(Failed::config(
+            "keys: these are not the keys that the state was made with; use the same seed on every host of one state",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What a person did to the log, as an entry of it.
+fn entry(event: &'static str, chosen: &Chosen) -> NewEntry {
+    let mut entry = NewEntry::new(event, Phase::Admin, Actor::operator(actor()));
+    entry.object.env = Some(chosen.env.name.clone());
+    entry
+}
+
+/// Appends it; the log's new head.
+async fn note(
+    store: &Store,
+    chosen: &Chosen,
+    context: &Context<'_>,
+    entry: NewEntry,
+) -> Result<Head, Failed> {
+    Ok(store
+        .append(&chosen.holder(), &[entry], context.now())
+        .await?)
+}
+
+/// Standard output for many lines. A reader that has seen enough (`| head`) is no failure.
+fn print_to_end(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failed> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failed::new(
+            exit::TRANSIENT,
+            format!("standard output: {}", e.kind()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The keys in a vkey, or in a file with one on each line.
+fn public_keys(given: &str) -> Result<Vec<VerifyingKey>, Failed> {
+    if let Some(key) = VerifyingKey::parse(given) {
+        return Ok(vec![key]);
+    }
+    let path = PathBuf::from(given);
+    let at = path.display();
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        Failed::config(format!("{at}: not a public key, and no file: {}", e.kind()))
+    })?;
+    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+    let keys: Option<Vec<_>> = lines.map(VerifyingKey::parse).collect();
+    keys.filter(|keys| !keys.is_empty())
+        .ok_or_else(|| Failed::config(format!("{at} is not what `keyrota audit pubkey` prints")))
 }

@@ -1,15 +1,141 @@
-//! `keyrota check`.
+//! `keyrota check`: is this environment fit to start a program?
+//!
+//! Needs no provider, no state, no keys and no event loop: a check stands between a machine that
+//! boots and its service. Its own environment's file must be sound; others are only looked at for
+//! their prefixes, and may be broken.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{IsTerminal, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use keyrota_gate::{Code, ENV_FILE_BYTES_MAX, Entry, Problem, Report, Rule, parse_env_file};
+use zeroize::Zeroizing;
 
 use super::context::Context;
-use super::exit::Failed;
+use super::exit::{self, Failed};
+use crate::config::gate_rules::{self, ProgramError};
+use crate::config::model::{Environment, Program};
 
 /// Options of `keyrota check`.
 #[derive(Debug, Args)]
-pub struct Check {}
+#[command(
+    after_help = "Everything is said on standard error; with --json, as one line of JSON. Values are never shown."
+)]
+pub struct Check {
+    /// The program, where the schedule has several
+    #[arg(long, value_name = "NAME")]
+    pub program: Option<String>,
+    /// Check this file of variables instead of this process's environment
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Only whether the variables are there, whatever they hold
+    #[arg(long)]
+    pub names_only: bool,
+}
+
+/// The variables of a process, by name.
+pub type Variables = BTreeMap<OsString, Zeroizing<Vec<u8>>>;
 
 /// Does it; the exit code.
-pub fn run(_args: &Check, _context: &Context<'_>) -> Result<u8, Failed> {
-    Err(Failed::new(super::exit::USAGE, "not written yet"))
+pub fn run(args: &Check, context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(false)?;
+    let program = program(&chosen.env, args.program.as_deref())?;
+    let rules = gate_rules::rules(&chosen.env, program, &chosen.others);
+    let mut problems = match &args.env_file {
+        None => check(&rules, &of_this_process()),
+        Some(file) => check_file(&rules, file)?,
+    };
+    if args.names_only {
+        problems.retain(|p| matches!(p.code, Code::Missing | Code::Forbidden));
+    }
+    let report = Report {
+        environment: chosen.env.name,
+        problems,
+    };
+    if report.fit() {
+        // A service's log stays empty; a person, or a program that asked, gets an answer.
+        if context.global.json {
+            eprintln!("{}", report.to_json());
+        } else if std::io::stderr().is_terminal() {
+            eprint!("{report}");
+        }
+        return Ok(exit::DONE);
+    }
+    Ok(tell_unfit(&report, context))
+}
+
+/// The program that is meant.
+pub fn program<'e>(
+    env: &'e Environment,
+    asked: Option<&str>,
+) -> Result<Option<&'e Program>, Failed> {
+    gate_rules::program(env, asked).map_err(|why| {
+        let code = match why {
+            ProgramError::Several(_) => exit::USAGE,
+            ProgramError::Unknown { .. } => exit::CONFIG,
+        };
+        Failed::new(code, format!("{}: {why}", env.name))
+    })
+}
+
+/// What the gate says about these variables.
+pub fn check(rules: &[Rule], variables: &Variables) -> Vec<Problem> {
+    keyrota_gate::check(rules, &|name| {
+        variables
+            .get(OsStr::new(name))
+            .map(|value| value.as_slice())
+    })
+}
+
+/// Says what is wrong, on standard error; the exit code.
+pub fn tell_unfit(report: &Report, context: &Context<'_>) -> u8 {
+    if context.global.json {
+        eprintln!("{}", report.to_json());
+    } else {
+        eprint!("{report}");
+    }
+    exit::UNFIT
+}
+
+/// This process's environment.
+pub fn of_this_process() -> Variables {
+    std::env::vars_os()
+        .map(|(name, value)| (name, Zeroizing::new(value.into_vec())))
+        .collect()
+}
+
+/// What the gate says about a file, with the lines it is about.
+fn check_file(rules: &[Rule], file: &Path) -> Result<Vec<Problem>, Failed> {
+    let entries = read(file)?;
+    let lines: BTreeMap<String, u32> = entries.iter().map(|e| (e.name.clone(), e.line)).collect();
+    let variables = entries
+        .into_iter()
+        .map(|e| (OsString::from(&e.name), Zeroizing::new(e.into_value())))
+        .collect();
+    let mut problems = check(rules, &variables);
+    for problem in &mut problems {
+        if let Some(line) = lines.get(&problem.variable) {
+            problem.remedy.push_str(&format!(" (line {line})"));
+        }
+    }
+    Ok(problems)
+}
+
+fn read(file: &Path) -> Result<Vec<Entry>, Failed> {
+    let at = file.display();
+    let unreadable = |e: std::io::Error| Failed::config(format!("{at}: {}", e.kind()));
+    // As large as it may get, so that it never moves and leaves a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ENV_FILE_BYTES_MAX + 2));
+    std::fs::File::open(file)
+        .map_err(unreadable)?
+        .take(ENV_FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    parse_env_file(&bytes).map_err(|mistakes| {
+        let told: Vec<String> = mistakes.iter().map(|m| format!("{at}: {m}")).collect();
+        Failed::config(told.join("\n"))
+    })
 }

@@ -31,6 +31,8 @@ pub struct Context<'a> {
 /// What a command needs when it only reads.
 pub struct Chosen {
     pub env: Environment,
+    /// The environments that are not meant, as far as they could be understood.
+    pub others: Vec<Environment>,
     pub host: Host,
     pub home: Option<Home>,
 }
@@ -155,7 +157,12 @@ impl<'a> Context<'a> {
         };
         let env = loaded.environments.swap_remove(at);
         let home = home(&env);
-        Ok(Chosen { env, host, home })
+        Ok(Chosen {
+            env,
+            others: loaded.others,
+            host,
+            home,
+        })
     }
 
     fn guess(&self, dir: &Path, changes: bool) -> Result<String, Failed> {

@@ -13,8 +13,8 @@ use super::engage::{Patience, actor, engage};
 use super::exit::{self, Failed};
 use super::rotate::read_value;
 use crate::config::model::{Environment, Part, Role};
-use crate::engine::Engine;
 use crate::engine::adopt::Adopted;
+use crate::engine::{Engine, Stop};
 
 /// Options of `keyrota import`.
 #[derive(Debug, Args)]
@@ -174,6 +174,11 @@ fn line(name: &str, adopted: &Adopted) -> Line {
             "running",
             Some("a rotation is under way: let it end first (keyrota status)"),
             exit::RUNNING,
+        ),
+        Adopted::Stopped(Stop::Over(_)) => (
+            "abandoned",
+            Some("it could not be stored, and nothing was changed: `keyrota history` says why"),
+            exit::ABANDONED,
         ),
         Adopted::Stopped(stop) => (
             "stopped",

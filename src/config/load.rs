@@ -18,6 +18,8 @@ use super::words::is_name;
 pub struct Loaded {
     /// The environments that were asked for and have no errors, by name.
     pub environments: Vec<Environment>,
+    /// The environments that were not asked for, as far as they could be understood.
+    pub others: Vec<Environment>,
     /// What is wrong, file by file, in the order of the lines.
     pub diagnostics: Vec<Diagnostic>,
     /// The files, for rendering.
@@ -137,10 +139,9 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
                 && (d.file == e.file || d.related.as_ref().is_some_and(|r| r.file == e.file))
         })
     };
-    loaded.environments = environments
-        .into_iter()
-        .filter(|e| asked(&e.name) && !broken(e))
-        .collect();
+    let (wanted, others): (Vec<_>, Vec<_>) = environments.into_iter().partition(|e| asked(&e.name));
+    loaded.environments = wanted.into_iter().filter(|e| !broken(e)).collect();
+    loaded.others = others;
     loaded.diagnostics = told;
     loaded
 }

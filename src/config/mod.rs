@@ -4,6 +4,7 @@
 //! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
 //! - [`environment`]: one file; below it `secret` (`kinds`, `waits`, `turn`), `consumer`, `boot`
 //! - [`mod@host`]: the file `keyrota.toml`
+//! - [`gate_rules`]: from an environment to what the gate asks of a program
 //! - [`model`]: what comes out
 //! - `keys`: every key of every file, once; `read`: a spanned tree against those tables;
 //!   `words`: the small languages inside strings
@@ -18,6 +19,7 @@ mod consumer;
 pub mod cross;
 pub mod diagnostic;
 pub mod environment;
+pub mod gate_rules;
 pub mod host;
 mod keys;
 mod kinds;

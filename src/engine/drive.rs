@@ -101,6 +101,7 @@ impl<'a> Run<'a> {
             self.secret,
             self.parts.rotator.target(),
             edited.policy.first,
+            &self.row.trigger,
         ));
         if edited == self.journal.machine {
             return Ok(());

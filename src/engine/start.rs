@@ -139,11 +139,7 @@ impl Engine {
         order: &Order<'_>,
     ) -> Result<Rotation, EngineError> {
         let now = self.now();
-        let mut policy = policy(secret, parts.rotator.target(), first);
-        if order.trigger == "import" {
-            // It is in use already: nobody has anything to learn.
-            policy.listeners.clear();
-        }
+        let policy = policy(secret, parts.rotator.target(), first, order.trigger);
         let mut machine = Record::new(policy);
         if order.compromised {
             let at = Moment { now, dice: 0 };
@@ -220,7 +216,8 @@ impl Engine {
             return Ok(Err(NotBegun::External.advice()));
         }
         let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
-        let journal = Journal::new(Record::new(policy(secret, parts.rotator.target(), first)));
+        let machine = Record::new(policy(secret, parts.rotator.target(), first, "command"));
+        let journal = Journal::new(machine);
         let job = Job {
             engine: self,
             secret,
@@ -284,10 +281,16 @@ pub fn planned(secret: &Secret, first: bool) -> Result<Policy, PartsError> {
             "the kind does not take these settings",
         )
     })?;
-    Ok(policy(secret, rotator.target(), first))
+    Ok(policy(secret, rotator.target(), first, "command"))
 }
 
-pub(super) fn policy(secret: &Secret, target: Option<&dyn Target>, first: bool) -> Policy {
+/// What the file asks of a rotation of `secret` that `trigger` begins, or began.
+pub(super) fn policy(
+    secret: &Secret,
+    target: Option<&dyn Target>,
+    first: bool,
+    trigger: &str,
+) -> Policy {
     let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     Policy {
         first,
@@ -303,9 +306,11 @@ pub(super) fn policy(secret: &Secret, target: Option<&dyn Target>, first: bool) 
         confirm: secret.confirm.is_some(),
         keep_previous: target.is_some(),
         attempts_max: ATTEMPTS_MAX,
+        // What is imported is in use already: nobody has anything to learn.
         listeners: secret
             .consumers
             .iter()
+            .filter(|_| trigger != "import")
             .map(|c| Listener {
                 key: consumer_key(c),
                 required: c.required,

@@ -25,19 +25,30 @@ impl Store {
         &self,
         checkpoints: impl IntoIterator<Item = Result<Checkpoint, NoteError>>,
     ) -> Result<Report, StateError> {
+        Ok(self.verify_from(1, checkpoints).await?.0)
+    }
+
+    /// Verifies the log from the entry `from` on (1: the whole log; past its head: nothing but the
+    /// head is there to look at, and it is not the last entry's). Also the head it was held to.
+    pub async fn verify_from(
+        &self,
+        from: i64,
+        checkpoints: impl IntoIterator<Item = Result<Checkpoint, NoteError>>,
+    ) -> Result<(Report, Head), StateError> {
         let mut tx = self.db.read().await?;
         let head = head(&mut tx).await?;
-        let mut verifier = Verifier::new(head.chain, 1);
+        let mut verifier = Verifier::new(head.chain, from);
         for checkpoint in checkpoints {
             verifier.checkpoint(checkpoint);
         }
-        let mut from = i64::MIN;
+        // The whole log: also what stands where no entry should.
+        let mut next = if from == 1 { i64::MIN } else { from };
         loop {
-            let page = page(&mut tx, from, i64::MAX).await?;
+            let page = page(&mut tx, next, i64::MAX).await?;
             page.iter().for_each(|row| verifier.push(row));
             match page.last().and_then(|row| row.seq.checked_add(1)) {
-                Some(next) => from = next,
-                None => return Ok(verifier.finish(Some(&head))),
+                Some(after) => next = after,
+                None => return Ok((verifier.finish(Some(&head)), head)),
             }
         }
     }

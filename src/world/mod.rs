@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`Clock`], [`SystemClock`], [`SystemEntropy`], [`uuid_v7`]
-//! - [`process`]: [`harden`], what keeps secrets out of dumps, swap and other users' files
+//! - [`process`]: [`harden`] and [`UntilExec`], what keeps secrets out of dumps, swap and other users' files
 //! - [`testing`]: a clock and an entropy that do as they are told
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub mod process;
 pub mod testing;
 
-pub use process::{guard_memory, harden};
+pub use process::{UntilExec, harden};
 
 /// What time it is.
 pub trait Clock: Send + Sync {

@@ -1,0 +1,138 @@
+//! `keyrota audit list`: entries, as they are stored, sound or not.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Context, Failed, exit, print_to_end};
+use crate::audit::{Row, canonical};
+use crate::commands::progress;
+use crate::state::Store;
+
+/// Options of `keyrota audit list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// From this entry on, instead of the last ones
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    pub from: Option<i64>,
+    /// At most so many entries
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Only what happened to this secret of the environment
+    #[arg(long, value_name = "NAME")]
+    pub secret: Option<String>,
+    /// Only one rotation
+    #[arg(long, value_name = "ID")]
+    pub rotation: Option<Uuid>,
+}
+
+const PAGE: u32 = 500;
+
+/// Does it; the exit code.
+pub fn run(args: &List, context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(false)?;
+    let rows = context.block_on(async {
+        match chosen.read_state(context.global).await? {
+            Some(store) => select(&store, args, &chosen.env.name).await,
+            None => Ok(Vec::new()),
+        }
+    })?;
+    print_to_end(|out| {
+        if context.global.json {
+            json(out, &rows)
+        } else {
+            rows.iter()
+                .try_for_each(|row| writeln!(out, "{}", line(row)))
+        }
+    })?;
+    Ok(exit::DONE)
+}
+
+/// The entries that are meant. What filters goes by the database's copies, which `verify` compares.
+async fn select(store: &Store, args: &List, env: &str) -> Result<Vec<Row>, Failed> {
+    let limit = args.limit as usize;
+    if args.from.is_none() && args.secret.is_none() && args.rotation.is_none() {
+        return Ok(store.latest_entries(args.limit).await?);
+    }
+    let rotation = args.rotation.map(|id| id.to_string());
+    let is_meant = |row: &Row| {
+        let copies = row.copies.as_ref();
+        let of_secret = args.secret.as_ref().is_none_or(|name| {
+            copies.is_some_and(|c| c.secret.as_ref() == Some(name) && c.env.as_deref() == Some(env))
+        });
+        let of_rotation = rotation
+            .as_ref()
+            .is_none_or(|id| copies.is_some_and(|c| c.rotation.as_ref() == Some(id)));
+        of_secret && of_rotation
+    };
+    let mut rows = VecDeque::new();
+    let mut next = args.from.unwrap_or(i64::MIN);
+    loop {
+        let page = store.entries(next, PAGE).await?;
+        let Some(after) = page.last().and_then(|row| row.seq.checked_add(1)) else {
+            return Ok(rows.into());
+        };
+        next = after;
+        for row in page.into_iter().filter(|row| is_meant(row)) {
+            if rows.len() == limit && args.from.is_some() {
+                return Ok(rows.into());
+            }
+            // Without a start, the last ones are meant.
+            if rows.len() == limit {
+                rows.pop_front();
+            }
+            rows.push_back(row);
+        }
+    }
+}
+
+/// `12  2026-11-22T12:00:00Z  rotation.set outcome ok  production/database-url  uid:0 root`.
+fn line(row: &Row) -> String {
+    let Ok(body) = canonical::read(&row.body) else {
+        return format!("{:>6}  cannot be read: see keyrota audit verify", row.seq);
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let at = body["ts_us"]
+        .as_i64()
+        .and_then(|us| Timestamp::from_microsecond(us).ok())
+        .map_or_else(|| "?".to_owned(), progress::second);
+    let what = ["event", "phase", "outcome"].map(|key| text(&body[key]).unwrap_or_default());
+    let object = &body["object"];
+    let whose = match (text(&object["env"]), text(&object["secret"])) {
+        (Some(env), Some(secret)) => format!("{env}/{secret}"),
+        (Some(env), None) => env,
+        _ => "-".to_owned(),
+    };
+    let mut line = format!(
+        "{:>6}  {at}  {}  {whose}  {}",
+        row.seq,
+        what.join(" ").trim_end(),
+        text(&body["actor"]["id"]).unwrap_or_default()
+    );
+    for more in [text(&body["error"]["class"]), text(&body["reason"])] {
+        line.extend(more.map(|more| format!("  {more}")));
+    }
+    // A reason is a person's words: what a terminal would obey is not shown as it is.
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    line.chars().map(shown).collect()
+}
+
+fn json(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
+    write!(out, r#"{{"schema_version":1,"entries":["#)?;
+    for (i, row) in rows.iter().enumerate() {
+        let comma = if i == 0 { "" } else { "," };
+        match canonical::read(&row.body) {
+            // The bytes that were hashed, and no rendering of them.
+            Ok(_) => {
+                write!(out, "{comma}")?;
+                out.write_all(&row.body)?;
+            }
+            Err(_) => write!(out, r#"{comma}{{"seq":{},"unreadable":true}}"#, row.seq)?,
+        }
+    }
+    writeln!(out, "]}}")
+}

@@ -1,0 +1,270 @@
+//! What the gate asks of a program's environment, from a checked schedule. Pure.
+//!
+//! A program is asked for what it may see: the variables its table lists, or all of them where the
+//! file has no programs. A forbidden variable is forbidden to every program, listed or not.
+
+use std::fmt;
+
+use keyrota_gate::{Algorithm, Condition, Format, KeyPart, Pattern, Required, Rule};
+
+use super::model::{
+    self, BootRule, Encoding, EnvVar, Environment, ExternalFormat, JwtFormat, Kind, Part, Program,
+    Role, Secret, Template,
+};
+
+/// The length of an imported key's text after its prefix: 128 bits, if every byte of it were random.
+const IMPORTED_BYTES_MIN: usize = 16;
+/// RFC 7518 §3.2: a key of HS256 has at least the size of its hash.
+const HS256_BYTES_MIN: usize = 32;
+
+/// A program that cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProgramError {
+    /// There are several, and none was named; their names.
+    Several(Vec<String>),
+    /// There is none of this name; the names there are.
+    Unknown {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+}
+
+impl fmt::Display for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Several(known) => {
+                write!(f, "say which program: --program {}", known.join(" or "))
+            }
+            Self::Unknown { asked, known } if known.is_empty() => write!(
+                f,
+                "there is no program {asked:?}: the schedule has none, so leave --program out"
+            ),
+            Self::Unknown { asked, known } => write!(
+                f,
+                "there is no program {asked:?}; there are: {}",
+                known.join(", ")
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ProgramError {}
+
+/// The program that is meant. `None`: the file has no programs, and everything may be seen.
+///
+/// # Errors
+/// [`ProgramError`] if it is not there, or if nobody said which of several.
+pub fn program<'e>(
+    env: &'e Environment,
+    asked: Option<&str>,
+) -> Result<Option<&'e Program>, ProgramError> {
+    let known = || env.programs.iter().map(|p| p.name.clone()).collect();
+    match (asked, env.programs.as_slice()) {
+        (None, []) => Ok(None),
+        (None, [only]) => Ok(Some(only)),
+        (None, _) => Err(ProgramError::Several(known())),
+        (Some(asked), programs) => match programs.iter().find(|p| p.name == asked) {
+            Some(program) => Ok(Some(program)),
+            None => Err(ProgramError::Unknown {
+                asked: asked.to_owned(),
+                known: known(),
+            }),
+        },
+    }
+}
+
+/// Whether a program may see a variable.
+pub fn sees(program: Option<&Program>, variable: &str) -> bool {
+    program.is_none_or(|p| p.env.iter().any(|v| v == variable))
+}
+
+/// What is asked of the environment of `program`, in the file's order: secrets, then `[env.*]`.
+/// `others` are the other environments, as far as they could be understood: a key must not carry
+/// the prefix that the same variable has there.
+pub fn rules(env: &Environment, program: Option<&Program>, others: &[Environment]) -> Vec<Rule> {
+    let secrets = env.secrets.iter().flat_map(|secret| {
+        let seen = secret.env.iter().filter(|v| sees(program, &v.name));
+        seen.map(|variable| of_secret(secret, variable, others))
+    });
+    let boot = env
+        .boot
+        .iter()
+        .filter(|b| b.forbidden || sees(program, &b.variable));
+    secrets.chain(boot.map(of_boot)).collect()
+}
+
+fn of_secret(secret: &Secret, variable: &EnvVar, others: &[Environment]) -> Rule {
+    let named = Rule {
+        secret: Some(secret.name.clone()),
+        ..Rule::new(&variable.name)
+    };
+    match variable.role {
+        Role::Kid => Rule {
+            kid_of: whole_value(secret),
+            ..named
+        },
+        Role::Fallback => Rule {
+            required: Required::Optional,
+            fallback_of: whole_value(secret),
+            ..of_value(secret, named, others)
+        },
+        Role::Value if is_whole(&variable.template) => of_value(secret, named, others),
+        // A part of the value, or text around it: what it has to look like, only its reader knows.
+        Role::Value => named,
+    }
+}
+
+/// The variable that holds the current value and nothing else.
+fn whole_value(secret: &Secret) -> Option<String> {
+    let found = secret
+        .env
+        .iter()
+        .find(|v| v.role == Role::Value && is_whole(&v.template));
+    found.map(|v| v.name.clone())
+}
+
+fn is_whole(template: &Template) -> bool {
+    matches!(template.parts.as_slice(), [Part::Field(field)] if field == "value")
+}
+
+/// What the kind says about a whole value.
+fn of_value(secret: &Secret, rule: Rule, others: &[Environment]) -> Rule {
+    let rule = Rule {
+        foreign_prefixes: foreign_prefixes(secret, others),
+        ..rule
+    };
+    match &secret.kind {
+        Kind::Jwt(jwt) => {
+            let part = Some(KeyPart::Private);
+            let algorithm = Some(algorithm(jwt.algorithm));
+            match jwt.format {
+                JwtFormat::Pem => Rule {
+                    format: Some(Format::Pem { part, algorithm }),
+                    ..rule
+                },
+                JwtFormat::Jwk => Rule {
+                    format: Some(Format::Jwk { part, algorithm }),
+                    ..rule
+                },
+                JwtFormat::Raw => Rule {
+                    min_bytes: Some(HS256_BYTES_MIN),
+                    random: true,
+                    ..rule
+                },
+            }
+        }
+        Kind::SigningKey(key) => Rule {
+            prefix: Some(key.prefix.clone()).filter(|p| !p.is_empty()),
+            // How its issuer writes an imported key is the issuer's business.
+            format: (!secret.imported).then(|| encoding(key.encoding)),
+            min_bytes: Some(if secret.imported {
+                IMPORTED_BYTES_MIN
+            } else {
+                key.bytes as usize
+            }),
+            random: true,
+            ..rule
+        },
+        Kind::Random(random) => Rule {
+            min_length: Some(random.length as usize),
+            random: true,
+            ..rule
+        },
+        Kind::External(external) => Rule {
+            format: match external.format {
+                ExternalFormat::Raw => None,
+                ExternalFormat::Url => Some(Format::Url {
+                    schemes: Vec::new(),
+                }),
+                ExternalFormat::Json => Some(Format::Json {
+                    members: Vec::new(),
+                }),
+                ExternalFormat::RdsJson => Some(Format::Json {
+                    members: vec!["username".to_owned(), "password".to_owned()],
+                }),
+            },
+            min_bytes: Some(external.min_bytes as usize).filter(|min| *min > 0),
+            ..rule
+        },
+    }
+}
+
+/// How the same variables begin in other environments, where that is not how they begin here.
+fn foreign_prefixes(secret: &Secret, others: &[Environment]) -> Vec<String> {
+    let own = prefix(secret);
+    let shares_a_variable = |other: &&Secret| {
+        other
+            .env
+            .iter()
+            .any(|theirs| secret.env.iter().any(|ours| ours.name == theirs.name))
+    };
+    let mut prefixes: Vec<String> = others
+        .iter()
+        .flat_map(|env| env.secrets.iter().filter(shares_a_variable))
+        .map(prefix)
+        .filter(|theirs| !theirs.is_empty() && *theirs != own)
+        .map(str::to_owned)
+        .collect();
+    prefixes.sort();
+    prefixes.dedup();
+    prefixes
+}
+
+fn prefix(secret: &Secret) -> &str {
+    match &secret.kind {
+        Kind::SigningKey(key) => &key.prefix,
+        _ => "",
+    }
+}
+
+fn of_boot(boot: &BootRule) -> Rule {
+    let format = boot.format.as_deref().and_then(Format::named);
+    Rule {
+        required: match &boot.required {
+            model::Required::Always => Required::Always,
+            model::Required::Optional => Required::Optional,
+            model::Required::If { variable, equals } => Required::If(match equals.clone() {
+                None => Condition::Present(variable.clone()),
+                Some(value) => Condition::Equals {
+                    variable: variable.clone(),
+                    value,
+                },
+            }),
+        },
+        forbidden: boot.forbidden,
+        default: boot.default.clone(),
+        format: match format {
+            Some(Format::Url { .. }) => Some(Format::Url {
+                schemes: boot.schemes.clone(),
+            }),
+            other => other,
+        },
+        min_length: boot.min_length.map(|min| min as usize),
+        one_of: boot.one_of.clone(),
+        // The schedule was refused if it is none.
+        pattern: boot.pattern.as_deref().and_then(|p| Pattern::new(p).ok()),
+        ..Rule::new(&boot.variable)
+    }
+}
+
+fn algorithm(algorithm: model::Algorithm) -> Algorithm {
+    match algorithm {
+        model::Algorithm::Hs256 => Algorithm::Hs256,
+        model::Algorithm::Rs256 => Algorithm::Rs256,
+        model::Algorithm::Es256 => Algorithm::Es256,
+        model::Algorithm::EdDsa => Algorithm::EdDsa,
+    }
+}
+
+fn encoding(encoding: Encoding) -> Format {
+    match encoding {
+        Encoding::Hex => Format::Hex,
+        Encoding::Base64 => Format::Base64,
+        Encoding::Base64Url => Format::Base64Url,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! One order, killed somewhere, carried on until it is over, and judged.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use keyrota::state::Outcome;
+use serde_json::Value;
+
+use super::film::{Camera, Film};
+use crate::support::evidence::{Evidence, document, value_at, versions};
+use crate::support::keyrota::{Keyrota, Ran};
+use crate::support::leaks::Leaks;
+
+/// A kind of order, and what must be true of it when it is over.
+pub struct Scenario {
+    /// The secret's name.
+    pub secret: &'static str,
+    /// The schedule, for a keyrota in this directory.
+    pub schedule: fn(&Path) -> String,
+    /// What is done before, undisturbed, each with its standard input.
+    pub before: &'static [(&'static [&'static str], &'static str)],
+    /// The order that is killed, and its standard input.
+    pub order: (&'static [&'static str], &'static str),
+    /// What carries it on, if it was begun.
+    pub carry_on: &'static [&'static str],
+    /// How it may end; the first is how it ends undisturbed.
+    pub outcomes: &'static [Outcome],
+    /// The files that are filmed and may hold values, beside the document.
+    pub targets: &'static [&'static str],
+    /// What else must be true: of the directory, the film, and the value that is current.
+    pub judge: fn(&Bed, &Film, &str),
+}
+
+/// A directory with a scenario in it.
+pub struct Bed {
+    pub keyrota: Keyrota,
+    scenario: &'static Scenario,
+    /// Everything that was printed.
+    said: Vec<u8>,
+    camera: Option<Camera>,
+    /// Generation, number of rotations and value before the order.
+    start: (u64, usize, Option<String>),
+}
+
+/// How a process is made to die.
+#[derive(Debug, Clone)]
+pub enum Death {
+    /// Where the code says so, the n-th time.
+    At(&'static str, u32),
+    /// By the kernel, this long after its start.
+    After(Duration),
+    /// Not at all.
+    None,
+}
+
+impl Bed {
+    /// Prepared, and filmed from now on.
+    pub fn new(scenario: &'static Scenario) -> Self {
+        let keyrota = Keyrota::in_temp();
+        for dir in ["tmp", "out"] {
+            std::fs::create_dir(keyrota.path(dir)).unwrap();
+        }
+        let schedule = (scenario.schedule)(keyrota.dir());
+        keyrota.write("schedules/development.toml", &schedule);
+        let mut bed = Self {
+            keyrota,
+            scenario,
+            said: Vec::new(),
+            camera: None,
+            start: (0, 0, None),
+        };
+        for (args, stdin) in scenario.before {
+            let (ran, _) = bed.run(args, stdin, &Death::None);
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+        }
+        if !scenario.before.is_empty() {
+            let document = bed.document();
+            bed.start = (
+                document["generation"].as_u64().unwrap(),
+                bed.evidence().rotations.len(),
+                value_at(&document, scenario.secret, "current"),
+            );
+        }
+        let mut filmed = vec![bed.home().join("development.age")];
+        filmed.extend(scenario.targets.iter().map(|t| bed.keyrota.path(t)));
+        bed.camera = Some(Camera::start(filmed));
+        bed
+    }
+
+    /// `.keyrota`.
+    pub fn home(&self) -> PathBuf {
+        self.keyrota.path(".keyrota")
+    }
+
+    /// The order, until `death`. Whether it was killed.
+    pub fn order(&mut self, death: &Death) -> bool {
+        let (args, stdin) = self.scenario.order;
+        self.run_to(args, stdin, death)
+    }
+
+    /// Whatever is left to do, until `death`. Whether it was killed.
+    pub fn carry_on(&mut self, death: &Death) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        if self.has_begun() {
+            return self.run_to(self.scenario.carry_on, self.scenario.order.1, death);
+        }
+        self.order(death)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.home().join("state.db").exists() && self.evidence().rotations.len() > self.start.1
+    }
+
+    /// Whether the order is carried out.
+    pub fn is_over(&self) -> bool {
+        self.has_begun() && !self.evidence().under_way()
+    }
+
+    fn run_to(&mut self, args: &[&str], stdin: &str, death: &Death) -> bool {
+        let (ran, killed) = self.run(args, stdin, death);
+        let fits = |outcome: &Outcome| ran.code == code_of(*outcome);
+        assert!(
+            killed || self.scenario.outcomes.iter().any(fits),
+            "{args:?} ended with {}: {}{}",
+            ran.code,
+            ran.stdout,
+            ran.stderr
+        );
+        killed
+    }
+
+    fn run(&mut self, args: &[&str], stdin: &str, death: &Death) -> (Ran, bool) {
+        use std::io::Write;
+        let mut child = self
+            .command(args, death)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        // A program that died reads nothing.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        if let Death::After(time) = death {
+            std::thread::sleep(time.saturating_sub(began.elapsed()));
+            child.kill().unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        self.said.extend_from_slice(&output.stdout);
+        self.said.extend_from_slice(&output.stderr);
+        let ran = Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        (ran, output.status.signal() == Some(9))
+    }
+
+    /// The command, as everything here runs it: telling all it can tell, temporary files in sight.
+    pub fn command(&self, args: &[&str], death: &Death) -> std::process::Command {
+        let mut command = self.keyrota.command(args);
+        command.env("KEYROTA_LOG", "trace");
+        command.env("TMPDIR", self.keyrota.path("tmp"));
+        if let Death::At(point, times) = death {
+            command.env("KEYROTA_KILL", format!("{point}:{times}"));
+        }
+        command
+    }
+
+    /// What a process said that was started by somebody else.
+    pub fn heard(&mut self, said: &[u8]) {
+        self.said.extend_from_slice(said);
+    }
+
+    /// The document as it stands.
+    pub fn document(&self) -> Value {
+        let sealed = std::fs::read(self.home().join("development.age")).unwrap();
+        document(&self.home(), &sealed)
+    }
+
+    /// State and log as they stand.
+    pub fn evidence(&self) -> Evidence {
+        Evidence::of(&self.home(), self.scenario.secret)
+    }
+
+    /// Everything that must be true once the order is carried out; the outcome.
+    pub fn judge(mut self) -> Outcome {
+        let film = self.camera.take().unwrap().stop();
+        let secret = self.scenario.secret;
+        let evidence = self.evidence();
+        let document = self.document();
+        let kept = versions(&document, secret);
+
+        // One row per order, and it says how it ended.
+        assert_eq!(evidence.rotations.len(), self.start.1 + 1);
+        let row = &evidence.rotations[0];
+        let outcome = row.outcome.expect("it is over");
+        assert!(self.scenario.outcomes.contains(&outcome), "{outcome:?}");
+
+        // No candidate is lost, and none is left.
+        assert_eq!(kept.len(), 1, "exactly one version is kept");
+        assert_eq!(kept[0]["stage"], "current");
+        let current = kept[0]["value"].as_str().unwrap();
+        let generations = document["generation"].as_u64().unwrap() - self.start.0;
+        if outcome == Outcome::Abandoned {
+            assert_eq!(Some(current), self.start.2.as_deref());
+            assert!(generations == 0 || generations == 2, "write, destroy");
+        } else {
+            assert_eq!(kept[0]["id"], row.id.to_string());
+            assert_ne!(Some(current), self.start.2.as_deref());
+            // Written, promoted, and the old one destroyed, each once whatever died meanwhile.
+            assert_eq!(generations, if self.start.2.is_some() { 3 } else { 2 });
+        }
+
+        // At every instant the document was whole and one version was current.
+        let mut values = vec![("the current value".to_owned(), current.to_owned())];
+        for shot in film.of(&self.home().join("development.age")) {
+            let Some(bytes) = &shot.bytes else { continue };
+            let then = super::bed::document(&self.home(), bytes);
+            let current = value_at(&then, secret, "current");
+            assert!(current.is_some() || self.start.2.is_none());
+            for version in versions(&then, secret) {
+                let value = version["value"].as_str().unwrap();
+                if values.iter().all(|(_, v)| v != value) {
+                    values.push((
+                        format!("another value, {}", version["id"]),
+                        value.to_owned(),
+                    ));
+                }
+            }
+        }
+        let made = values.len() - usize::from(self.start.2.is_some());
+        assert!(made <= 1, "at most one new value per rotation");
+
+        super::log::judge(&evidence, row.id);
+        (self.scenario.judge)(&self, &film, current);
+        self.judge_files();
+
+        let values: Vec<_> = values.iter().map(|(n, v)| (&**n, &**v)).collect();
+        let leaks = Leaks::of(&values);
+        let mut found = leaks.in_text("what was printed", &self.said);
+        let home = self.home();
+        found.extend(leaks.below(self.keyrota.dir(), &|path| {
+            path == home.join("keys")
+                || path == home.join("development.age")
+                || path.ends_with("told.jsonl")
+                || (path.starts_with(self.keyrota.path("out"))
+                    && path.extension().is_some_and(|e| e == "env"))
+        }));
+        assert!(found.is_empty(), "{found:#?}");
+        outcome
+    }
+
+    /// Files are whole, private, and no other ones are left.
+    fn judge_files(&self) {
+        let entries = |dir: &str| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(self.keyrota.path(dir)).unwrap();
+            entries.map(|e| e.unwrap().path()).collect()
+        };
+        assert_eq!(entries("tmp"), Vec::<PathBuf>::new());
+        for dir in ["out", ".keyrota", ".keyrota/keys", ".keyrota/checkpoints"] {
+            for path in entries(dir) {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                assert!(!name.starts_with('.'), "{} was left", path.display());
+                let mode = path.metadata().unwrap().permissions().mode() & 0o777;
+                let meant = match name {
+                    "jwks.json" => 0o644,
+                    "keys" | "checkpoints" => 0o700,
+                    _ => 0o600,
+                };
+                assert_eq!(mode, meant, "{}", path.display());
+            }
+        }
+    }
+}
+
+/// What `rotate --wait` and `import` end with.
+fn code_of(outcome: Outcome) -> i32 {
+    match outcome {
+        Outcome::Rotated | Outcome::Imported => 0,
+        Outcome::Abandoned => 20,
+    }
+}
+
+/// The lines that the command consumer was told.
+pub fn told(bed: &Bed) -> Vec<Value> {
+    let text = std::fs::read_to_string(bed.keyrota.path("out/told.jsonl")).unwrap_or_default();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The variables in an environment file that keyrota wrote.
+pub fn env_file(bytes: &[u8]) -> Vec<(String, String)> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| {
+            let (name, value) = line.split_once('=').unwrap();
+            (name.to_owned(), value.trim_matches(['"', '\'']).to_owned())
+        })
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! What a directory says about a secret after the fact, read as an auditor would: the document with
+//! the stock `age` program, the state and its log read-only, the checkpoints from outside.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use keyrota::audit::{Checkpoint, Report, VerifyingKey, anchors};
+use keyrota::keys::Seed;
+use keyrota::state::{Access, Location, Rotation, Store};
+use serde_json::Value;
+
+/// The state of one secret, and the whole log.
+#[derive(Debug)]
+pub struct Evidence {
+    /// Newest first.
+    pub rotations: Vec<Rotation>,
+    /// The entries, oldest first.
+    pub log: Vec<Value>,
+    /// The verdict over the log, held to the checkpoints in and outside the database.
+    pub report: Report,
+}
+
+impl Evidence {
+    /// Of `secret` in the environment development, whose home (`.keyrota`) is `home`.
+    pub fn of(home: &Path, secret: &str) -> Self {
+        block_on(async {
+            let at = Location::Sqlite(home.join("state.db"));
+            let store = Store::open_read_only(&at, Access::default()).await.unwrap();
+            let keys = Seed::read(&home.join("keys/seed")).unwrap().keys();
+            let known = [VerifyingKey::new(
+                store.head().await.unwrap().chain,
+                keys.public(),
+            )];
+            let outside = anchors::read(&home.join("checkpoints")).unwrap();
+            let mut notes = store.checkpoints().await.unwrap();
+            notes.extend(outside.notes);
+            let checkpoints = notes.iter().map(|note| Checkpoint::verify(note, &known));
+            let report = store.verify(checkpoints).await.unwrap();
+            let rotations = store.rotations("development", secret, 100).await.unwrap();
+            let entries = store.entries(1, 100_000).await.unwrap();
+            let log = entries
+                .iter()
+                .map(|row| serde_json::from_slice(&row.body).unwrap());
+            Self {
+                rotations,
+                log: log.collect(),
+                report,
+            }
+        })
+    }
+
+    /// Whether a rotation of the secret is under way.
+    pub fn under_way(&self) -> bool {
+        self.rotations.first().is_some_and(|r| r.outcome.is_none())
+    }
+}
+
+/// Runs a future to its end.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(work)
+}
+
+/// What `sealed` holds, opened by the stock `age` with the identity of `home`.
+pub fn document(home: &Path, sealed: &[u8]) -> Value {
+    let mut age = Command::new("age")
+        .args(["-d", "-i"])
+        .arg(home.join("keys/age-identity"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the age program is installed");
+    age.stdin.take().unwrap().write_all(sealed).unwrap();
+    let opened = age.wait_with_output().unwrap();
+    assert!(opened.status.success(), "a document that age cannot open");
+    serde_json::from_slice(&opened.stdout).unwrap()
+}
+
+/// The versions of a secret in a document.
+pub fn versions(document: &Value, secret: &str) -> Vec<Value> {
+    let versions = &document["secrets"][format!("development/{secret}")]["versions"];
+    versions.as_array().cloned().unwrap_or_default()
+}
+
+/// The value of the version that stands at `stage`.
+pub fn value_at(document: &Value, secret: &str, stage: &str) -> Option<String> {
+    let versions = versions(document, secret);
+    let at = versions.iter().find(|v| v["stage"] == stage)?;
+    Some(at["value"].as_str().unwrap().to_owned())
+}
