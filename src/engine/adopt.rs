@@ -4,7 +4,7 @@ use keyrota_contract::{RotatorError, SecretValue, Stage, VersionRef};
 
 use super::parts::Parts;
 use super::perform::kid_fact;
-use super::start::{Begin, Order};
+use super::start::{Begin, NotBegun, Order};
 use super::{Engine, EngineError, Stop};
 use crate::audit::{self, Actor, NewEntry, Object};
 use crate::config::model::Secret;
@@ -83,6 +83,7 @@ impl Engine {
                         }
                     }
                     Begin::Drive { stop, .. } => Adopted::Stopped(stop),
+                    Begin::Not(NotBegun::UnderWay) => Adopted::Running,
                     Begin::Not(why) => Adopted::Unfit(why.advice()),
                 });
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyrota_contract::SecretValue;
 use keyrota_rotation::{Decision, Effect, Event, Moment, Outcome, Phase, Reply, Time, Todo};
 
 use super::journal::Journal;
@@ -80,6 +81,18 @@ impl<'a> Run<'a> {
             learnt: Learnt::Nothing,
         };
         self.outcome(effect.as_ref(), lost).await
+    }
+
+    /// Whether a value that a person gives is the one of this rotation: the one that is still
+    /// missing, or the one that it has.
+    pub(super) fn takes(&self, given: &SecretValue) -> bool {
+        match &self.row.fingerprint {
+            Some(has) => {
+                let (env, secret) = (&self.row.env, &self.row.secret);
+                *has == self.engine.keys.fingerprint(env, secret, given)
+            }
+            None => self.journal.given,
+        }
     }
 
     /// A person decides something.

@@ -84,6 +84,12 @@ impl Job<'_> {
         let ours = VersionRef::Ours(self.id);
         let (value, public) = match provider.read(place, &ours).await? {
             // Written before a crash or a lost reply: adopted, never made a second time.
+            Some(value) if self.given.is_some_and(|given| !given.same_as(&value)) => {
+                return Err(Performed::failed(
+                    Reply::Refused,
+                    "an earlier try had stored another value; it is taken back: give the new one again",
+                ));
+            }
             Some(value) => {
                 let stored = self.parts.public_of(&ours).await?;
                 let public = self.parts.rotator.public(&value, &stored);

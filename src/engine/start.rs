@@ -94,11 +94,9 @@ impl Engine {
         if let Some(row) = self.store.open_rotation(&self.env.name, name).await? {
             let mut run = Run::new(self, secret, &parts, row)?;
             run.adopt_edits().await?;
-            let takes_value = matches!(
-                run.journal().machine.phase,
-                Phase::Preflight | Phase::Create
-            );
-            if order.given.is_some() && !(takes_value && run.journal().given) {
+            if let Some(given) = order.given
+                && !run.takes(given)
+            {
                 return Ok(Begin::Not(NotBegun::UnderWay));
             }
             let in_grace = matches!(run.journal().machine.phase, Phase::Grace { .. });
