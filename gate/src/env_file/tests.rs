@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics_and_no_value_is_shown(file in "((export )?[A-Z]{0,2}[ =]{0,2}[\"'`]?(canary|-----BEGIN |\\\\)?[\"'\0]?(\r?\n)?){0,8}") {
+    fn nothing_panics_and_no_value_is_shown(file in "((export )?[A-Z]{0,2}[ =]{0,2}[\"'`]?(ca-nary|-----BEGIN |\\\\)?[\"'\0]?(\r?\n)?){0,8}") {
         let shown = match parse_env_file(file.as_bytes()) {
             Ok(entries) => format!("{entries:?}"),
             Err(problems) => {
@@ -171,7 +171,7 @@ proptest! {
                 format!("{problems:?} {lines:?}")
             }
         };
-        prop_assert!(!shown.contains("canary"), "{}", shown);
+        prop_assert!(!shown.contains("ca-nary"), "{}", shown);
     }
 
     #[test]
