@@ -3,8 +3,11 @@
 //! A program that was handed a value may print it, as it stands or encoded. Its words go to the log
 //! only after every known form of every known value was replaced.
 
+use std::collections::BTreeMap;
+
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use keyrota_contract::Variable;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// All forms of the values of a delivery.
@@ -23,6 +26,9 @@ impl Scrubber {
                     .filter(|l| l.len() >= LINE_BYTES_MIN)
                 {
                     add_forms(&mut forms, line);
+                }
+                for text in texts_of_json(bytes) {
+                    add_forms(&mut forms, text.as_bytes());
                 }
             });
         }
@@ -61,6 +67,26 @@ impl Scrubber {
         }
         String::from_utf8_lossy(&out).escape_debug().collect()
     }
+}
+
+/// The texts that a value consists of or is handed over as: the members of a JWK, of which some are
+/// the key, and the value as the child gets it, inside a JSON document.
+fn texts_of_json(bytes: &[u8]) -> Vec<Zeroizing<String>> {
+    let members = serde_json::from_slice::<BTreeMap<String, Value>>(bytes).unwrap_or_default();
+    let mut texts: Vec<_> = members
+        .into_values()
+        .filter_map(|member| match member {
+            Value::String(text) if text.len() >= LINE_BYTES_MIN => Some(Zeroizing::new(text)),
+            _ => None,
+        })
+        .collect();
+    if let Some(quoted) = std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| serde_json::to_string(text).ok().map(Zeroizing::new))
+    {
+        texts.push(Zeroizing::new(quoted[1..quoted.len() - 1].to_owned()));
+    }
+    texts
 }
 
 fn add_forms(forms: &mut Vec<Zeroizing<Vec<u8>>>, bytes: &[u8]) {

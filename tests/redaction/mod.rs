@@ -141,9 +141,9 @@ fn no_value_is_anywhere_but_where_it_belongs() {
     let state = format!("postgres://keyrota:{PASSWORD}@db.example/keyrota");
     stage.says(&["--state", &state, "rotate", "token"], "", &[78]);
     for args in LOOKS {
-        stage.says(args, "", &[0, 1, 2, 10, 78]);
+        stage.says(args, "", &[0, 1, 2, 10, 20, 78]);
         let json = [&["--json"], *args].concat();
-        stage.says(&json, "", &[0, 1, 2, 10, 78]);
+        stage.says(&json, "", &[0, 1, 2, 10, 20, 78]);
     }
     stage.check_environment(&["check", "--env-file", "given.env"]);
     stage.check_environment(&["run", "--", "/bin/true"]);
