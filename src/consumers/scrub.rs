@@ -3,8 +3,11 @@
 //! A program that was handed a value may print it, as it stands or encoded. Its words go to the log
 //! only after every known form of every known value was replaced.
 
+use std::collections::BTreeMap;
+
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use keyrota_contract::Variable;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// All forms of the values of a delivery.
@@ -23,6 +26,9 @@ impl Scrubber {
                     .filter(|l| l.len() >= LINE_BYTES_MIN)
                 {
                     add_forms(&mut forms, line);
+                }
+                for text in texts_of_json(bytes) {
+                    add_forms(&mut forms, text.as_bytes());
                 }
             });
         }
@@ -63,6 +69,26 @@ impl Scrubber {
     }
 }
 
+/// The texts that a value consists of or is handed over as: the members of a JWK, of which some are
+/// the key, and the value as the child gets it, inside a JSON document.
+fn texts_of_json(bytes: &[u8]) -> Vec<Zeroizing<String>> {
+    let members = serde_json::from_slice::<BTreeMap<String, Value>>(bytes).unwrap_or_default();
+    let mut texts: Vec<_> = members
+        .into_values()
+        .filter_map(|member| match member {
+            Value::String(text) if text.len() >= LINE_BYTES_MIN => Some(Zeroizing::new(text)),
+            _ => None,
+        })
+        .collect();
+    if let Some(quoted) = std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| serde_json::to_string(text).ok().map(Zeroizing::new))
+    {
+        texts.push(Zeroizing::new(quoted[1..quoted.len() - 1].to_owned()));
+    }
+    texts
+}
+
 fn add_forms(forms: &mut Vec<Zeroizing<Vec<u8>>>, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
@@ -78,6 +104,19 @@ fn add_forms(forms: &mut Vec<Zeroizing<Vec<u8>>>, bytes: &[u8]) {
         HEXUPPER,
     ] {
         add(encoding.encode(bytes).into_bytes());
+    }
+    // Encoded together with what stands around it, a value keeps one of three middles.
+    for offset in 0..3 {
+        let padded = Zeroizing::new([&[0; 2][..offset], bytes].concat());
+        let whole = padded.len() / 3 * 3;
+        let mixed = (offset * 8).div_ceil(6);
+        for encoding in [BASE64, BASE64URL] {
+            let encoded = Zeroizing::new(encoding.encode(&padded[..whole]));
+            let middle = encoded.as_bytes().get(mixed..).unwrap_or_default();
+            if middle.len() >= LINE_BYTES_MIN {
+                add(middle.to_vec());
+            }
+        }
     }
     for hex in [b"0123456789ABCDEF", b"0123456789abcdef"] {
         add(percent(bytes, hex));
@@ -115,6 +154,22 @@ const LINE_BYTES_MIN: usize = 8;
 mod tests {
     use super::super::testing::variable;
     use super::*;
+
+    #[test]
+    fn a_value_encoded_with_its_surroundings_is_replaced() {
+        let value = "hunter2-and-more-of-it/+?";
+        let scrubber = Scrubber::new(&[variable("A", Some(value))]);
+        for before in ["", "x", "xy", "xyz", "A="] {
+            let text = format!("{before}{value} and so on");
+            for encoding in [BASE64, BASE64URL] {
+                let said = encoding.encode(text.as_bytes());
+                let clean = scrubber.clean(said.as_bytes(), false);
+                let left = clean.replace("[redacted]", "").len();
+                // What goes with the surroundings in one group of three bytes may stay.
+                assert!(left <= said.len() - value.len() + 2, "{clean}");
+            }
+        }
+    }
 
     #[test]
     fn every_form_of_a_value_is_replaced() {

