@@ -15,3 +15,4 @@ mod redaction;
 mod state;
 mod support;
 mod tidy;
+mod tokens;
