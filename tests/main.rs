@@ -12,6 +12,7 @@ mod faults;
 mod readme;
 mod recovery;
 mod redaction;
+mod rotations;
 mod state;
 mod support;
 mod tidy;

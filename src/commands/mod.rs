@@ -82,6 +82,8 @@ pub struct Global {
         global = true,
         value_name = "STATE",
         env = "KEYROTA_STATE",
+        // A password in it is refused; the help must not show it first.
+        hide_env_values = true,
         help_heading = "Global options"
     )]
     pub state: Option<String>,

@@ -21,23 +21,24 @@ impl Job<'_> {
         };
         let material = self.material().await?;
         let exposure = self.exposure(round, consumer.kind, &material)?;
+        let current = material.current.as_ref();
+        let fingerprint = current.map(|v| self.print(&v.value)).unwrap_or_default();
         let exposure_fp = self.engine.keys.fingerprint(
             &self.engine.env.name,
             &format!("{}\0{listener}", self.secret.name),
-            &exposure::digest_input(&exposure.variables, exposure.jwks.as_deref()),
+            // With the current value's fingerprint: a secret without variables changes too.
+            &exposure::digest_input(&exposure.variables, exposure.jwks.as_deref(), &fingerprint),
         );
-        // A program is called only when there is something new to see; files are compared when
-        // they are written.
-        let seen = self.engine.last_seen(&self.secret.name, listener).await;
         let learnt = Learnt::Acknowledged {
             consumer: listener.to_owned(),
+            round,
             exposure_fp: exposure_fp.clone(),
         };
-        if matches!(consumer.kind, ConsumerKind::Command(_)) && seen == Some(exposure_fp) {
+        if matches!(consumer.kind, ConsumerKind::Command(_))
+            && self.knows(round, listener, &exposure_fp).await
+        {
             return Ok(Performed::done(learnt));
         }
-        let current = material.current.as_ref();
-        let fingerprint = current.map(|v| self.print(&v.value)).unwrap_or_default();
         let delivery = Delivery {
             round: match round {
                 Round::Announce => keyrota_contract::Round::Announce,
@@ -54,6 +55,17 @@ impl Job<'_> {
         let (Ack::Told | Ack::Unchanged) = consumer.told.deliver(&delivery).await?;
         self.engine.kill.after_effect();
         Ok(Performed::done(learnt))
+    }
+
+    /// Whether a program has nothing new to see; files are compared when they are written. One that
+    /// the machine tells twice in the same round is called twice: what it relies on may have been
+    /// written only now.
+    async fn knows(&self, round: Round, listener: &str, exposure_fp: &str) -> bool {
+        let seen = self.engine.last_seen(&self.secret.name, listener).await;
+        seen.is_some_and(|seen| {
+            let told_again = seen.rotation == Some(self.id) && seen.round == round.name();
+            seen.exposure_fp == exposure_fp && !told_again
+        })
     }
 
     /// What a consumer is shown in a round.

@@ -161,10 +161,13 @@ impl<'a> Run<'a> {
     ) -> Result<(), EngineError> {
         let next = self.step(Event::Reply(performed.reply))?;
         let mut changes = Vec::new();
-        self.journal.failure = performed
-            .failure
-            .filter(|why| !why.is_empty())
-            .map(str::to_owned);
+        // In a round, why one consumer failed is still true when the next one has been told.
+        let round_goes_on = matches!(effect, Some(Effect::Deliver { .. }))
+            && [self.journal.machine.phase.name(), "stuck"].contains(&next.phase.name());
+        let failure = performed.failure.filter(|why| !why.is_empty());
+        if failure.is_some() || !round_goes_on {
+            self.journal.failure = failure.map(str::to_owned);
+        }
         match &performed.learnt {
             Learnt::Nothing => {}
             Learnt::Base {
@@ -200,13 +203,14 @@ impl<'a> Run<'a> {
             Learnt::Acknowledged {
                 consumer,
                 exposure_fp,
+                round,
             } => {
                 changes.push(Change::PutDelivery(state::Acknowledged {
                     env: self.row.env.clone(),
                     secret: self.row.secret.clone(),
                     consumer: consumer.clone(),
                     rotation: Some(self.row.id),
-                    round: round_of(&self.journal.machine.phase).to_owned(),
+                    round: round.name().to_owned(),
                     exposure_fp: exposure_fp.clone(),
                     acked_ms: self.engine.now().0,
                 }));
@@ -313,13 +317,5 @@ impl<'a> Run<'a> {
             Phase::Settle { until, .. } | Phase::Grace { until, .. } => Some(until),
             _ => self.journal.machine.retry_at,
         }
-    }
-}
-
-fn round_of(phase: &Phase) -> &'static str {
-    match phase {
-        Phase::Announce(_) => "announce",
-        Phase::Switch(_) => "switch",
-        _ => "withdraw",
     }
 }

@@ -100,16 +100,9 @@ fn about(run: &Run<'_>, name: &'static str, phase: audit::Phase, effect: &Effect
     let journal = run.journal();
     let entry = base(run, name, phase).effect(effect.name(), journal.machine.tries + 1);
     match effect {
-        Effect::Deliver { round, listener } => {
-            let round = match round {
-                keyrota_rotation::Round::Announce => "announce",
-                keyrota_rotation::Round::Switch => "switch",
-                keyrota_rotation::Round::Withdraw => "withdraw",
-            };
-            entry
-                .detail("consumer", listener.as_str())
-                .detail("round", round)
-        }
+        Effect::Deliver { round, listener } => entry
+            .detail("consumer", listener.as_str())
+            .detail("round", round.name()),
         Effect::Probe(which)
         | Effect::Destroy(which)
         | Effect::Install(which)

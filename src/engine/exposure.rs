@@ -90,9 +90,9 @@ fn json_member(bytes: &[u8], name: &str) -> Option<SecretValue> {
     Some(SecretValue::copy_of(text.as_bytes()))
 }
 
-/// Everything an exposure shows, in one unambiguous line of bytes, to be fingerprinted: equal bytes
-/// mean that a consumer has nothing new to see.
-pub fn digest_input(variables: &[Variable], jwks: Option<&str>) -> SecretValue {
+/// Everything an exposure shows, and which value is `current`, in one unambiguous line of bytes, to
+/// be fingerprinted: equal bytes mean that a consumer has nothing new to see.
+pub fn digest_input(variables: &[Variable], jwks: Option<&str>, current: &str) -> SecretValue {
     let mut parts: Vec<SecretValue> = Vec::new();
     for variable in variables {
         parts.push(SecretValue::copy_of(variable.name.as_bytes()));
@@ -102,6 +102,7 @@ pub fn digest_input(variables: &[Variable], jwks: Option<&str>) -> SecretValue {
         });
     }
     parts.push(SecretValue::copy_of(jwks.unwrap_or("").as_bytes()));
+    parts.push(SecretValue::copy_of(current.as_bytes()));
     let size = parts.iter().map(|p| p.expose_to(<[u8]>::len) + 8).sum();
     let mut whole = Vec::with_capacity(size);
     for part in &parts {
@@ -209,8 +210,10 @@ mod tests {
                     value: v.map(|v| SecretValue::copy_of(v.as_bytes())),
                 })
                 .collect();
-            text(&digest_input(&vars, jwks))
+            text(&digest_input(&vars, jwks, "print"))
         };
+        let nothing_shown = |current| text(&digest_input(&[], None, current));
+        assert_ne!(nothing_shown("one"), nothing_shown("two"));
         let all = [
             digest(&[("A", Some("1"))], None),
             digest(&[("A", None)], None),

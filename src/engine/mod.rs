@@ -225,11 +225,9 @@ impl Engine {
         }))
     }
 
-    async fn last_seen(&self, secret: &str, consumer: &str) -> Option<String> {
+    async fn last_seen(&self, secret: &str, consumer: &str) -> Option<state::Acknowledged> {
         let seen = self.store.deliveries(&self.env.name, secret).await.ok()?;
-        seen.into_iter()
-            .find(|d| d.consumer == consumer)
-            .map(|d| d.exposure_fp)
+        seen.into_iter().find(|d| d.consumer == consumer)
     }
 
     /// One transaction; the generations of documents go with whatever is written.

@@ -1,7 +1,7 @@
 //! What came of an effect, in the machine's words.
 
 use keyrota_contract::{DeliveryError, ErrorKind, Native, ProviderError, Public, RotatorError};
-use keyrota_rotation::{Probed, Reply};
+use keyrota_rotation::{Probed, Reply, Round};
 
 /// What came of an effect, and what is now known.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(super) enum Learnt {
     /// A consumer has seen this.
     Acknowledged {
         consumer: String,
+        round: Round,
         exposure_fp: String,
     },
 }

@@ -24,6 +24,17 @@ pub enum Round {
     Withdraw,
 }
 
+impl Round {
+    /// The round's name; stable, for the state, audit and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Announce => "announce",
+            Self::Switch => "switch",
+            Self::Withdraw => "withdraw",
+        }
+    }
+}
+
 /// One thing done at the edge. Every effect may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
