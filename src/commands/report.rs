@@ -15,14 +15,23 @@ pub struct Line {
     pub name: String,
     /// What became of it.
     pub state: State,
+    /// After a rotation that waited for nothing: until when a verifier that keeps what it read may
+    /// still accept the old value.
+    pub accepted_until: Option<Timestamp>,
 }
 
+/// What a command did about one secret.
 #[derive(Debug)]
 pub enum State {
+    /// A rotation, and where it stopped.
     Stopped(Stop),
+    /// Nothing, and why.
     Skipped(NotBegun),
+    /// Nothing before this moment: its window is closed.
     Closed(Timestamp),
+    /// Only looked whether it could be done; why not.
     DryRun(Result<(), &'static str>),
+    /// Nothing could be begun.
     Failed(Failed),
 }
 
@@ -32,6 +41,7 @@ impl Line {
         Self {
             name: name.to_owned(),
             state: State::Stopped(stop),
+            accepted_until: None,
         }
     }
 }
@@ -81,6 +91,13 @@ pub async fn report(
             State::DryRun(Ok(())) => (exit::DONE, "can-rotate", None),
             State::DryRun(Err(why)) => (exit::ABANDONED, "cannot-rotate", Some((*why).to_owned())),
             State::Failed(failed) => (failed.code, "failed", Some(failed.say.clone())),
+        };
+        let note = match (result, line.accepted_until) {
+            ("rotated", Some(until)) => Some(format!(
+                "a verifier that keeps what it read may accept the old value until {}",
+                progress::second(until)
+            )),
+            _ => note,
         };
         codes.push(code);
         told.push((line.name.as_str(), code, result, note, row));

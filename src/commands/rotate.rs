@@ -15,7 +15,7 @@ use super::engage::{Patience, actor, engage_watched};
 use super::exit::{self, Failed};
 use super::progress;
 use super::report::{Line, State, report};
-use crate::config::model::Secret;
+use crate::config::model::{Kind, Secret};
 use crate::engine::daemon::Turn;
 use crate::engine::{Begin, Engine, Order, Stop};
 use crate::turns::{self, Due};
@@ -148,6 +148,9 @@ async fn begin_all(
         lines.push(Line {
             name: secret.name.clone(),
             state,
+            accepted_until: args
+                .compromised
+                .then(|| accepted_until(secret, context.now())),
         });
     }
     Ok(lines)
@@ -161,6 +164,16 @@ async fn due_turn(
         Some(Turn::Due(Due::Now(turn))) => Some(turn.civil),
         _ => None,
     })
+}
+
+/// Until when a verifier may still hold what it read before `now`.
+fn accepted_until(secret: &Secret, now: Timestamp) -> Timestamp {
+    let cached = match &secret.kind {
+        Kind::Jwt(jwt) => jwt.jwks_max_age.max(secret.waits.refresh),
+        _ => secret.waits.refresh,
+    };
+    now.checked_add(cached + secret.waits.skew)
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Until when the secret's window is closed now, if it is.
