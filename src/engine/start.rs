@@ -135,7 +135,10 @@ impl Engine {
                 run.journal().machine.phase,
                 Phase::Preflight | Phase::Create
             );
-            if order.given.is_some() && !(takes_value && run.journal().given) {
+            // An import is repeated with its value after a crash; it compares the two in the end.
+            let repeated = order.trigger == "import" && run.row().trigger == "import";
+            let taken = repeated || (takes_value && run.journal().given);
+            if order.given.is_some() && !taken {
                 return Ok(Begin::Not(NotBegun::UnderWay));
             }
             let in_grace = matches!(run.journal().machine.phase, Phase::Grace { .. });
