@@ -91,8 +91,10 @@ fn wait(bed: &Bed, daemon: &mut Child) -> bool {
         if bed.is_over() {
             let pid = Pid::from_child(daemon);
             kill_process(pid, Signal::TERM).unwrap();
-            assert_eq!(daemon.wait().unwrap().code(), Some(0));
-            return false;
+            let code = daemon.wait().unwrap().code();
+            // It may die after the last outcome, before it hears the signal.
+            assert!(code.is_none_or(|code| code == 0), "{code:?}");
+            return code.is_none();
         }
         assert!(began.elapsed() < Duration::from_secs(120), "it never ends");
         std::thread::sleep(Duration::from_millis(50));
