@@ -20,7 +20,10 @@ pub struct Line {
 #[derive(Debug)]
 pub enum State {
     Stopped(Stop),
+    /// Left out of a selection.
     Skipped(NotBegun),
+    /// Asked for by name, and not begun.
+    Refused(NotBegun),
     Closed(Timestamp),
     DryRun(Result<(), &'static str>),
     Failed(Failed),
@@ -62,11 +65,16 @@ pub async fn report(
                     stop_note(*stop, phase, row.as_ref()),
                 )
             }
-            State::Skipped(why) => (
+            State::Skipped(why) | State::Refused(why) => (
                 match why {
-                    NotBegun::Absent => exit::CONFIG,
                     NotBegun::UnderWay => exit::WAITING,
-                    _ => exit::DONE,
+                    NotBegun::Failing => exit::PERSON,
+                    NotBegun::External | NotBegun::Imported
+                        if matches!(line.state, State::Skipped(_)) =>
+                    {
+                        exit::DONE
+                    }
+                    _ => exit::CONFIG,
                 },
                 "skipped",
                 Some(why.advice().to_owned()),
