@@ -61,3 +61,137 @@ fn who_stands_behind_one_that_failed_is_called_again_and_the_reason_is_kept() {
     keyrota.run(&["resume", "token", "--wait"]).code(0);
     assert_eq!(calls(&keyrota), ["write", "reload"]);
 }
+
+/// What `rotate NAME` says, as words of its answer.
+fn result(ran: &crate::support::keyrota::Ran) -> String {
+    ran.json()["results"][0]["result"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+const WITH_GRACE: &str = "[secrets.token]\nkind = \"random\"\nrefresh = \"1h\"\nenv = \"TOKEN\"\n";
+
+#[test]
+fn a_compromised_value_gets_no_grace_however_often_it_is_tried() {
+    let keyrota = bed(WITH_GRACE, &["reload"]);
+    keyrota.run(&["rotate", "token"]).code(0);
+    keyrota.write("reload.exit", "75");
+    let hurry = [
+        "rotate",
+        "token",
+        "--compromised",
+        "--accept-invalidation",
+        "--reason",
+        "seen",
+    ];
+    keyrota.run(&hurry).code(21);
+    std::fs::remove_file(keyrota.path("reload.exit")).unwrap();
+    let ran = keyrota.run(&["resume", "token", "--json"]).code(0);
+    assert_eq!(result(&ran), "rotated");
+}
+
+#[test]
+fn a_value_that_is_compromised_in_its_retirement_is_rotated_again() {
+    let keyrota = bed(WITH_GRACE, &["reload"]);
+    keyrota.run(&["rotate", "token"]).code(0);
+    keyrota.run(&["rotate", "token"]).code(0);
+    let hurry = [
+        "rotate",
+        "token",
+        "--compromised",
+        "--accept-invalidation",
+        "--reason",
+        "seen",
+    ];
+    keyrota.run(&hurry).code(0);
+    let history = keyrota.run(&["history", "token", "--json"]).code(0).json();
+    assert_eq!(history["rotations"].as_array().unwrap().len(), 3);
+    // The effect of a dead process does not stand in the way.
+    let mut killed = keyrota.command(&["rotate", "token"]);
+    killed
+        .env("KEYROTA_KILL", "after-intent:3")
+        .status()
+        .unwrap();
+    keyrota.run(&hurry).code(0);
+}
+
+#[test]
+fn what_is_under_way_is_gone_on_with_also_by_due() {
+    let keyrota = bed(&TOKEN.replace("0s", "1s"), &["reload"]);
+    keyrota.run(&["rotate", "token"]).code(0);
+    keyrota.run(&["rotate", "token"]).code(0);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let ran = keyrota.run(&["rotate", "--due", "--json"]).code(0);
+    assert_eq!(result(&ran), "rotated");
+    let none = keyrota.run(&["rotate", "--due", "--json"]).code(0).json();
+    assert_eq!(none["results"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_rotation_under_way_does_not_follow_its_secret_elsewhere() {
+    let keyrota = bed(WITH_GRACE, &["reload"]);
+    keyrota.run(&["rotate", "token"]).code(0);
+    keyrota.run(&["rotate", "token"]).code(0);
+    let path = keyrota.path("schedules/development.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (edited, code) in [
+        (text.replace("refresh", "path = \"elsewhere\"\nrefresh"), 78),
+        (text.replace("[secrets.token", "[secrets.other"), 78),
+        (text.clone(), 0),
+    ] {
+        std::fs::write(&path, edited).unwrap();
+        keyrota
+            .run(&["retire", "token", "--now", "--reason", "test"])
+            .code(code);
+    }
+}
+
+#[test]
+fn a_secret_that_vanishes_from_the_schedule_in_the_middle_is_told() {
+    let keyrota = bed(WITH_GRACE, &["reload"]);
+    keyrota.run(&["rotate", "token"]).code(0);
+    keyrota.run(&["rotate", "token"]).code(0);
+    let path = keyrota.path("schedules/development.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, text.replace("[secrets.token", "[secrets.other")).unwrap();
+    let ran = keyrota.run(&["rotate", "other"]).code(0);
+    assert!(ran.stderr.contains("put it back"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_asked_for_by_name_and_not_begun_is_no_success() {
+    let keyrota = bed("[secrets.token]\nkind = \"external\"\n", &[]);
+    keyrota.run(&["rotate", "token"]).code(78);
+    keyrota.run(&["rotate", "--all"]).code(0);
+    let minted = bed(TOKEN, &[]);
+    let given = minted.run_with_stdin(&["rotate", "token", "--value-stdin"], "value");
+    given.code(78);
+}
+
+#[test]
+fn a_decision_reaches_a_one_shot_command_that_waits() {
+    let token = TOKEN.replace("0s", "2s");
+    let other = format!(
+        "{}env = \"OTHER\"\n",
+        WITH_GRACE
+            .replace("token", "other")
+            .replace("env = \"TOKEN\"\n", "")
+    );
+    let keyrota = bed(&format!("{other}{token}"), &["reload"]);
+    keyrota.run(&["rotate", "--all"]).code(0);
+    keyrota.run(&["rotate", "other"]).code(0);
+    let mut at_work = keyrota
+        .command(&["rotate", "token", "--wait"])
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(800));
+    // `retire` has nothing to wait with; `abandon` makes no sense in a grace.
+    keyrota.run(&["abandon", "other", "--wait"]).code(2);
+    keyrota
+        .run(&["retire", "other", "--now", "--reason", "test"])
+        .code(0);
+    assert!(at_work.wait().unwrap().success());
+    let history = keyrota.run(&["history", "other", "--json"]).code(0).json();
+    assert_eq!(history["rotations"][0]["outcome"], "rotated");
+}

@@ -1,7 +1,7 @@
 //! `confirm`, `resume`, `abandon`, `retire`: a person's decisions.
 
 use clap::Args;
-use keyrota_rotation::Decision;
+use keyrota_rotation::{Decision, Illegal};
 
 use super::context::{Chosen, Context};
 use super::engage::{Patience, actor, engage, lock_name};
@@ -9,7 +9,7 @@ use super::exit::{self, Failed};
 use super::report::{self, Line};
 use super::rotate;
 use crate::engine::EngineError;
-use crate::engine::request::{self, Asked};
+use crate::engine::request::{self, Asked, Left};
 use crate::state::{Held, Store};
 
 /// A decision about one secret.
@@ -53,24 +53,30 @@ pub fn run(args: &Named, decision: Decision, context: &Context<'_>) -> Result<u8
     let chosen = context.choose(true)?;
     context.block_on(async {
         let store = chosen.open_state(context.global).await?;
-        if let Some(held) = store.held(&lock_name(&chosen.env.name)).await? {
-            return leave(args, decision, context, &chosen, &store, &held).await;
+        let lock = lock_name(&chosen.env.name);
+        let held = store.held(&lock).await?;
+        if let Some(held) = &held
+            && let Some(code) = leave(args, decision, context, &chosen, &store, held).await?
+        {
+            return Ok(code);
         }
         store.close().await;
         let engine = engage(context, chosen, Patience::None).await?;
-        let decided = engine.decide(&args.name, decision, &actor(), args.reason.as_deref()).await;
-        let (_, stop) = match decided {
-            Ok(Some(decided)) => decided,
-            Ok(None) => {
-                return Err(Failed::new(exit::USAGE, format!("no rotation of {} is under way", args.name)));
+        let stop = if held.is_some() {
+            // Whoever held the lock ended without taking up what was left.
+            engine.take_request(&args.name).await?
+        } else {
+            let by = actor();
+            match engine
+                .decide(&args.name, decision, &by, args.reason.as_deref())
+                .await
+            {
+                Err(EngineError::Illegal(illegal)) => return Err(senseless(&args.name, &illegal)),
+                decided => decided?.map(|(_, stop)| stop),
             }
-            Err(EngineError::Illegal(illegal)) => {
-                return Err(Failed::new(
-                    exit::USAGE,
-                    format!("{}: the rotation is in phase {}, where this makes no sense; see keyrota status", args.name, illegal.phase),
-                ));
-            }
-            Err(other) => return Err(other.into()),
+        };
+        let Some(stop) = stop else {
+            return Err(no_rotation(&args.name));
         };
         let mut lines = vec![Line::of_stop(&args.name, stop)];
         if args.wait {
@@ -82,7 +88,21 @@ pub fn run(args: &Named, decision: Decision, context: &Context<'_>) -> Result<u8
     })
 }
 
-/// A process is at work: the decision is left for it.
+fn no_rotation(name: &str) -> Failed {
+    Failed::new(exit::USAGE, format!("no rotation of {name} is under way"))
+}
+
+fn senseless(name: &str, illegal: &Illegal) -> Failed {
+    let phase = illegal.phase;
+    Failed::new(
+        exit::USAGE,
+        format!(
+            "{name}: the rotation is in phase {phase}, where this makes no sense; see keyrota status"
+        ),
+    )
+}
+
+/// A process is at work: the decision is left for it. `None`: it ended without taking it up.
 async fn leave(
     args: &Named,
     decision: Decision,
@@ -90,7 +110,7 @@ async fn leave(
     chosen: &Chosen,
     store: &Store,
     held: &Held,
-) -> Result<u8, Failed> {
+) -> Result<Option<u8>, Failed> {
     let asked = Asked {
         env: &chosen.env.name,
         secret: &args.name,
@@ -98,26 +118,37 @@ async fn leave(
         by: &actor(),
         reason: args.reason.as_deref(),
     };
-    if !request::leave(store, &chosen.holder(), asked, context.now()).await? {
-        return Err(Failed::new(
-            exit::USAGE,
-            format!("no rotation of {} is under way", args.name),
-        ));
+    match request::leave(store, &chosen.holder(), asked, context.now()).await? {
+        Left::Left => {}
+        Left::NoRotation => return Err(no_rotation(&args.name)),
+        Left::Illegal(illegal) => return Err(senseless(&args.name, &illegal)),
     }
-    while args.wait && request::is_left(store, asked.env, asked.secret).await? {
+    let lock = lock_name(&chosen.env.name);
+    let mut result = "taken up by";
+    while request::is_left(store, asked.env, asked.secret).await? {
+        if store.held(&lock).await?.is_none() {
+            return Ok(None);
+        }
+        if !args.wait {
+            result = "left for";
+            break;
+        }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    let taken = if args.wait { "taken up by" } else { "left for" };
+    tell(context, &args.name, result, held);
+    Ok(Some(exit::DONE))
+}
+
+fn tell(context: &Context<'_>, name: &str, result: &str, held: &Held) {
     if context.global.json {
         println!(
             "{}",
-            serde_json::json!({"schema_version": 1, "secret": args.name, "result": taken, "host": held.host, "pid": held.pid})
+            serde_json::json!({"schema_version": 1, "secret": name, "result": result, "host": held.host, "pid": held.pid})
         );
     } else {
         println!(
-            "{}  {taken} the keyrota at work (pid {} on {})",
-            args.name, held.pid, held.host
+            "{name}  {result} the keyrota at work (pid {} on {})",
+            held.pid, held.host
         );
     }
-    Ok(exit::DONE)
 }

@@ -145,8 +145,8 @@ pub const GRACE: &str = "grace";
 
 /// The code for several secrets: the most urgent one.
 pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
-    const URGENCY: [u8; 8] = [
-        PERSON, RESUMABLE, ABANDONED, RUNNING, TRANSIENT, WAITING, CONFIG, DONE,
+    const URGENCY: [u8; 9] = [
+        PERSON, RESUMABLE, ABANDONED, RUNNING, TRANSIENT, WAITING, USAGE, CONFIG, DONE,
     ];
     let rank = |code: u8| URGENCY.iter().position(|c| *c == code).unwrap_or(0);
     codes

@@ -25,8 +25,10 @@ pub struct Line {
 pub enum State {
     /// A rotation, and where it stopped.
     Stopped(Stop),
-    /// Nothing, and why.
+    /// Left out of a selection, and why.
     Skipped(NotBegun),
+    /// Asked for by name, and not begun.
+    Refused(NotBegun),
     /// Nothing before this moment: its window is closed.
     Closed(Timestamp),
     /// Only looked whether it could be done; why not.
@@ -72,11 +74,16 @@ pub async fn report(
                     stop_note(*stop, phase, row.as_ref()),
                 )
             }
-            State::Skipped(why) => (
+            State::Skipped(why) | State::Refused(why) => (
                 match why {
-                    NotBegun::Absent => exit::CONFIG,
                     NotBegun::UnderWay => exit::WAITING,
-                    _ => exit::DONE,
+                    NotBegun::Failing => exit::PERSON,
+                    NotBegun::External | NotBegun::Imported
+                        if matches!(line.state, State::Skipped(_)) =>
+                    {
+                        exit::DONE
+                    }
+                    _ => exit::CONFIG,
                 },
                 "skipped",
                 Some(why.advice().to_owned()),

@@ -9,6 +9,7 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use keyrota_contract::SecretValue;
 use keyrota_rotation::Time;
+use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::engage::{Patience, actor, engage_watched};
@@ -17,7 +18,7 @@ use super::progress;
 use super::report::{Line, State, report};
 use crate::config::model::{Kind, Secret};
 use crate::engine::daemon::Turn;
-use crate::engine::{Begin, Engine, Order, Stop};
+use crate::engine::{Begin, Engine, NotBegun, Order, Stop};
 use crate::turns::{self, Due};
 
 /// Options of `keyrota rotate`.
@@ -95,10 +96,12 @@ pub fn run(args: &Rotate, context: &Context<'_>) -> Result<u8, Failed> {
             stop.clone(),
         )
         .await?;
+        take_requests(&engine, &mut []).await?;
         let mut lines = begin_all(&engine, args, given.as_ref(), context).await?;
         if args.wait {
             follow(&engine, &mut lines).await?;
         }
+        take_requests(&engine, &mut lines).await?;
         let code = report(&engine, context, &mut lines).await?;
         engine.close().await?;
         Ok(code)
@@ -116,16 +119,27 @@ async fn begin_all(
     let mut lines = Vec::new();
     for secret in &engine.env().secrets {
         let turn = if args.due {
-            due_turn(engine, secret).await?
+            engine.due(secret).await?
         } else {
             None
         };
-        let meant = args.all || turn.is_some() || args.names.contains(&secret.name);
-        if !meant {
+        let env = &engine.env().name;
+        let under_way = engine.store().open_rotation(env, &secret.name).await?;
+        let under_way = under_way.is_some();
+        let named = args.names.contains(&secret.name);
+        // What was begun is nobody else's to end where no daemon runs.
+        let due = args.due && (under_way || matches!(turn, Some(Turn::Person)));
+        let turn = match turn {
+            Some(Turn::Due(Due::Now(turn))) => Some(turn.civil),
+            _ => None,
+        };
+        if !(args.all || named || due || turn.is_some()) {
             continue;
         }
-        let state = match closed_until(engine, secret, now) {
+        let closed = closed_until(engine, secret, now).filter(|_| !under_way);
+        let state = match closed {
             _ if args.dry_run => State::DryRun(engine.dry_run(&secret.name).await?),
+            _ if due && !under_way => State::Skipped(NotBegun::Failing),
             Some(until) if !args.force => State::Closed(until),
             _ => {
                 let order = Order {
@@ -134,10 +148,12 @@ async fn begin_all(
                     actor: &by,
                     turn,
                     compromised: args.compromised,
+                    forced: closed.is_some(),
                     given,
                 };
                 match engine.rotate(&secret.name, &order).await {
                     Ok(Begin::Drive { stop, .. }) => State::Stopped(stop),
+                    Ok(Begin::Not(why)) if named => State::Refused(why),
                     Ok(Begin::Not(why)) => State::Skipped(why),
                     Err(why @ crate::engine::EngineError::State(_)) => return Err(why.into()),
                     // One secret's provider fails: the others still have their turn.
@@ -154,16 +170,6 @@ async fn begin_all(
         });
     }
     Ok(lines)
-}
-
-async fn due_turn(
-    engine: &Engine,
-    secret: &Secret,
-) -> Result<Option<jiff::civil::DateTime>, Failed> {
-    Ok(match engine.due(secret).await? {
-        Some(Turn::Due(Due::Now(turn))) => Some(turn.civil),
-        _ => None,
-    })
 }
 
 /// Until when a verifier may still hold what it read before `now`.
@@ -194,10 +200,23 @@ fn closed_until(engine: &Engine, secret: &Secret, now: Timestamp) -> Option<Time
     }
 }
 
+/// Takes up what people decided while this process held the lock.
+async fn take_requests(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
+    for secret in &engine.env().secrets {
+        if let Some(stop) = engine.take_request(&secret.name).await?
+            && let Some(line) = lines.iter_mut().find(|line| line.name == secret.name)
+        {
+            line.state = State::Stopped(stop);
+        }
+    }
+    Ok(())
+}
+
 /// Drives everything that waits to its end. A needed confirmation, or a person, ends it.
 pub async fn follow(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
     loop {
         engine.keep_lock().await?;
+        take_requests(engine, lines).await?;
         let mut next: Option<Time> = None;
         for line in lines.iter_mut() {
             let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state else {
@@ -245,7 +264,8 @@ const VALUE_BYTES_MAX: u64 = 1 << 20;
 
 /// A value from standard input, without the line break that a terminal or `echo` adds.
 pub fn read_value() -> Result<SecretValue, Failed> {
-    let mut bytes = Vec::with_capacity(4096);
+    // As large as it gets: a buffer that grew would leave copies of what it held behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX as usize + 2));
     std::io::stdin()
         .lock()
         .take(VALUE_BYTES_MAX + 1)
@@ -266,5 +286,5 @@ pub fn read_value() -> Result<SecretValue, Failed> {
     if bytes.is_empty() {
         return Err(Failed::config("standard input is empty: pipe the value in"));
     }
-    Ok(SecretValue::new(bytes))
+    Ok(SecretValue::copy_of(&bytes))
 }

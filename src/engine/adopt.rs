@@ -65,6 +65,7 @@ impl Engine {
                     actor,
                     turn: None,
                     compromised: false,
+                    forced: false,
                     given: value,
                 };
                 let begun = self.rotate(name, &order).await?;

@@ -68,7 +68,19 @@ impl Engine {
                 }
             }
         }
+        for name in self.orphans().await? {
+            tick.under_way += 1;
+            tick.need_person.push(name);
+        }
         Ok(tick)
+    }
+
+    /// Secrets that the schedule does not name any more, with a rotation under way that nobody can
+    /// end for that.
+    pub(super) async fn orphans(&self) -> Result<Vec<String>, StateError> {
+        let open = self.store.open_rotations(&self.env.name).await?;
+        let names = open.into_iter().map(|row| row.secret);
+        Ok(names.filter(|name| self.secret(name).is_err()).collect())
     }
 
     /// A failure of one secret, if that is what it is.
@@ -99,6 +111,7 @@ impl Engine {
                     actor: "daemon",
                     turn: Some(turn.civil),
                     compromised: false,
+                    forced: false,
                     given: None,
                 };
                 match self.rotate(&secret.name, &order).await? {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use keyrota_contract::SecretValue;
 use keyrota_rotation::{Decision, Effect, Event, Moment, Outcome, Phase, Reply, Time, Todo};
 
-use super::journal::Journal;
-use super::parts::Parts;
+use super::journal::{Journal, place};
+use super::parts::{Parts, PartsError};
 use super::perform::{Job, kid_fact};
 use super::performed::{Learnt, Performed};
 use super::start::policy;
@@ -35,6 +35,12 @@ impl<'a> Run<'a> {
         row: Rotation,
     ) -> Result<Self, EngineError> {
         let journal = Journal::from_text(&row.record).map_err(|_| EngineError::UnreadableRecord)?;
+        if journal.at != place(secret) {
+            return Err(EngineError::Parts(PartsError::Refused(
+                format!("secrets.{}", secret.name),
+                "its kind, provider or path was edited while its rotation is under way: put it back until that has ended (keyrota status)",
+            )));
+        }
         Ok(Self {
             engine,
             secret,
@@ -73,7 +79,7 @@ impl<'a> Run<'a> {
     }
 
     /// An effect was begun by a process that is gone.
-    pub(super) async fn recover(&mut self) -> Result<(), EngineError> {
+    async fn recover(&mut self) -> Result<(), EngineError> {
         let effect = self.journal.machine.effect();
         let lost = Performed {
             reply: Reply::Lost,
@@ -95,13 +101,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A person decides something.
+    /// A person decides something. An effect that a dead process began is looked at first: a
+    /// decision needs to know.
     pub(super) async fn decide(
         &mut self,
         decision: Decision,
         by: &str,
         reason: Option<&str>,
     ) -> Result<(), EngineError> {
+        if self.journal.machine.in_flight {
+            self.recover().await?;
+        }
         let decided = self.step(Event::Decided(decision))?;
         let entry = entries::decision(self, decision, by, reason);
         self.write(decided, Vec::new(), vec![entry]).await

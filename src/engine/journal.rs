@@ -4,6 +4,8 @@ use keyrota_contract::Public;
 use keyrota_rotation::Record;
 use serde::{Deserialize, Serialize};
 
+use crate::config::model::Secret;
+
 /// The version of this form; a record of another one is refused, not guessed at.
 const VERSION: u32 = 1;
 
@@ -12,6 +14,9 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     v: u32,
+    /// Kind, provider and path of the secret when it began: under others, a rotation would end what
+    /// it did not begin.
+    pub at: String,
     /// The machine's record.
     pub machine: Record,
     /// The provider's name for the version that was current when the rotation began; promoting
@@ -32,10 +37,11 @@ pub struct Journal {
 pub struct Unreadable;
 
 impl Journal {
-    /// Of a rotation that has done nothing yet.
-    pub fn new(machine: Record) -> Self {
+    /// Of a rotation that has done nothing yet, of the secret [`at`](place) this place.
+    pub fn new(at: String, machine: Record) -> Self {
         Self {
             v: VERSION,
+            at,
             machine,
             from: None,
             from_fingerprint: None,
@@ -59,4 +65,14 @@ impl Journal {
             Err(Unreadable)
         }
     }
+}
+
+/// What a rotation of `secret` is bound to: [`Journal::at`].
+pub fn place(secret: &Secret) -> String {
+    format!(
+        "{} {} {}",
+        secret.kind.as_str(),
+        secret.provider,
+        secret.path
+    )
 }

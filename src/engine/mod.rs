@@ -315,6 +315,12 @@ impl Engine {
             }
         }
         self.refuse_older_state().await?;
+        for name in self.orphans().await? {
+            tracing::warn!(
+                secret = %name,
+                "it has a rotation under way, and the schedule does not name it any more: put it back until that has ended"
+            );
+        }
         self.sweep();
         match self.commit(&changes, &log).await {
             Err(StateError::Claimed(_)) => Err(EngineError::Parts(PartsError::Refused(

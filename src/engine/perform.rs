@@ -91,6 +91,12 @@ impl Job<'_> {
                 ));
             }
             Some(value) => {
+                if self.given.is_some_and(|given| !given.same_as(&value)) {
+                    return Err(Performed::failed(
+                        Reply::Refused,
+                        "another value was given to this rotation before, and is stored: it is taken back; give yours again",
+                    ));
+                }
                 let stored = self.parts.public_of(&ours).await?;
                 let public = self.parts.rotator.public(&value, &stored);
                 (value, public)
@@ -264,15 +270,19 @@ impl Job<'_> {
 
     async fn observe_current(&self) -> Result<Performed, Performed> {
         let versions = self.parts.provider.describe(&self.parts.place).await?;
-        let is = versions
-            .iter()
-            .any(|v| v.ours == Some(self.id) && v.stages.contains(&Stage::Current));
-        let probed = if is {
-            Probed::Accepted
-        } else {
-            Probed::Rejected
-        };
-        Ok(Performed::probed(probed, "the candidate is not current"))
+        let current = versions
+            .into_iter()
+            .find(|v| v.ours == Some(self.id) && v.stages.contains(&Stage::Current));
+        Ok(match current {
+            Some(ours) => Performed {
+                // A promote whose answer was lost: what it would have taught is learnt here.
+                learnt: Learnt::Promoted {
+                    native: ours.native,
+                },
+                ..Performed::probed(Probed::Accepted, "")
+            },
+            None => Performed::probed(Probed::Rejected, "the candidate is not current"),
+        })
     }
 
     async fn refuse(&self, which: Which) -> Result<Performed, Performed> {

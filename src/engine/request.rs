@@ -1,11 +1,12 @@
 //! A person's decision for a process that holds the lock: left in the state, taken at its next look.
 
 use jiff::Timestamp;
-use keyrota_rotation::Decision;
+use keyrota_rotation::{Decision, Event, Illegal, Moment, Time};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Engine, EngineError};
+use super::journal::Journal;
+use super::{Engine, EngineError, Stop};
 use crate::audit::{self, Actor, NewEntry};
 use crate::state::{Change, Holder, StateError, Store};
 
@@ -73,20 +74,42 @@ pub struct Asked<'a> {
     pub reason: Option<&'a str>,
 }
 
-/// Leaves a decision for the process at work. `false`: no rotation is under way that it could be
-/// about.
+/// What became of a decision that was to be left.
+#[derive(Debug)]
+pub enum Left {
+    /// It waits to be taken up.
+    Left,
+    /// No rotation is under way that it could be about.
+    NoRotation,
+    /// It makes no sense where the rotation stands.
+    Illegal(Illegal),
+}
+
+/// Leaves a decision for the process at work, if it makes sense as far as can be seen from here.
 pub async fn leave(
     store: &Store,
     who: &Holder,
     asked: Asked<'_>,
     now: Timestamp,
-) -> Result<bool, StateError> {
+) -> Result<Left, StateError> {
     let Some(row) = store.open_rotation(asked.env, asked.secret).await? else {
-        return Ok(false);
+        return Ok(Left::NoRotation);
     };
     let Some(word) = Word::of(asked.decision) else {
-        return Ok(false);
+        return Ok(Left::NoRotation);
     };
+    // While an effect is under way nobody knows yet what will make sense after it.
+    if let Ok(journal) = Journal::from_text(&row.record)
+        && !journal.machine.in_flight
+    {
+        let at = Moment {
+            now: Time(now.as_millisecond()),
+            dice: 0,
+        };
+        if let Err(illegal) = journal.machine.step(Event::Decided(asked.decision), at) {
+            return Ok(Left::Illegal(illegal));
+        }
+    }
     let request = Request {
         rotation: row.id,
         decision: word,
@@ -101,7 +124,7 @@ pub async fn leave(
     store
         .ask(who, &key(asked.env, asked.secret), &value, &entry, now)
         .await?;
-    Ok(true)
+    Ok(Left::Left)
 }
 
 /// Whether a decision is still waiting to be taken up.
@@ -110,12 +133,14 @@ pub async fn is_left(store: &Store, env: &str, secret: &str) -> Result<bool, Sta
 }
 
 impl Engine {
-    /// Takes up what a person left for this secret. What makes no sense any more is dropped.
-    pub(super) async fn take_request(&self, secret: &str) -> Result<(), EngineError> {
+    /// Takes up what a person left for this secret; where that led, if anything was left that makes
+    /// sense. What does not is dropped.
+    pub async fn take_request(&self, secret: &str) -> Result<Option<Stop>, EngineError> {
         let key = key(&self.env.name, secret);
         let Some(text) = self.store.fact(&key).await? else {
-            return Ok(());
+            return Ok(None);
         };
+        let mut led_to = None;
         let open = self.store.open_rotation(&self.env.name, secret).await?;
         let request = serde_json::from_str::<Request>(&text).ok();
         if let (Some(request), Some(open)) = (request, open)
@@ -126,7 +151,7 @@ impl Engine {
                 .decide(secret, decision, &request.by, request.reason.as_deref())
                 .await
             {
-                Ok(_) => {}
+                Ok(decided) => led_to = decided.map(|(_, stop)| stop),
                 Err(EngineError::Illegal(illegal)) => {
                     tracing::warn!(secret, %illegal, "a person's decision came too late, or too early");
                 }
@@ -136,7 +161,7 @@ impl Engine {
         // A crash before this line takes it up again: for the same rotation, where it makes no
         // sense a second time.
         self.commit(&[Change::DropFact { key }], &[]).await?;
-        Ok(())
+        Ok(led_to)
     }
 }
 

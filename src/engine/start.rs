@@ -6,7 +6,7 @@ use keyrota_rotation::{Decision, Listener, Moment, Overlap, Phase, Policy, Recor
 use uuid::Uuid;
 
 use super::drive::Run;
-use super::journal::Journal;
+use super::journal::{Journal, place};
 use super::parts::{Parts, PartsError, consumer_key, is_self_verified, rotator};
 use super::perform::Job;
 use super::{Engine, EngineError, Given, Stop, view};
@@ -31,6 +31,8 @@ pub struct Order<'a> {
     pub turn: Option<DateTime>,
     /// The old value is in wrong hands: no settle, no grace.
     pub compromised: bool,
+    /// A person begins it outside its window, or in a blackout.
+    pub forced: bool,
     /// The value a person gave, for kinds that keyrota does not mint and for imports.
     pub given: Option<&'a SecretValue>,
 }
@@ -60,6 +62,8 @@ pub enum NotBegun {
     Minted,
     /// The provider holds nothing yet, and this is not the way to make the first.
     Absent,
+    /// It failed too often in a row: its turns are not taken any more.
+    Failing,
     /// A rotation that has its value already is under way; the value that was given was not used.
     UnderWay,
 }
@@ -74,6 +78,9 @@ impl NotBegun {
             }
             Self::Minted => {
                 "keyrota makes this value itself: leave --value-stdin out, or adopt an existing one with `keyrota import`"
+            }
+            Self::Failing => {
+                "its last rotations failed (keyrota history NAME): mend the cause, then `keyrota rotate NAME`"
             }
             Self::UnderWay => {
                 "an earlier rotation is still under way and the value given was not used: wait for its end (keyrota status), then give it again"
@@ -99,14 +106,16 @@ impl Engine {
             {
                 return Ok(Begin::Not(NotBegun::UnderWay));
             }
-            let in_grace = matches!(run.journal().machine.phase, Phase::Grace { .. });
-            if order.compromised {
+            let phase = &run.journal().machine.phase;
+            let only_retires = matches!(phase, Phase::Grace { .. } | Phase::Retire(_));
+            // A person is needed for what is stuck, and it ends with that answer.
+            if order.compromised && !matches!(phase, Phase::Stuck { .. }) {
                 run.decide(Decision::Compromised, order.actor, order.reason)
                     .await?;
             }
             let (id, stop) = (run.row().id, run.go(Given(order.given)).await?);
-            // What was current when the grace began is what is in wrong hands now.
-            if !(order.compromised && in_grace && matches!(stop, Stop::Over(_))) {
+            // What became current before the grace is what is in wrong hands now.
+            if !(order.compromised && only_retires && matches!(stop, Stop::Over(_))) {
                 return Ok(Begin::Drive { id, stop });
             }
         }
@@ -145,7 +154,7 @@ impl Engine {
                 .step(keyrota_rotation::Event::Decided(Decision::Compromised), at)
                 .map_err(EngineError::Illegal)?;
         }
-        let mut journal = Journal::new(machine);
+        let mut journal = Journal::new(place(secret), machine);
         journal.given = order.given.is_some();
         let id = self.new_id();
         let row = Rotation {
@@ -200,6 +209,9 @@ impl Engine {
         if let Some(turn) = order.turn {
             entry = entry.detail("turn", turn.to_string());
         }
+        if order.forced {
+            entry = entry.detail("forced", "outside its window, or in a blackout");
+        }
         if order.compromised {
             entry = entry.detail("compromised", "no settle, no grace");
         }
@@ -215,7 +227,7 @@ impl Engine {
         }
         let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
         let machine = Record::new(policy(secret, parts.rotator.target(), first, "command"));
-        let journal = Journal::new(machine);
+        let journal = Journal::new(place(secret), machine);
         let job = Job {
             engine: self,
             secret,
@@ -260,10 +272,6 @@ impl Engine {
         };
         let parts = self.parts(secret)?;
         let mut run = Run::new(self, secret, &parts, row)?;
-        // An effect that a dead process began is looked at first: a decision needs to know.
-        if run.journal().machine.in_flight {
-            run.recover().await?;
-        }
         run.decide(decision, by, reason).await?;
         let (id, stop) = (run.row().id, run.go(Given(None)).await?);
         Ok(Some((id, stop)))

@@ -236,6 +236,7 @@ impl Record {
             (Decision::Compromised, Phase::Stuck { .. } | Phase::Done(_)) => None,
             (Decision::Compromised, _) => {
                 let mut hurried = self;
+                hurried.hurried = true;
                 hurried.policy.settle_ms = 0;
                 hurried.policy.grace_ms = 0;
                 hurried.policy.observe_published = false;

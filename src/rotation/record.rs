@@ -251,6 +251,8 @@ pub struct Record {
     pub announced: bool,
     /// An install had an unknown outcome and was not made quiet since.
     pub doubt: bool,
+    /// A person said that the old value is in wrong hands: no wait, whatever the file says.
+    pub hurried: bool,
 }
 
 impl Record {
@@ -267,16 +269,21 @@ impl Record {
             installed: false,
             announced: false,
             doubt: false,
+            hurried: false,
         }
     }
 
     /// Takes over what an edited file says: listeners, for the rounds that have not begun yet, and
-    /// waits, which may only grow, also the one that is running.
+    /// waits, which may only grow, also the one that is running. Where a person said that nothing is
+    /// waited for, that stays so.
     pub fn adopt(&mut self, edited: &Policy) {
         let policy = &mut self.policy;
+        policy.listeners.clone_from(&edited.listeners);
+        if self.hurried {
+            return;
+        }
         policy.settle_ms = policy.settle_ms.max(edited.settle_ms);
         policy.grace_ms = policy.grace_ms.max(edited.grace_ms);
-        policy.listeners.clone_from(&edited.listeners);
         match &mut self.phase {
             Phase::Settle { since, until } => *until = (*until).max(since.plus(policy.settle_ms)),
             Phase::Grace { since, until } => *until = (*until).max(since.plus(policy.grace_ms)),

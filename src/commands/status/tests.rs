@@ -82,7 +82,7 @@ fn rotation(phase: keyrota_rotation::Phase, failure: Option<&str>) -> Rotation {
         Some(Outcome::Rotated) => Some(state::Outcome::Rotated),
         Some(Outcome::Abandoned) => Some(state::Outcome::Abandoned),
     };
-    let mut journal = Journal::new(machine);
+    let mut journal = Journal::new("random local production/token".to_owned(), machine);
     journal.failure = failure.map(str::to_owned);
     Rotation {
         id: Uuid::from_u128(7),

@@ -105,9 +105,12 @@ fn a_compromised_value_waits_for_nothing() {
         hurry(Phase::Grace { since: NOW, until }).phase.name(),
         "retire"
     );
-    let early = hurry(Phase::Create).policy;
+    let mut early = hurry(Phase::Create);
+    // Whoever goes on with it reads the same file again.
+    early.adopt(&policy());
+    let asked = early.policy;
     assert_eq!(
-        (early.settle_ms, early.grace_ms, early.observe_published),
+        (asked.settle_ms, asked.grace_ms, asked.observe_published),
         (0, 0, false)
     );
 }
