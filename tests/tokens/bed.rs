@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::TOKEN_TTL_SECONDS;
@@ -74,6 +75,15 @@ env_kid = "KID"
     pub fn start_rotate(&self, options: &[&str]) -> Child {
         let mut command = self.keyrota.command(&rotate(options));
         command.stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    /// When the grace that is under way ends, in whole seconds.
+    pub fn grace_until(&self) -> u64 {
+        let status = self.keyrota.run(&["status", "--json"]).code(0).json();
+        let rotation = &status["secrets"][0]["rotation"];
+        assert_eq!(rotation["phase"], "grace");
+        let until: Timestamp = rotation["until"].as_str().unwrap().parse().unwrap();
+        until.as_second().try_into().unwrap()
     }
 
     /// A program that starts now, and what verifiers read now.

@@ -7,7 +7,7 @@
 
 mod bed;
 
-use std::thread::sleep;
+use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 use bed::{Bed, kid, unix_now};
@@ -48,7 +48,7 @@ fn hs256_as_it_stands() {
 }
 
 /// As the schedule says.
-const TOKEN_TTL_SECONDS: u64 = 3;
+const TOKEN_TTL_SECONDS: u64 = 4;
 
 /// For tokens that are judged by their keys alone: longer than a test takes.
 const LONG_SECONDS: u64 = 600;
@@ -73,16 +73,22 @@ fn check(alg: &'static str, format: &str) {
     };
     // Nobody ends the grace yet.
     let mut grace = bed.now();
+    let until = bed.grace_until();
+    assert!(until >= expires, "the key would die before its last token");
+
     let mut retiring = bed.start_rotate(&["--wait"]);
+    let retired_at = spawn(move || {
+        assert!(retiring.wait().unwrap().success());
+        unix_now()
+    });
     loop {
         let verdicts = bed.now().verdicts(&last);
         if unix_now() >= expires {
             break;
         }
-        assert_eq!(verdicts, [ACCEPTED], "a living token");
+        assert_eq!(verdicts, [ACCEPTED], "it lives");
     }
-    assert!(retiring.wait().unwrap().success());
-    assert!(unix_now() >= expires, "the key died before its last token");
+    assert!(retired_at.join().unwrap() >= until, "grace was cut short");
     let mut after = bed.now();
 
     // A program keeps the key it was started with, and an announced key does not sign.
