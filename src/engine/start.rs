@@ -105,7 +105,9 @@ impl Engine {
                 run.journal().machine.phase,
                 Phase::Preflight | Phase::Create
             );
-            if order.given.is_some() && !(takes_value && run.journal().given) {
+            // An import is repeated with its value, and compares with what is stored when it is over.
+            let repeats = order.trigger == "import" && run.row().trigger == "import";
+            if order.given.is_some() && !repeats && !(takes_value && run.journal().given) {
                 return Ok(Begin::Not(NotBegun::UnderWay));
             }
             let phase = &run.journal().machine.phase;
