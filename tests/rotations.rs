@@ -195,3 +195,17 @@ fn a_decision_reaches_a_one_shot_command_that_waits() {
     let history = keyrota.run(&["history", "other", "--json"]).code(0).json();
     assert_eq!(history["rotations"][0]["outcome"], "rotated");
 }
+
+#[test]
+fn why_a_given_value_was_not_taken_is_told() {
+    let imported = "[secrets.token]\nkind = \"signing-key\"\norigin = \"imported\"\nprefix = \"made-\"\nverifiers = \"self\"\nsignature_ttl = \"1s\"\nrefresh = \"1s\"\nskew = \"1s\"\nenv = \"KEY\"\n";
+    let keyrota = bed(imported, &[]);
+    let ran = keyrota.run_with_stdin(&["rotate", "token", "--value-stdin", "--json"], "unmade");
+    let ran = ran.code(20);
+    let note = ran.json()["results"][0]["note"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(!note.starts_with("the old value"), "{note}");
+    assert!(!ran.stdout.contains("unmade"), "{}", ran.stdout);
+}

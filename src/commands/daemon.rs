@@ -1,5 +1,6 @@
 //! `keyrota daemon`: follows the schedules.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -31,10 +32,9 @@ pub fn run(_: &Daemon, context: &Context<'_>) -> Result<u8, Failed> {
             "say which environments this daemon follows: --env NAME, once for each",
         ));
     }
-    let chosen: Vec<_> = context
-        .global
-        .env
-        .iter()
+    let names: BTreeSet<_> = context.global.env.iter().collect();
+    let chosen: Vec<_> = names
+        .into_iter()
         .map(|name| context.load(&dir, host.clone(), name.clone()))
         .collect::<Result<_, _>>()?;
     context.block_on(async {

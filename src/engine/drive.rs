@@ -174,8 +174,13 @@ impl<'a> Run<'a> {
         // In a round, why one consumer failed is still true when the next one has been told.
         let round_goes_on = matches!(effect, Some(Effect::Deliver { .. }))
             && [self.journal.machine.phase.name(), "stuck"].contains(&next.phase.name());
+        // On the way back, why it is taken back is what a person wants to know.
+        let goes_back = matches!(
+            self.journal.machine.phase,
+            Phase::Restore(_) | Phase::Undo(_)
+        );
         let failure = performed.failure.filter(|why| !why.is_empty());
-        if failure.is_some() || !round_goes_on {
+        if failure.is_some() || !(round_goes_on || goes_back) {
             self.journal.failure = failure.map(str::to_owned);
         }
         match &performed.learnt {
