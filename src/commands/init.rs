@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use clap::Args;
@@ -42,7 +42,11 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
     let failed = |path: &Path, e: std::io::Error| {
         Failed::config(format!("{}: {}", path.display(), e.kind()))
     };
-    fs::create_dir_all(&dir).map_err(|e| failed(&dir, e))?;
+    if !dir.exists() {
+        fs::create_dir_all(&dir)
+            .and_then(|()| open_to_all(&dir, 0o755))
+            .map_err(|e| failed(&dir, e))?;
+    }
     let mut told = Vec::new();
     match fs::OpenOptions::new()
         .write(true)
@@ -52,6 +56,7 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
     {
         Ok(mut new) => {
             new.write_all(STARTER.as_bytes())
+                .and_then(|()| open_to_all(&file, 0o644))
                 .and_then(|()| new.sync_all())
                 .map_err(|e| failed(&file, e))?;
             told.push(format!("wrote {}", file.display()));
@@ -158,6 +163,11 @@ fn private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// A schedule holds no secret, and others of the project read it: this process's umask is for keys.
+fn open_to_all(path: &Path, mode: u32) -> std::io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
 /// git must not see what is made here.
 fn ignore(root: &Path) -> std::io::Result<()> {
     let path = root.join(".gitignore");
@@ -180,5 +190,10 @@ fn ignore(root: &Path) -> std::io::Result<()> {
     } else {
         "\n"
     };
-    file.write_all(format!("{newline}{IGNORED}\n").as_bytes())
+    file.write_all(format!("{newline}{IGNORED}\n").as_bytes())?;
+    if text.is_empty() {
+        open_to_all(&path, 0o644)
+    } else {
+        Ok(())
+    }
 }

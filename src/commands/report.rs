@@ -179,7 +179,7 @@ fn stop_note(
         )),
         Stop::Confirm => Some("do what the schedule asks, then: keyrota confirm NAME".to_owned()),
         Stop::Person => Some(format!(
-            "{}; mend it, then: keyrota resume NAME",
+            "{}; mend it, then: keyrota resume NAME (or, while the old value is current: keyrota abandon NAME)",
             failure.as_deref().unwrap_or("a step failed for good")
         )),
         Stop::Interrupted => Some("stopped before its next step; run it again to go on".to_owned()),

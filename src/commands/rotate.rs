@@ -138,6 +138,10 @@ async fn begin_all(
         }
         let closed = closed_until(engine, secret, now).filter(|_| !under_way);
         let state = match closed {
+            _ if args.dry_run && args.all && !is_minted(secret) => State::Skipped(unminted(secret)),
+            _ if args.dry_run && !is_minted(secret) && given.is_none() => {
+                State::Refused(unminted(secret))
+            }
             _ if args.dry_run => State::DryRun(engine.dry_run(&secret.name).await?),
             _ if due && !under_way => State::Skipped(NotBegun::Failing),
             Some(until) if !args.force => State::Closed(until),
@@ -170,6 +174,19 @@ async fn begin_all(
         });
     }
     Ok(lines)
+}
+
+/// Whether keyrota makes this value itself.
+fn is_minted(secret: &Secret) -> bool {
+    !secret.imported && !matches!(secret.kind, Kind::External(_))
+}
+
+/// Why it does not.
+fn unminted(secret: &Secret) -> NotBegun {
+    match secret.kind {
+        Kind::External(_) => NotBegun::External,
+        _ => NotBegun::Imported,
+    }
 }
 
 /// Until when a verifier may still hold what it read before `now`.

@@ -72,6 +72,9 @@ impl Engine {
             tick.under_way += 1;
             tick.need_person.push(name);
         }
+        if tick.under_way == 0 {
+            self.believe_clock();
+        }
         Ok(tick)
     }
 
@@ -85,8 +88,10 @@ impl Engine {
 
     /// A failure of one secret, if that is what it is.
     fn one_failed(&self, secret: &Secret, why: EngineError) -> Result<Option<Stop>, EngineError> {
-        if let EngineError::State(_) = why {
-            return Err(why);
+        match &why {
+            EngineError::State(StateError::Running(_) | StateError::Claimed(_)) => {}
+            EngineError::State(_) => return Err(why),
+            _ => {}
         }
         tracing::error!(secret = %secret.name, %why, "nothing was done for this secret");
         Ok(None)

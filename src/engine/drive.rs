@@ -297,10 +297,10 @@ impl<'a> Run<'a> {
                 Some(Change::PutSecret(secret)) => secret,
                 _ => self.engine.secret_row(self.secret).await?,
             };
-            secret.failures = if outcome == Outcome::Rotated {
-                0
-            } else {
-                secret.failures.saturating_add(1)
+            secret.failures = match outcome {
+                Outcome::Rotated => 0,
+                // What a person took back without a failure is none.
+                Outcome::Abandoned => secret.failures + u32::from(self.journal.failure.is_some()),
             };
             changes.push(Change::PutSecret(secret));
             log.push(entries::done(self, outcome));

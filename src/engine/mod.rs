@@ -81,7 +81,7 @@ pub struct Engine {
     providers: Providers,
     clock: Arc<dyn Clock>,
     /// When the process looked first, by both clocks.
-    began: (Timestamp, std::time::Duration),
+    began: Mutex<(Timestamp, std::time::Duration)>,
     entropy: Mutex<Box<dyn Entropy>>,
     stop: Arc<AtomicBool>,
     watch: Arc<dyn Watch>,
@@ -135,7 +135,7 @@ impl Engine {
             }
         }
         Ok(Self {
-            began: (around.clock.now(), around.clock.elapsed()),
+            began: Mutex::new((around.clock.now(), around.clock.elapsed())),
             env,
             store,
             lock,
@@ -171,13 +171,17 @@ impl Engine {
     /// this process began than the time that really passed. A clock that is set forward therefore
     /// ends no settle and no grace early; one that is set back only prolongs them.
     pub fn now(&self) -> Time {
-        let passed = self.clock.elapsed().saturating_sub(self.began.1);
-        let most = self
-            .began
-            .0
-            .saturating_add(passed)
-            .unwrap_or(Timestamp::MAX);
+        let (wall, elapsed) = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = self.clock.elapsed().saturating_sub(elapsed);
+        let most = wall.saturating_add(passed).unwrap_or(Timestamp::MAX);
         Time(self.clock.now().min(most).as_millisecond())
+    }
+
+    /// Believes the wall clock from here on: called when nothing waits for a deadline, so that a
+    /// clock that was put right is not distrusted for ever.
+    fn believe_clock(&self) {
+        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        *began = (self.clock.now(), self.clock.elapsed());
     }
 
     fn dice(&self) -> u64 {
