@@ -130,3 +130,18 @@ fn names_are_stable() {
         assert_eq!(effect.name(), name);
     }
 }
+
+#[test]
+fn rounds_have_names_and_an_end_has_an_outcome() {
+    let rounds = [
+        (Round::Announce, "announce"),
+        (Round::Switch, "switch"),
+        (Round::Withdraw, "withdraw"),
+    ];
+    for (round, name) in rounds {
+        assert_eq!(round.name(), name);
+    }
+    let ended = at(Phase::Done(Outcome::Rotated), policy());
+    assert_eq!(ended.outcome(), Some(Outcome::Rotated));
+    assert_eq!(at(Phase::Confirm, policy()).outcome(), None);
+}

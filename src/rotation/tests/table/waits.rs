@@ -251,3 +251,14 @@ fn a_consumer_that_refuses_matters_if_it_is_required() {
     );
     assert_eq!(thrice.phase.name(), "undo", "passes are tries");
 }
+
+#[test]
+fn a_grace_ends_at_its_deadline_and_not_before() {
+    let until = Time(NOW.0 + 90_000);
+    let grace = at(Phase::Grace { since: NOW, until }, policy());
+    let wake = |now| grace.clone().step(Event::Wake, Moment { now, dice: 0 });
+    assert!(wake(Time(until.0 - 1)).is_err());
+    for late in [0, 1, 1_000_000] {
+        assert_eq!(wake(Time(until.0 + late)).unwrap().phase.name(), "retire");
+    }
+}
