@@ -262,3 +262,51 @@ fn a_grace_ends_at_its_deadline_and_not_before() {
         assert_eq!(wake(Time(until.0 + late)).unwrap().phase.name(), "retire");
     }
 }
+
+#[test]
+fn what_a_policy_does_not_ask_for_is_left_out() {
+    let quiet = Policy {
+        announce: false,
+        ..policy()
+    };
+    let first = Policy {
+        first: true,
+        ..policy()
+    };
+    for policy in [quiet, first.clone()] {
+        assert_eq!(
+            reply(at(Phase::Test, policy), YES).phase,
+            Phase::Finish(Finishing::Promote)
+        );
+    }
+    let unpublished = Policy {
+        observe_published: false,
+        ..policy()
+    };
+    let announce = Phase::Announce(Announcing::Tell(telling(Told::Due, Told::Acknowledged)));
+    assert_eq!(
+        reply(at(announce, unpublished), Reply::Done).phase.name(),
+        "settle"
+    );
+    let refused = reply(at(Phase::Set(Setting::ProbePending), first), NO);
+    assert_eq!(
+        refused.phase,
+        Phase::Set(Setting::Install),
+        "there is no current value to ask for"
+    );
+    let mut switch = at(Phase::Switch(Telling::of(&policy().listeners)), policy());
+    switch.announced = false;
+    assert!(!switch.begin().announced, "only an announcement announces");
+    let settle = Phase::Settle {
+        since: NOW,
+        until: NOW,
+    };
+    let busy = Record {
+        in_flight: true,
+        ..at(settle, policy())
+    };
+    assert!(
+        busy.step(Event::Wake, Moment { now: NOW, dice: 0 })
+            .is_err()
+    );
+}
