@@ -5,8 +5,8 @@ use keyrota_contract::{RotatorError, SecretValue, Stage, VersionRef};
 use super::parts::Parts;
 use super::perform::kid_fact;
 use super::start::{Begin, NotBegun, Order};
-use super::{Engine, EngineError, Stop};
-use crate::audit::{self, Actor, NewEntry, Object};
+use super::{Engine, EngineError, Stop, entries};
+use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};
 
@@ -187,13 +187,7 @@ impl Engine {
             Actor::operator(actor),
         )
         .outcome(audit::Outcome::Ok)
-        .object(Object {
-            env: Some(self.env.name.clone()),
-            secret: Some(secret.name.clone()),
-            kind: Some(secret.kind.as_str().to_owned()),
-            provider: Some(secret.provider.clone()),
-            path: Some(secret.path.clone()),
-        })
+        .object(entries::object(&self.env.name, secret))
         .rotation(id)
         .after(known.native, Some(fingerprint))
         .detail("how", "in place: nothing was written to the provider");

@@ -5,6 +5,7 @@ use keyrota_rotation::{Decision, Effect, Outcome, Phase, Probed, Reply, Which};
 use super::drive::Run;
 use super::performed::Performed;
 use crate::audit::{self, Actor, NewEntry, Object};
+use crate::config::model::Secret;
 
 /// An effect is about to begin.
 pub(super) fn intent(run: &Run<'_>, effect: &Effect) -> NewEntry {
@@ -125,13 +126,7 @@ fn base(run: &Run<'_>, name: &'static str, phase: audit::Phase) -> NewEntry {
     };
     let mut entry = NewEntry::new(name, phase, actor)
         .rotation(row.id)
-        .object(Object {
-            env: Some(row.env.clone()),
-            secret: Some(row.secret.clone()),
-            kind: Some(secret.kind.as_str().to_owned()),
-            provider: Some(secret.provider.clone()),
-            path: Some(secret.path.clone()),
-        });
+        .object(object(&row.env, secret));
     entry.reason = row.reason.clone().or_else(|| Some(row.trigger.clone()));
     if let (Phase::Settle { .. } | Phase::Grace { .. }, Some(until)) =
         (&run.journal().machine.phase, run.until())
@@ -139,6 +134,17 @@ fn base(run: &Run<'_>, name: &'static str, phase: audit::Phase) -> NewEntry {
         return entry.detail("until_ms", until.0.to_string());
     }
     entry
+}
+
+/// What an entry about a secret names.
+pub(super) fn object(env: &str, secret: &Secret) -> Object {
+    Object {
+        env: Some(env.to_owned()),
+        secret: Some(secret.name.clone()),
+        kind: Some(secret.kind.as_str().to_owned()),
+        provider: Some(secret.provider.clone()),
+        path: Some(secret.path.clone()),
+    }
 }
 
 fn event(effect: &Effect) -> &'static str {

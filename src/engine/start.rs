@@ -9,8 +9,8 @@ use super::drive::Run;
 use super::journal::{Journal, place};
 use super::parts::{Parts, PartsError, consumer_key, is_self_verified, rotator};
 use super::perform::Job;
-use super::{Engine, EngineError, Given, Stop, view};
-use crate::audit::{self, Actor, NewEntry, Object};
+use super::{Engine, EngineError, Given, Stop, entries, view};
+use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::{Kind, Secret, WhenAbsent};
 use crate::state::{Change, Rotation};
 
@@ -197,13 +197,7 @@ impl Engine {
             _ => Actor::operator(order.actor),
         };
         let mut entry = NewEntry::new("rotation.planned", audit::Phase::System, actor)
-            .object(Object {
-                env: Some(self.env.name.clone()),
-                secret: Some(secret.name.clone()),
-                kind: Some(secret.kind.as_str().to_owned()),
-                provider: Some(secret.provider.clone()),
-                path: Some(secret.path.clone()),
-            })
+            .object(entries::object(&self.env.name, secret))
             .reason(order.reason.unwrap_or(order.trigger))
             .detail("trigger", order.trigger);
         if let Some(turn) = order.turn {
