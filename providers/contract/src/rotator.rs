@@ -62,6 +62,9 @@ pub struct Minted {
 pub struct Report {
     /// Fixed sentences.
     pub warnings: Vec<&'static str>,
+    /// Which server answered, for kinds that have one, in a name that it keeps when its address
+    /// changes: the same name needs no second [`Target::control`] within a day.
+    pub server: Option<String>,
 }
 
 /// What a login, or a signature, shows. A refused login is not a boolean.
@@ -127,6 +130,14 @@ pub trait Target: Send + Sync {
 
     /// The secrets whose values it needs in [`Material::uses`].
     fn uses(&self) -> &[String];
+
+    /// The accounts it changes, as `postgres://db.internal:5432 app_a app_b`: no two rotations may
+    /// change the same one at a time.
+    fn account(&self) -> String;
+
+    /// Tries a value that cannot be right, where [`Rotator::probe`] tries the others. A server that
+    /// accepts it accepts anything, and every probe of it would lie.
+    async fn control(&self, m: &Material) -> Probe;
 
     /// Makes the target accept a value. Repeating it with the same value is harmless; an unknown
     /// outcome is `Ambiguous`, and then [`Target::quiesce`] and a probe come before anything else.
