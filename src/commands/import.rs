@@ -136,15 +136,14 @@ fn unfit(engine: &Engine, takes: &Takes) -> Result<Vec<Line>, Failed> {
     let mut all = Vec::new();
     for (name, value) in takes {
         let Some(value) = value else { continue };
-        if let Err(why) = engine.fits_secret(name, value)? {
-            all.push(Line {
-                name: name.clone(),
-                secret: Some(name.clone()),
-                result: "unfit",
-                note: Some(why.to_owned()),
-                code: exit::CONFIG,
-            });
-        }
+        let complaints = engine.unfit(name, value)?;
+        all.extend(complaints.into_iter().map(|why| Line {
+            name: name.clone(),
+            secret: Some(name.clone()),
+            result: "unfit",
+            note: Some(why.to_owned()),
+            code: exit::CONFIG,
+        }));
     }
     Ok(all)
 }
