@@ -1,6 +1,10 @@
 //! `keyrota import`: what a service has already becomes known, and nobody notices.
 
-use crate::support::keyrota::Keyrota;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::evidence::{document, value_at, versions};
+use crate::support::keyrota::{Keyrota, Ran};
 
 const HEAD: &str = r#"environment = "development"
 [defaults]
@@ -148,4 +152,267 @@ fn a_rotation_does_not_take_it_either() {
     }
     let shown = keyrota.run(&["run", "--", "printenv", "ISSUED"]).code(0);
     assert_eq!(shown.stdout.trim(), first);
+}
+
+/// What a service of some years has: keys of every kind, settings, leftovers.
+const SERVICE: &str = r#"[secrets.session]
+kind = "jwt"
+algorithm = "EdDSA"
+refresh = "1s"
+token_ttl = "0s"
+jwks_max_age = "0s"
+env = "SESSION_KEY"
+env_kid = "SESSION_KID"
+[[secrets.session.consumers]]
+kind = "file"
+path = "FILE"
+format = "json"
+[secrets.service]
+kind = "jwt"
+algorithm = "ES256"
+format = "jwk"
+token_ttl = "0s"
+jwks_max_age = "0s"
+env = "SERVICE_JWK"
+[secrets.legacy]
+kind = "jwt"
+algorithm = "HS256"
+format = "raw"
+token_ttl = "0s"
+accept_invalidation = true
+env = "LEGACY_JWT_SECRET"
+[secrets.webhook]
+kind = "signing-key"
+prefix = "whsec-"
+signature_ttl = "0s"
+env = "WEBHOOK_KEY"
+env_fallback = "WEBHOOK_KEY_OLD"
+[[secrets.webhook.consumers]]
+kind = "command"
+argv = ["TOLD"]
+[secrets.cookie]
+kind = "signing-key"
+encoding = "base64"
+signature_ttl = "0s"
+verifiers = "self"
+env = "COOKIE_KEY"
+env_fallback = "COOKIE_KEY_OLD"
+[secrets.jobs]
+kind = "signing-key"
+origin = "imported"
+prefix = "signkey-prod-"
+signature_ttl = "0s"
+env = "JOBS_SIGNING_KEY"
+env_fallback = "JOBS_SIGNING_KEY_OLD"
+[secrets.internal]
+kind = "random"
+env = "INTERNAL_TOKEN"
+[[secrets.internal.consumers]]
+kind = "command"
+argv = ["TOLD"]
+[secrets.cron]
+kind = "random"
+env = "CRON_TOKEN"
+[secrets.salt]
+kind = "random"
+length = 48
+alphabet = "0-9a-f"
+env = "CSRF_SALT"
+[secrets.database]
+kind = "external"
+format = "url"
+env = "DATABASE_URL"
+[secrets.cache]
+kind = "external"
+format = "url"
+env = "REDIS_URL"
+[secrets.payments]
+kind = "external"
+min_bytes = 20
+env = "PAYMENTS_KEY"
+[secrets.storage]
+kind = "external"
+format = "json"
+env = "STORAGE_ACCOUNT"
+[secrets.reports]
+kind = "external"
+format = "rds-json"
+env = { REPORTS_USER = "{username}", REPORTS_PASSWORD = "{password}" }
+[env.LOG_LEVEL]
+one_of = ["debug", "info", "warn"]
+[env.PORT]
+format = "port"
+[env.PUBLIC_URL]
+format = "url"
+schemes = ["https"]
+[env.ADMIN_EMAIL]
+format = "email"
+[env.WORKERS]
+format = "integer"
+[env.RELEASE]
+pattern = "v[0-9]+"
+[env.SENTRY_DSN]
+required = false
+"#;
+
+/// The settings of the same service: nobody's secrets.
+const SETTINGS: [(&str, &str); 6] = [
+    ("LOG_LEVEL", "info"),
+    ("PORT", "8080"),
+    ("PUBLIC_URL", "https://app.example.org/"),
+    ("ADMIN_EMAIL", "ops@app.internal"),
+    ("WORKERS", "4"),
+    ("RELEASE", "v12"),
+];
+
+/// Twenty-five variables as they stand in a file that grew.
+fn env_file(session: &str, service: &str) -> String {
+    let settings = SETTINGS.map(|(name, value)| format!("{name}={value}\n"));
+    format!(
+        "# the service, by hand since 2021\n\
+         SESSION_KEY=\"{session}\"\n\
+         SESSION_KID=2021-03\n\
+         SERVICE_JWK='{service}'\n\
+         export LEGACY_JWT_SECRET=vY2kq8ZtR4mW7xNb3cJ6hF9sD1gL5pQ0\n\n\
+         WEBHOOK_KEY=whsec-9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad016\n\
+         WEBHOOK_KEY_OLD=whsec-2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\n\
+         ; cookies\n\
+         COOKIE_KEY = \"q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=\"   # rotated once\n\
+         JOBS_SIGNING_KEY=signkey-prod-3c9909afec25354d551dae21590bb26e\n\
+         INTERNAL_TOKEN='Lx0pZr41nTkW8vq2Lx0p#r41nT kW8vq2'\n\
+         CRON_TOKEN=Zr41nTkW8vq2Lx0pZr41nTkW8vq2Lx0p\n\
+         CSRF_SALT=0123abcd4567ef890a1b2c3d4e5f60718293a4b5c6d7e8f9\n\
+         DATABASE_URL=postgres://app:s%40lt%2Fp%3A%23x@db.internal:5432/app?sslmode=verify-full\n\
+         REDIS_URL=\"rediss://:kW8vq2Lx0@cache.internal:6379/0\"\n\
+         PAYMENTS_KEY=rk_live_51Hx0pZr41nTkW8vq2L\n\
+         STORAGE_ACCOUNT='{{\"type\": \"service\", \"key\": \"k\\nW8\"}}'\n\
+         REPORTS_USER=reports\n\
+         REPORTS_PASSWORD='@:/%#?'\n\
+         {}\
+         NODE_ENV=production\n\
+         OLD_VENDOR_KEY=gone-since-2022\n",
+        settings.concat()
+    )
+}
+
+/// A key in the form a schedule wants, as somebody else would have made it.
+fn foreign(secret: &str, variable: &str) -> String {
+    let table = SERVICE.split("\n[secrets.").find(|t| t.contains(variable));
+    let table = table.unwrap().split("\n[[").next().unwrap();
+    let table = table.trim_start_matches("[secrets.");
+    let elsewhere = with(&format!("[secrets.{table}\n"));
+    elsewhere.run(&["rotate", secret]).code(0);
+    let ran = elsewhere.run(&["run", "--", "printenv", "-0", variable]);
+    ran.code(0).stdout.trim_end_matches('\0').to_owned()
+}
+
+/// Whether the service would start with what keyrota gives it.
+fn fit(keyrota: &Keyrota) -> Ran {
+    let binary = env!("CARGO_BIN_EXE_keyrota");
+    let mut command = keyrota.command(&["run", "--", binary, "check"]);
+    command.envs(SETTINGS);
+    Ran::of(command.output().unwrap())
+}
+
+#[test]
+fn a_service_of_twenty_five_variables_moves_in() {
+    let keyrota = Keyrota::in_temp();
+    let told = keyrota.path("told");
+    keyrota.write("tell", &format!("#!/bin/sh\necho >> {}\n", told.display()));
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(keyrota.path("tell"), mode).unwrap();
+    let file = keyrota.path("session.json");
+    let schedule = SERVICE
+        .replace("TOLD", keyrota.path("tell").to_str().unwrap())
+        .replace("FILE", file.to_str().unwrap());
+    keyrota.write("schedules/development.toml", &format!("{HEAD}{schedule}"));
+    let (session, service) = (
+        foreign("session", "SESSION_KEY"),
+        foreign("service", "SERVICE_JWK"),
+    );
+    let text = env_file(&session, &service);
+    keyrota.write("old.env", &text);
+    let given: BTreeMap<String, Vec<u8>> = keyrota_gate::parse_env_file(text.as_bytes())
+        .unwrap()
+        .into_iter()
+        .map(|e| (e.name.clone(), e.into_value()))
+        .collect();
+    assert_eq!(given.len(), 25);
+
+    let ran = keyrota
+        .run(&["import", "--env-file", "old.env", "--json"])
+        .code(0)
+        .json();
+    let names = |result: &str| -> Vec<String> {
+        let lines = ran["results"].as_array().unwrap().iter();
+        let lines = lines.filter(|l| l["result"] == result);
+        lines
+            .map(|l| l["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let secrets: Vec<(&str, &str)> = vec![
+        ("session", "SESSION_KEY"),
+        ("service", "SERVICE_JWK"),
+        ("legacy", "LEGACY_JWT_SECRET"),
+        ("webhook", "WEBHOOK_KEY"),
+        ("cookie", "COOKIE_KEY"),
+        ("jobs", "JOBS_SIGNING_KEY"),
+        ("internal", "INTERNAL_TOKEN"),
+        ("cron", "CRON_TOKEN"),
+        ("salt", "CSRF_SALT"),
+        ("database", "DATABASE_URL"),
+        ("cache", "REDIS_URL"),
+        ("payments", "PAYMENTS_KEY"),
+        ("storage", "STORAGE_ACCOUNT"),
+    ];
+    let expected: Vec<&str> = secrets.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names("imported"), expected);
+    let left = names("not-taken");
+    assert_eq!(
+        left[..4],
+        [
+            "SESSION_KID",
+            "WEBHOOK_KEY_OLD",
+            "REPORTS_USER",
+            "REPORTS_PASSWORD"
+        ]
+    );
+    assert_eq!(left[4..10], SETTINGS.map(|(name, _)| name));
+    assert_eq!(left[10..], ["NODE_ENV", "OLD_VENDOR_KEY"]);
+    // Made of parts: its whole is given by itself. Until then the gate says what is missing.
+    let unfit = fit(&keyrota).code(1);
+    assert_eq!(unfit.stderr.matches(" missing ").count(), 2, "{unfit:?}");
+    let whole = r#"{"username":"reports","password":"@:/%#?","host":"db.internal","port":5432}"#;
+    keyrota
+        .run_with_stdin(&["import", "reports", "--stdin"], whole)
+        .code(0);
+    fit(&keyrota).code(0);
+
+    // Nobody was told, nothing was rotated, every byte is as it was.
+    assert!(!told.exists() && !file.exists());
+    let sealed = std::fs::read(keyrota.path(".keyrota/development.age")).unwrap();
+    let kept = document(&keyrota.path(".keyrota"), &sealed);
+    for (secret, variable) in &secrets {
+        let value = value_at(&kept, secret, "current").unwrap();
+        assert_eq!(value.as_bytes(), given[*variable], "{secret}");
+        assert_eq!(versions(&kept, secret).len(), 1, "{secret}");
+        assert_eq!(outcomes(&keyrota, secret), ["imported"]);
+    }
+    let again = keyrota.run(&["import", "--env-file", "old.env", "--json"]);
+    let known = again.code(0).json()["results"].to_string();
+    assert_eq!(known.matches("\"known\"").count(), secrets.len());
+
+    // From here on they are keyrota's.
+    let minted = [
+        "session", "service", "legacy", "webhook", "cookie", "internal", "cron", "salt",
+    ];
+    keyrota
+        .run(&[&["rotate", "--wait"], &minted[..]].concat())
+        .code(0);
+    assert!(std::fs::read_to_string(&told).unwrap().lines().count() > 1);
+    for secret in minted {
+        assert_eq!(outcomes(&keyrota, secret), ["rotated", "imported"]);
+    }
+    fit(&keyrota).code(0);
+    keyrota.run(&["audit", "verify"]).code(0);
 }
