@@ -8,6 +8,7 @@ use super::engage::{Patience, actor, engage, lock_name};
 use super::exit::{self, Failed};
 use super::report::{self, Line};
 use super::rotate;
+use super::say::{print, print_json};
 use crate::engine::EngineError;
 use crate::engine::request::{self, Asked, Left};
 use crate::state::{Held, Store};
@@ -135,20 +136,18 @@ async fn leave(
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    tell(context, &args.name, result, held);
+    tell(context, &args.name, result, held)?;
     Ok(Some(exit::DONE))
 }
 
-fn tell(context: &Context<'_>, name: &str, result: &str, held: &Held) {
+fn tell(context: &Context<'_>, name: &str, result: &str, held: &Held) -> Result<(), Failed> {
+    let Held { host, pid, .. } = held;
     if context.global.json {
-        println!(
-            "{}",
-            serde_json::json!({"schema_version": 1, "secret": name, "result": result, "host": held.host, "pid": held.pid})
-        );
-    } else {
-        println!(
-            "{name}  {result} the keyrota at work (pid {} on {})",
-            held.pid, held.host
-        );
+        return print_json(&serde_json::json!({
+            "schema_version": 1, "secret": name, "result": result, "host": host, "pid": pid,
+        }));
     }
+    print(&format!(
+        "{name}  {result} the keyrota at work (pid {pid} on {host})\n"
+    ))
 }

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::engage::{Patience, actor, engage};
 use super::exit::{self, Failed};
 use super::rotate::read_value;
+use super::say::{print, print_json, table};
 use crate::config::model::{Environment, Part, Role};
 use crate::engine::adopt::Adopted;
 use crate::engine::{Engine, Stop};
@@ -71,7 +72,7 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
         } else {
             lines = unfit;
         }
-        report(context, &engine.env().name, &lines);
+        report(context, &engine.env().name, &lines)?;
         engine.close().await?;
         Ok(exit::worst(lines.iter().map(|l| l.code)))
     })
@@ -194,28 +195,23 @@ fn line(name: &str, adopted: &Adopted) -> Line {
     }
 }
 
-fn report(context: &Context<'_>, env: &str, lines: &[Line]) {
+fn report(context: &Context<'_>, env: &str, lines: &[Line]) -> Result<(), Failed> {
     if context.global.json {
         let results: Vec<_> = lines
             .iter()
             .map(|l| json!({"name": l.name, "secret": l.secret, "result": l.result, "note": l.note, "exit": l.code}))
             .collect();
-        println!(
-            "{}",
-            json!({"schema_version": 1, "environment": env, "results": results})
-        );
-        return;
+        return print_json(&json!({"schema_version": 1, "environment": env, "results": results}));
     }
-    let width = lines.iter().map(|l| l.name.len()).max().unwrap_or(0);
-    for l in lines {
-        println!(
-            "{:width$}  {}{}",
-            l.name,
-            l.result,
-            l.note
-                .as_ref()
-                .map(|n| format!("  {n}"))
-                .unwrap_or_default()
-        );
-    }
+    let rows: Vec<_> = lines
+        .iter()
+        .map(|l| {
+            [
+                l.name.clone(),
+                l.result.to_owned(),
+                l.note.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    print(&table(&rows))
 }
