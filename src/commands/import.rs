@@ -9,7 +9,7 @@ use keyrota_local::atomic;
 use serde_json::json;
 
 use super::context::Context;
-use super::engage::{Patience, actor, engage};
+use super::engage::{Patience, actor, engage, with};
 use super::exit::{self, Failed};
 use super::rotate::read_value;
 use super::say::{print, print_json, table};
@@ -62,19 +62,24 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
     };
     context.block_on(async {
         let engine = engage(context, chosen, Patience::None).await?;
-        let unfit = unfit(&engine, &takes)?;
-        if unfit.is_empty() {
-            let by = actor();
-            for (name, value) in &takes {
-                let adopted = engine.adopt(name, value.as_ref(), &by).await?;
-                lines.push(line(name, &adopted));
+        with(engine, async |engine| {
+            let unfit = unfit(engine, &takes)?;
+            if unfit.is_empty() {
+                let by = actor();
+                for (name, value) in &takes {
+                    lines.push(match engine.adopt(name, value.as_ref(), &by).await {
+                        Ok(adopted) => line(name, &adopted),
+                        Err(why) if why.is_of_state() => return Err(why.into()),
+                        Err(why) => failed(name, why.into()),
+                    });
+                }
+            } else {
+                lines = unfit;
             }
-        } else {
-            lines = unfit;
-        }
-        report(context, &engine.env().name, &lines)?;
-        engine.close().await?;
-        Ok(exit::worst(lines.iter().map(|l| l.code)))
+            report(context, &engine.env().name, &lines)?;
+            Ok(exit::worst(lines.iter().map(|l| l.code)))
+        })
+        .await
     })
 }
 
@@ -147,6 +152,17 @@ fn unfit(engine: &Engine, takes: &Takes) -> Result<Vec<Line>, Failed> {
         }));
     }
     Ok(all)
+}
+
+/// What went wrong with one of several.
+fn failed(name: &str, why: Failed) -> Line {
+    Line {
+        name: name.to_owned(),
+        secret: Some(name.to_owned()),
+        result: "failed",
+        note: Some(why.say),
+        code: why.code,
+    }
 }
 
 fn line(name: &str, adopted: &Adopted) -> Line {
