@@ -258,3 +258,23 @@ fn one_secrets_error_does_not_end_the_others() {
     let ran = keyrota.run(&["rotate", "--all", "--json"]).code(22);
     assert_eq!(ran.json()["results"][1]["secret"], "token", "{ran:?}");
 }
+
+#[test]
+fn the_state_follows_a_kind_that_was_edited() {
+    use keyrota::state::{Access, Location, Store};
+    let keyrota = bed(TOKEN, &[]);
+    let kind = || {
+        crate::support::evidence::block_on(async {
+            let at = Location::Sqlite(keyrota.path(".keyrota/state.db"));
+            let store = Store::open_read_only(&at, Access::default()).await.unwrap();
+            let known = store.secret("development", "token").await.unwrap();
+            known.unwrap().kind
+        })
+    };
+    keyrota.run(&["rotate", "token"]).code(0);
+    assert_eq!(kind(), "random");
+    let key = TOKEN.replace("random", "signing-key") + "verifiers = \"self\"\nenv = \"KEY\"\n";
+    keyrota.write("schedules/development.toml", &format!("{HEAD}{key}"));
+    keyrota.run(&["rotate", "token"]).code(0);
+    assert_eq!(kind(), "signing-key");
+}
