@@ -4,11 +4,16 @@
     clippy::disallowed_methods,
     reason = "these tests wait for real processes, by the real clock"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "what a test counted is read by whoever runs it"
+)]
 
 mod cli_gate;
 mod cli_read;
 mod deps;
 mod faults;
+mod imports;
 mod readme;
 mod recovery;
 mod redaction;

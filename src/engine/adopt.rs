@@ -7,6 +7,7 @@ use super::perform::kid_fact;
 use super::start::{Begin, NotBegun, Order};
 use super::{Engine, EngineError, Stop, entries};
 use crate::audit::{self, Actor, NewEntry};
+use crate::config::gate_rules;
 use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};
 
@@ -47,7 +48,7 @@ impl Engine {
             None => false,
         };
         if let (Some(value), false) = (value, resumes)
-            && let Err(unfit) = self.fits(&parts, value)
+            && let Some(unfit) = self.complaints(secret, &parts, value).first()
         {
             return Ok(Adopted::Unfit(unfit));
         }
@@ -92,31 +93,37 @@ impl Engine {
         let Some(current) = current else {
             return Ok(Adopted::Absent);
         };
-        if let Err(unfit) = self.fits(&parts, &current.value) {
+        if let Some(unfit) = self.complaints(secret, &parts, &current.value).first() {
             return Ok(Adopted::Unfit(unfit));
         }
         self.record(secret, &parts, &current, actor).await
     }
 
-    /// Whether `value` could be the value of a secret; if not, a fixed sentence. Changes nothing.
-    pub fn fits_secret(
-        &self,
-        name: &str,
-        value: &SecretValue,
-    ) -> Result<Result<(), &'static str>, EngineError> {
-        let parts = self.parts(self.secret(name)?)?;
-        Ok(self.fits(&parts, value))
+    /// Why `value` cannot be the value of a secret, in fixed sentences; none if it can. Changes
+    /// nothing.
+    pub fn unfit(&self, name: &str, value: &SecretValue) -> Result<Vec<&'static str>, EngineError> {
+        let secret = self.secret(name)?;
+        Ok(self.complaints(secret, &self.parts(secret)?, value))
     }
 
-    fn fits(&self, parts: &Parts<'_>, value: &SecretValue) -> Result<(), &'static str> {
+    fn complaints(
+        &self,
+        secret: &Secret,
+        parts: &Parts<'_>,
+        value: &SecretValue,
+    ) -> Vec<&'static str> {
+        let unmeant = value.expose_to(|bytes| gate_rules::unmeant(secret, bytes));
+        if !unmeant.is_empty() {
+            return unmeant;
+        }
         let copy = value.expose_to(SecretValue::copy_of);
         match self.with_entropy(|entropy| parts.rotator.adopt(copy, entropy)) {
-            Ok(_) => Ok(()),
+            Ok(_) => Vec::new(),
             Err(
                 RotatorError::Refused(why)
                 | RotatorError::Retry(why)
                 | RotatorError::Ambiguous(why),
-            ) => Err(why),
+            ) => vec![why],
         }
     }
 
