@@ -15,5 +15,6 @@ mod redaction;
 mod rotations;
 mod state;
 mod support;
+mod systemd;
 mod tidy;
 mod tokens;
