@@ -1,8 +1,9 @@
-//! What systemd is told by the daemon, by the socket it gives to a service.
+//! What the unit and its page promise and one process can show: what systemd is told by the daemon, and what
+//! the rights of a drop-in are good for.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -94,6 +95,64 @@ fn a_program_that_takes_longer_than_the_watchdog_is_waited_for_also_while_stoppi
     assert!(longest < Duration::from_secs(1), "{longest:?} of silence");
     assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
     assert_eq!(told().len(), before + "told\n".len(), "it was cut off");
+}
+
+/// A token for a file that is another user's.
+const FOR_ANOTHER: &str = r#"
+environment = "development"
+[providers.local]
+kind = "file"
+path = ".keyrota/development.age"
+[secrets.token]
+kind = "random"
+length = 32
+alphabet = "a-z0-9"
+refresh = "1s"
+env = "TOKEN"
+[[secrets.token.consumers]]
+kind = "file"
+path = "app.env"
+format = "systemd"
+owner = "65533:65533"
+"#;
+
+#[test]
+fn the_capabilities_of_the_drop_in_write_files_of_other_owners() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: only root can start a program as another user with capabilities");
+        return;
+    }
+    let rotate = |capabilities: &str| {
+        let keyrota = Keyrota::in_temp();
+        keyrota.write("schedules/development.toml", FOR_ANOTHER);
+        chown(keyrota.dir(), Some(65534), Some(65534)).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        let rights = format!("-all{capabilities}");
+        command.args([
+            &format!("--inh-caps={rights}"),
+            &format!("--ambient-caps={rights}"),
+        ]);
+        let plain = keyrota.command(&["--env", "development", "rotate", "--all"]);
+        let ran = command
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(keyrota.dir())
+            .output()
+            .unwrap();
+        (ran, keyrota)
+    };
+    let (ran, keyrota) = rotate(",+chown,+fowner,+dac_override");
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let written = std::fs::metadata(keyrota.path("app.env")).unwrap();
+    assert_eq!((written.uid(), written.gid()), (65533, 65533));
+    assert_eq!(written.mode() & 0o7777, 0o600);
+    // To reach the program at all, wherever it stands.
+    let (ran, keyrota) = rotate(",+dac_override");
+    assert_eq!(ran.status.code(), Some(20), "{ran:?}");
+    assert!(!keyrota.path("app.env").exists());
 }
 
 /// Not left behind by a test that fails.
