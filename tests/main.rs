@@ -20,5 +20,6 @@ mod redaction;
 mod rotations;
 mod state;
 mod support;
+mod systemd;
 mod tidy;
 mod tokens;
