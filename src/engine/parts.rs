@@ -14,13 +14,13 @@ use keyrota_local::{FileProvider, Identities, IdentityError};
 use keyrota_rotation::Effect;
 
 use super::input::{self, InputError};
+use super::rotators::rotator;
 use crate::config::model::{
-    self, ConsumerKind, Environment, ExternalFormat, JwtFormat, Kind, ProviderKind, Secret,
-    Verifiers,
+    self, ConsumerKind, DatabaseFormat, Environment, ExternalFormat, JwtFormat, Kind, ProviderKind,
+    Secret, Verifiers,
 };
 use crate::consumers::{command, file, jwks};
 use crate::rotators::published::Published;
-use crate::rotators::{external, jwt, random, signing_key};
 
 /// A part that cannot be put together.
 #[derive(Debug)]
@@ -113,11 +113,29 @@ pub struct Parts<'a> {
     pub consumers: Vec<Listener<'a>>,
     /// Where its public key is seen by its verifiers.
     pub published: Option<Published>,
+    /// The secret that its rotation needs.
+    admin: Option<Admin>,
+    /// The longest call of the program that changes it.
+    program: Option<Duration>,
+}
+
+/// What ends a program by itself needs a moment for that.
+const LAST_MOMENT: Duration = Duration::from_secs(10);
+
+/// An administrator's credential: where it is kept.
+struct Admin {
+    secret: String,
+    place: Place,
+    provider: Arc<dyn Provider>,
 }
 
 impl<'a> Parts<'a> {
-    /// Of one secret. No I/O.
-    pub fn new(secret: &'a Secret, providers: &Providers) -> Result<Self, PartsError> {
+    /// Of one secret of `env`. No I/O.
+    pub fn new(
+        env: &Environment,
+        secret: &'a Secret,
+        providers: &Providers,
+    ) -> Result<Self, PartsError> {
         let who = format!("secrets.{}", secret.name);
         let refused = |why| PartsError::Refused(who.clone(), why);
         let published = match &secret.kind {
@@ -141,7 +159,29 @@ impl<'a> Parts<'a> {
                 .map(|c| listener(secret, c).map_err(refused))
                 .collect::<Result<_, _>>()?,
             published,
+            admin: admin(env, secret, providers),
+            program: match &secret.kind {
+                Kind::Command(command) => Some(command.timeout),
+                _ => None,
+            },
         })
+    }
+
+    /// The secrets that its rotation needs, read afresh; one that has no value is left out.
+    pub async fn uses(&self) -> Result<BTreeMap<String, Version>, ProviderError> {
+        let mut uses = BTreeMap::new();
+        if let Some(admin) = &self.admin {
+            let current = VersionRef::Stage(Stage::Current);
+            if let Some(value) = admin.provider.read(&admin.place, &current).await? {
+                let version = Version {
+                    id: None,
+                    value,
+                    public: Public::new(),
+                };
+                uses.insert(admin.secret.clone(), version);
+            }
+        }
+        Ok(uses)
     }
 
     /// One version with its value and its public parts; `None` if it does not exist.
@@ -182,7 +222,12 @@ impl<'a> Parts<'a> {
     /// How much longer than others this effect may take.
     pub fn patience(&self, effect: &Effect) -> Duration {
         let Effect::Deliver { listener, .. } = effect else {
-            return Duration::ZERO;
+            return match effect {
+                Effect::Create | Effect::Promote | Effect::ObserveCurrent | Effect::Destroy(_) => {
+                    Duration::ZERO
+                }
+                _ => self.program.map_or(Duration::ZERO, |t| t + LAST_MOMENT),
+            };
         };
         match self
             .consumers
@@ -190,8 +235,7 @@ impl<'a> Parts<'a> {
             .find(|c| c.key == *listener)
             .map(|c| c.kind)
         {
-            // It ends the program by itself, and needs a moment for that.
-            Some(ConsumerKind::Command(command)) => command.timeout + Duration::from_secs(10),
+            Some(ConsumerKind::Command(command)) => command.timeout + LAST_MOMENT,
             _ => Duration::ZERO,
         }
     }
@@ -206,54 +250,13 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What changes a secret; `None` if the kind does not take its settings. No I/O.
-pub(super) fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
-    Some(match &secret.kind {
-        Kind::Jwt(jwt) => {
-            let algorithm = match jwt.algorithm {
-                model::Algorithm::Hs256 => jwt::Algorithm::Hs256 {
-                    bytes: jwt.bytes as usize,
-                },
-                model::Algorithm::Rs256 => jwt::Algorithm::Rs256 {
-                    bits: jwt.bits as usize,
-                },
-                model::Algorithm::Es256 => jwt::Algorithm::Es256,
-                model::Algorithm::EdDsa => jwt::Algorithm::EdDsa,
-            };
-            let format = match jwt.format {
-                JwtFormat::Pem => jwt::Format::Pem,
-                JwtFormat::Jwk => jwt::Format::Jwk,
-                JwtFormat::Raw => jwt::Format::Raw,
-            };
-            Box::new(jwt::Jwt::new(algorithm, format).ok()?)
-        }
-        Kind::SigningKey(key) => {
-            let origin = if secret.imported {
-                signing_key::Origin::Imported
-            } else {
-                signing_key::Origin::Generated {
-                    bytes: key.bytes as usize,
-                    encoding: match key.encoding {
-                        model::Encoding::Hex => signing_key::Encoding::Hex,
-                        model::Encoding::Base64 => signing_key::Encoding::Base64,
-                        model::Encoding::Base64Url => signing_key::Encoding::Base64Url,
-                    },
-                }
-            };
-            Box::new(signing_key::SigningKey::new(origin, key.prefix.clone())?)
-        }
-        Kind::Random(token) => {
-            Box::new(random::Random::new(token.length as usize, token.alphabet.clone()).ok()?)
-        }
-        Kind::External(external) => Box::new(external::External {
-            format: match external.format {
-                ExternalFormat::Raw => external::Format::Raw,
-                ExternalFormat::Url => external::Format::Url,
-                ExternalFormat::Json => external::Format::Json,
-                ExternalFormat::RdsJson => external::Format::RdsJson,
-            },
-            min_bytes: (external.min_bytes as usize).max(1),
-        }),
+fn admin(env: &Environment, secret: &Secret, providers: &Providers) -> Option<Admin> {
+    let name = secret.kind.admin()?;
+    let admin = env.secrets.iter().find(|s| s.name == name)?;
+    Some(Admin {
+        secret: admin.name.clone(),
+        place: Place::new(admin.path.clone()),
+        provider: providers.get(&admin.provider),
     })
 }
 
@@ -312,7 +315,8 @@ fn is_multi_line(kind: &Kind) -> bool {
     match kind {
         Kind::Jwt(jwt) => jwt.format == JwtFormat::Pem,
         Kind::External(e) => matches!(e.format, ExternalFormat::Json | ExternalFormat::RdsJson),
-        Kind::SigningKey(_) | Kind::Random(_) => false,
+        Kind::Postgres(d) | Kind::Mysql(d) => d.format == DatabaseFormat::RdsJson,
+        Kind::SigningKey(_) | Kind::Random(_) | Kind::Command(_) => false,
     }
 }
 
