@@ -8,6 +8,7 @@ mod bed;
 mod daemon;
 mod film;
 mod log;
+mod logins;
 mod scenarios;
 
 use std::sync::Mutex;
