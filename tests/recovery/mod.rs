@@ -6,6 +6,7 @@
 
 mod bed;
 mod daemon;
+mod databases;
 mod film;
 mod log;
 mod logins;
