@@ -27,19 +27,7 @@ pub fn decode(
     now: Timestamp,
 ) -> (Environment, Vec<Diagnostic>) {
     let (mut reader, tree) = Reader::open(source);
-    let keys: Vec<&'static Key> = keys::ENVIRONMENT.iter().collect();
-    let top = reader.section(
-        &tree,
-        &keys,
-        Spot {
-            line: 1,
-            col: 1,
-            start: 0,
-            end: 0,
-        },
-        "",
-        &[],
-    );
+    let top = reader.top(&tree, keys::ENVIRONMENT);
     no_secret_material(&mut reader);
     if let (Some((_, node)), Some(stated)) = (top.get("environment"), top.text("environment"))
         && stated != name

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use keyrota_gate::{Algorithm, Condition, Format, KeyPart, Pattern, Required, Rule};
+use keyrota_gate::{Algorithm, Code, Condition, Format, KeyPart, Pattern, Required, Rule};
 
 use super::model::{
     self, BootRule, DatabaseFormat, Encoding, EnvVar, Environment, ExternalFormat, JwtFormat, Kind,
@@ -93,6 +93,42 @@ pub fn rules(env: &Environment, program: Option<&Program>, others: &[Environment
         .iter()
         .filter(|b| b.forbidden || sees(program, &b.variable));
     secrets.chain(boot.map(of_boot)).collect()
+}
+
+/// Why nobody can mean `value` as this secret, in fixed sentences; none if somebody may. Asked when a
+/// value is given, so that a placeholder is not stored first and refused by every program later. A
+/// real value that is weak, or has another form than its rule wants, is not judged here: it may be
+/// in use, and taking it over is how it comes to be replaced.
+pub fn unmeant(secret: &Secret, value: &[u8]) -> Vec<&'static str> {
+    let name = whole_value(secret).unwrap_or_else(|| secret.name.clone());
+    let named = Rule {
+        secret: Some(secret.name.clone()),
+        ..Rule::new(name)
+    };
+    let rule = of_value(secret, named, &[]);
+    let problems = keyrota_gate::check(&[rule], &|_| Some(value));
+    let unmeant = problems.iter().filter_map(|problem| match problem.code {
+        Code::Nul => {
+            Some("the value holds a NUL byte, which no variable can carry: encode it (base64)")
+        }
+        Code::ByteOrderMark => Some(
+            "the value begins with a byte order mark: save the file it comes from as UTF-8 without one",
+        ),
+        Code::CarriageReturn => Some(
+            "the value holds a carriage return: convert the file it comes from to Unix line ends",
+        ),
+        Code::Quoted => {
+            Some("quotes stand around the value and would be part of it: give it without them")
+        }
+        Code::Whitespace => {
+            Some("white space or a line break stands before or after the value: remove it")
+        }
+        Code::Placeholder => {
+            Some("the value is an example, or a reference that nothing resolved: give the real one")
+        }
+        _ => None,
+    });
+    unmeant.collect()
 }
 
 fn of_secret(secret: &Secret, variable: &EnvVar, others: &[Environment]) -> Rule {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::diagnostic::Diagnostic;
-use super::keys::{self, Key};
-use super::model::{Host, Spot};
+use super::keys;
+use super::model::Host;
 use super::read::Reader;
 use super::source::Source;
 
@@ -12,19 +12,7 @@ use super::source::Source;
 /// if nothing is wrong.
 pub fn decode(source: &Source) -> (Host, Vec<Diagnostic>) {
     let (mut reader, tree) = Reader::open(source);
-    let keys: Vec<&'static Key> = keys::HOST.iter().collect();
-    let top = reader.section(
-        &tree,
-        &keys,
-        Spot {
-            line: 1,
-            col: 1,
-            start: 0,
-            end: 0,
-        },
-        "",
-        &[],
-    );
+    let top = reader.top(&tree, keys::HOST);
     let root = source.file.parent().unwrap_or(Path::new("."));
     let state = top.text("state").map(|text| match text.contains("://") {
         true => text.to_owned(),

@@ -13,6 +13,7 @@ use super::journal::Journal;
 use super::parts::Parts;
 use super::performed::{Learnt, Performed};
 use super::{Engine, budget};
+use crate::config::gate_rules;
 use crate::config::model::Secret;
 
 /// One effect of one rotation, with all it may touch.
@@ -127,13 +128,13 @@ impl Job<'_> {
         let ours = VersionRef::Ours(self.id);
         let (value, public) = match provider.read(place, &ours).await? {
             // Written before a crash or a lost reply: adopted, never made a second time.
+            Some(value) if self.given.is_some_and(|given| !given.same_as(&value)) => {
+                return Err(Performed::failed(
+                    Reply::Refused,
+                    "an earlier try had stored another value; it is taken back: give the new one again",
+                ));
+            }
             Some(value) => {
-                if self.given.is_some_and(|given| !given.same_as(&value)) {
-                    return Err(Performed::failed(
-                        Reply::Refused,
-                        "another value was given to this rotation before, and is stored: it is taken back; give yours again",
-                    ));
-                }
                 let stored = self.parts.public_of(&ours).await?;
                 let public = self.parts.rotator.public(&value, &stored);
                 (value, public)
@@ -174,6 +175,10 @@ impl Job<'_> {
     async fn mint(&self) -> Result<Minted, Performed> {
         let rotator = &self.parts.rotator;
         if let Some(given) = self.given {
+            let unmeant = given.expose_to(|bytes| gate_rules::unmeant(self.secret, bytes));
+            if let Some(why) = unmeant.first() {
+                return Err(Performed::failed(Reply::Refused, why));
+            }
             let copy = given.expose_to(SecretValue::copy_of);
             return Ok(self
                 .engine

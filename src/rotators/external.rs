@@ -10,7 +10,7 @@ use keyrota_contract::{
 };
 use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
 
-use super::{pick, shape};
+use super::{adopted, probed, shape};
 
 /// What the value must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,24 +69,17 @@ impl Rotator for External {
 
     fn create(&self, _: &Material, _: &mut dyn Entropy) -> Result<Minted, RotatorError> {
         Err(RotatorError::Refused(
-            "this value is made elsewhere: change it there and give it to `keyrota rotate NAME --value-stdin`",
+            "this value is made elsewhere: take it over with `keyrota import`",
         ))
     }
 
     fn adopt(&self, value: SecretValue, _: &mut dyn Entropy) -> Result<Minted, RotatorError> {
-        self.check(&value).map_err(RotatorError::Refused)?;
-        Ok(Minted {
-            value,
-            public: Public::new(),
-        })
+        let checked = self.check(&value);
+        adopted(value, checked)
     }
 
     async fn probe(&self, which: Which, m: &Material) -> Probe {
-        match pick(which, m).map(|v| self.check(&v.value)) {
-            None => Probe::Unknown,
-            Some(Ok(())) => Probe::Accepted,
-            Some(Err(_)) => Probe::Rejected,
-        }
+        probed(which, m, |v| self.check(&v.value))
     }
 
     fn public(&self, _: &SecretValue, stored: &Public) -> Public {

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::jwks::{JWK, KID, PublicJwk};
 use super::key::{self, Key};
-use super::{pick, shape};
+use super::{probed, shape};
 
 /// How tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,16 +177,11 @@ impl Rotator for Jwt {
     }
 
     async fn probe(&self, which: Which, m: &Material) -> Probe {
-        let outcome = pick(which, m).map(|version| match self.0 {
+        probed(which, m, |version| match self.0 {
             // Short ones work, and are in use: only what no program could hold is wrong.
             Form::Symmetric { .. } => shape::judge(&version.value, |_| Ok(())),
             Form::Pair { algorithm, jwk } => prove(algorithm, jwk, version),
-        });
-        match outcome {
-            None => Probe::Unknown,
-            Some(Ok(())) => Probe::Accepted,
-            Some(Err(_)) => Probe::Rejected,
-        }
+        })
     }
 
     fn public(&self, value: &SecretValue, stored: &Public) -> Public {

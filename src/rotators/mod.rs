@@ -29,7 +29,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use keyrota_contract::{Material, Version, Which};
+use keyrota_contract::{
+    Material, Minted, Probe, Public, RotatorError, SecretValue, Version, Which,
+};
 
 /// The version an effect is about, if the engine could read one.
 fn pick(which: Which, m: &Material) -> Option<&Version> {
@@ -37,5 +39,27 @@ fn pick(which: Which, m: &Material) -> Option<&Version> {
         Which::Current => m.current.as_ref(),
         Which::Pending => m.pending.as_ref(),
         Which::Previous => m.previous.as_ref(),
+    }
+}
+
+/// What somebody else made, with nothing public about it, if `checked` says that it is sound.
+fn adopted(value: SecretValue, checked: Result<(), &'static str>) -> Result<Minted, RotatorError> {
+    checked.map_err(RotatorError::Refused)?;
+    Ok(Minted {
+        value,
+        public: Public::new(),
+    })
+}
+
+/// The probe of a kind that no server knows: what is stored is `check`ed.
+fn probed(
+    which: Which,
+    m: &Material,
+    check: impl FnOnce(&Version) -> Result<(), &'static str>,
+) -> Probe {
+    match pick(which, m).map(check) {
+        None => Probe::Unknown,
+        Some(Ok(())) => Probe::Accepted,
+        Some(Err(_)) => Probe::Rejected,
     }
 }

@@ -8,7 +8,7 @@ use keyrota_contract::{
     Which,
 };
 
-use super::{pick, shape};
+use super::{adopted, probed, shape};
 
 /// Makes tokens of `length` characters of an alphabet.
 #[derive(Debug, Clone)]
@@ -132,19 +132,12 @@ impl Rotator for Random {
 
     fn adopt(&self, value: SecretValue, _: &mut dyn Entropy) -> Result<Minted, RotatorError> {
         // What exists may have another shape: adopting it is how it comes to be replaced.
-        shape::judge(&value, |_| Ok(())).map_err(RotatorError::Refused)?;
-        Ok(Minted {
-            value,
-            public: Public::new(),
-        })
+        let checked = shape::judge(&value, |_| Ok(()));
+        adopted(value, checked)
     }
 
     async fn probe(&self, which: Which, m: &Material) -> Probe {
-        match pick(which, m).map(|v| shape::judge(&v.value, |_| Ok(()))) {
-            None => Probe::Unknown,
-            Some(Ok(())) => Probe::Accepted,
-            Some(Err(_)) => Probe::Rejected,
-        }
+        probed(which, m, |v| shape::judge(&v.value, |_| Ok(())))
     }
 
     fn public(&self, _: &SecretValue, stored: &Public) -> Public {

@@ -9,7 +9,7 @@ use keyrota_contract::{
 };
 use zeroize::Zeroizing;
 
-use super::{pick, shape};
+use super::{adopted, probed, shape};
 
 /// How the random bytes are written after the prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,19 +129,12 @@ impl Rotator for SigningKey {
     }
 
     fn adopt(&self, value: SecretValue, _: &mut dyn Entropy) -> Result<Minted, RotatorError> {
-        self.check(&value).map_err(RotatorError::Refused)?;
-        Ok(Minted {
-            value,
-            public: Public::new(),
-        })
+        let checked = self.check(&value);
+        adopted(value, checked)
     }
 
     async fn probe(&self, which: Which, m: &Material) -> Probe {
-        match pick(which, m).map(|v| self.check(&v.value)) {
-            None => Probe::Unknown,
-            Some(Ok(())) => Probe::Accepted,
-            Some(Err(_)) => Probe::Rejected,
-        }
+        probed(which, m, |v| self.check(&v.value))
     }
 
     fn public(&self, _: &SecretValue, stored: &Public) -> Public {

@@ -78,16 +78,20 @@ impl Keyrota {
             .unwrap();
         // A program that reads nothing may be gone by now.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Ran {
+        Ran::of(child.wait_with_output().unwrap())
+    }
+}
+
+impl Ran {
+    /// What a command that was run to its end left.
+    pub fn of(output: std::process::Output) -> Self {
+        Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
-}
 
-impl Ran {
     /// The same, after checking how it ended.
     #[track_caller]
     pub fn code(self, code: i32) -> Self {

@@ -149,6 +149,13 @@ impl<'a> Reader<'a> {
         self.source.spot(node.span())
     }
 
+    /// Takes the whole file apart.
+    pub fn top<'t>(&mut self, tree: &'t DeTable<'t>, keys: &'static [Key]) -> Section<'t> {
+        let keys: Vec<&'static Key> = keys.iter().collect();
+        let start = self.source.spot(0..0);
+        self.section(tree, &keys, start, "", &[])
+    }
+
     /// Takes a table apart: only keys that are known and well-formed remain.
     pub fn section<'t>(
         &mut self,
