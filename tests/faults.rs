@@ -113,8 +113,11 @@ fn an_older_state_is_refused_for_the_checkpoints_outside() {
     keyrota.run(ROTATE).code(0);
     let before = current(&keyrota);
     assert_eq!(evidence(&keyrota).report.exit_code(), 0);
+    keyrota.run(&["audit", "verify"]).code(0);
     copy_state(&aside, &home(&keyrota));
     assert_eq!(evidence(&keyrota).report.exit_code(), 34, "cut off");
+    let verified = keyrota.run(&["audit", "verify", "--json"]).code(34).json();
+    assert_eq!(verified["sound"], false);
     assert_eq!(current(&keyrota), before, "no value is lost with the state");
     let ran = keyrota.run(ROTATE).code(22);
     assert!(ran.stderr.contains("a copy was restored"), "{ran:?}");

@@ -4,6 +4,10 @@
     clippy::disallowed_methods,
     reason = "these tests wait for real processes, by the real clock"
 )]
+#![allow(
+    clippy::print_stdout,
+    reason = "what a test counted is read by whoever runs it"
+)]
 
 mod cli_gate;
 mod cli_read;
@@ -16,5 +20,6 @@ mod redaction;
 mod rotations;
 mod state;
 mod support;
+mod systemd;
 mod tidy;
 mod tokens;

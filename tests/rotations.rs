@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::keyrota::Keyrota;
+use crate::support::keyrota::{Keyrota, Ran};
 
 const HEAD: &str = r#"environment = "development"
 [providers.local]
@@ -208,4 +208,73 @@ fn why_a_given_value_was_not_taken_is_told() {
         .to_owned();
     assert!(!note.starts_with("the old value"), "{note}");
     assert!(!ran.stdout.contains("unmade"), "{}", ran.stdout);
+}
+
+/// Spoils what the state keeps of a rotation, as a disk or another version would.
+fn spoil(keyrota: &Keyrota, secret: &str) {
+    use sqlx::{ConnectOptions, Connection};
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(keyrota.path(".keyrota/state.db"))
+        .disable_statement_logging();
+    crate::support::evidence::block_on(async {
+        let mut connection = options.connect().await.unwrap();
+        let spoilt =
+            sqlx::query("UPDATE rotation SET record = '{}' WHERE secret = $1 AND outcome IS NULL")
+                .bind(secret)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        assert_eq!(spoilt.rows_affected(), 1);
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn one_secrets_error_does_not_end_the_others() {
+    let two = "[secrets.first]\nkind = \"random\"\nrefresh = \"2s\"\nenv = \"FIRST\"\n\
+               [secrets.token]\nkind = \"random\"\nrefresh = \"4s\"\nenv = \"TOKEN\"\n";
+    let keyrota = bed(two, &[]);
+    keyrota.run(&["rotate", "--all", "--wait"]).code(0);
+    let at_work = keyrota
+        .command(&["rotate", "first", "token", "--wait", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Both are in their grace by then.
+    let waiting = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let text = keyrota.run(&["status", "--json"]).json().to_string();
+        text.matches("\"waits_for\":\"grace\"").count() == 2
+    });
+    assert!(waiting);
+    spoil(&keyrota, "first");
+    let ran = Ran::of(at_work.wait_with_output().unwrap()).code(22);
+    let results = ran.json()["results"].clone();
+    assert_eq!(results[0]["result"], "failed", "{ran:?}");
+    assert_eq!(results[1]["result"], "rotated", "{ran:?}");
+    // What was begun in the state is closed also where a decision fails.
+    keyrota.run(&["resume", "first"]).code(22);
+    assert!(!keyrota.path(".keyrota/state.db-wal").exists());
+    let ran = keyrota.run(&["rotate", "--all", "--json"]).code(22);
+    assert_eq!(ran.json()["results"][1]["secret"], "token", "{ran:?}");
+}
+
+#[test]
+fn the_state_follows_a_kind_that_was_edited() {
+    use keyrota::state::{Access, Location, Store};
+    let keyrota = bed(TOKEN, &[]);
+    let kind = || {
+        crate::support::evidence::block_on(async {
+            let at = Location::Sqlite(keyrota.path(".keyrota/state.db"));
+            let store = Store::open_read_only(&at, Access::default()).await.unwrap();
+            let known = store.secret("development", "token").await.unwrap();
+            known.unwrap().kind
+        })
+    };
+    keyrota.run(&["rotate", "token"]).code(0);
+    assert_eq!(kind(), "random");
+    let key = TOKEN.replace("random", "signing-key") + "verifiers = \"self\"\nenv = \"KEY\"\n";
+    keyrota.write("schedules/development.toml", &format!("{HEAD}{key}"));
+    keyrota.run(&["rotate", "token"]).code(0);
+    assert_eq!(kind(), "signing-key");
 }

@@ -3,14 +3,15 @@
 //! This is what shows that a log was cut off or replaced by an older copy, so it should stand on
 //! another disk than the database, or be shipped elsewhere; `chattr +a` suits it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 const SUFFIX: &str = ".checkpoints";
+const FILE_MODE: u32 = 0o644;
 
 /// What stands in a directory of checkpoints; nothing of it is believed yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,8 +34,12 @@ pub fn append(directory: &Path, host: &str, note: &str) -> io::Result<()> {
         .create(true)
         .append(true)
         .read(true)
-        .mode(0o644)
+        .mode(FILE_MODE)
         .open(&path)?;
+    if file.metadata()?.len() == 0 {
+        // Whatever the umask says: it holds nothing secret, and the directory says who may look.
+        file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    }
     let mut line = Vec::new();
     if torn(&mut file)? {
         line.push(b'\n'); // so that a line that was torn does not spoil this one

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::context::{Chosen, Context};
 use super::engage::actor;
 use super::exit::{self, Failed};
+use super::say::{print, print_json};
 use crate::audit::{self, Actor, Head, NewEntry, Phase, VerifyingKey};
 use crate::keys::Keys;
 use crate::state::Store;
@@ -75,9 +76,9 @@ fn checkpoint(context: &Context<'_>) -> Result<u8, Failed> {
         }
         if context.global.json {
             let answer = json!({"schema_version": 1, "note": note, "public_key": key.to_string(), "kept_in": directory});
-            println!("{answer}");
+            print_json(&answer)?;
         } else {
-            print!("{note}");
+            print(&note)?;
         }
         Ok(exit::DONE)
     })
@@ -91,12 +92,9 @@ fn pubkey(context: &Context<'_>) -> Result<u8, Failed> {
         own_keys(&store, &keys).await?;
         let key = VerifyingKey::new(store.head().await?.chain, keys.public());
         if context.global.json {
-            println!(
-                "{}",
-                json!({"schema_version": 1, "public_key": key.to_string()})
-            );
+            print_json(&json!({"schema_version": 1, "public_key": key.to_string()}))?;
         } else {
-            println!("{key}");
+            print(&format!("{key}\n"))?;
         }
         Ok(exit::DONE)
     })

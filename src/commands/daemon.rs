@@ -1,5 +1,7 @@
 //! `keyrota daemon`: follows the schedules.
 
+mod pulse;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +16,7 @@ use super::{progress, rotate};
 use crate::engine::daemon::{TICK_MAX, Tick};
 use crate::engine::{Engine, EngineError};
 use crate::state::StateError;
+use pulse::Pulse;
 
 /// Options of `keyrota daemon`.
 #[derive(Debug, Args)]
@@ -39,16 +42,18 @@ pub fn run(_: &Daemon, context: &Context<'_>) -> Result<u8, Failed> {
         .collect::<Result<_, _>>()?;
     context.block_on(async {
         let stop = rotate::stop_on_signal();
+        let pulse = Arc::new(Pulse::new());
         let mut engines = Vec::new();
         for one in chosen {
-            let engine = engage_watched(context, one, Patience::None, Arc::new(progress::Logged), stop.clone()).await?;
+            let engaged = engage_watched(context, one, Patience::None, pulse.clone(), stop.clone());
+            let engine = pulse.during(engaged).await?;
             engine.note("daemon.start").await?;
             engine.checkpoint().await;
             engines.push(engine);
         }
         let mut ready = false;
         let ended = loop {
-            let tick = match look(&engines).await {
+            let tick = match pulse.during(look(&engines)).await {
                 Ok(tick) => tick,
                 // The state may come back; the lock is still ours, or the next look will tell.
                 Err(EngineError::State(e)) if e.is_transient() || matches!(e, StateError::Full | StateError::Io | StateError::ReadOnly) => {
@@ -62,12 +67,11 @@ pub fn run(_: &Daemon, context: &Context<'_>) -> Result<u8, Failed> {
                 tell(&[NotifyState::Ready]);
                 ready = true;
             }
-            // The watchdog is fed from here, so a loop that hangs is noticed.
             tell(&[NotifyState::Watchdog, NotifyState::Status(&status(&tick))]);
             if stop.load(Ordering::SeqCst) {
                 break Ok(exit::DONE);
             }
-            sleep(context, &tick, &stop).await;
+            pulse.during(sleep(context, &tick, &stop)).await;
         };
         tell(&[NotifyState::Stopping]);
         for engine in engines {

@@ -4,12 +4,13 @@ use clap::Args;
 use keyrota_rotation::{Decision, Illegal};
 
 use super::context::{Chosen, Context};
-use super::engage::{Patience, actor, engage, lock_name};
+use super::engage::{Patience, actor, engage, lock_name, with};
 use super::exit::{self, Failed};
 use super::report::{self, Line};
 use super::rotate;
-use crate::engine::EngineError;
+use super::say::{print, print_json};
 use crate::engine::request::{self, Asked, Left};
+use crate::engine::{Engine, EngineError, Stop};
 use crate::state::{Held, Store};
 
 /// A decision about one secret.
@@ -53,39 +54,53 @@ pub fn run(args: &Named, decision: Decision, context: &Context<'_>) -> Result<u8
     let chosen = context.choose(true)?;
     context.block_on(async {
         let store = chosen.open_state(context.global).await?;
-        let lock = lock_name(&chosen.env.name);
-        let held = store.held(&lock).await?;
-        if let Some(held) = &held
-            && let Some(code) = leave(args, decision, context, &chosen, &store, held).await?
-        {
-            return Ok(code);
-        }
+        let left = match store.held(&lock_name(&chosen.env.name)).await {
+            Ok(Some(held)) => leave(args, decision, context, &chosen, &store, &held).await,
+            Ok(None) => Ok(Leaving::Nobody),
+            Err(why) => Err(why.into()),
+        };
         store.close().await;
+        let is_left = match left? {
+            Leaving::Done => return Ok(exit::DONE),
+            Leaving::Ended => true,
+            Leaving::Nobody => false,
+        };
         let engine = engage(context, chosen, Patience::None).await?;
-        let stop = if held.is_some() {
-            // Whoever held the lock ended without taking up what was left.
-            engine.take_request(&args.name).await?
-        } else {
-            let by = actor();
-            match engine
-                .decide(&args.name, decision, &by, args.reason.as_deref())
-                .await
-            {
-                Err(EngineError::Illegal(illegal)) => return Err(senseless(&args.name, &illegal)),
-                decided => decided?.map(|(_, stop)| stop),
+        with(engine, async |engine| {
+            let stop = if is_left {
+                engine.take_request(&args.name).await?
+            } else {
+                decide(engine, args, decision).await?
+            };
+            let Some(stop) = stop else {
+                return Err(no_rotation(&args.name));
+            };
+            let mut lines = vec![Line::of_stop(&args.name, stop)];
+            if args.wait {
+                rotate::follow(engine, &mut lines).await?;
             }
-        };
-        let Some(stop) = stop else {
-            return Err(no_rotation(&args.name));
-        };
-        let mut lines = vec![Line::of_stop(&args.name, stop)];
-        if args.wait {
-            rotate::follow(&engine, &mut lines).await?;
-        }
-        let code = report::report(&engine, context, &mut lines).await?;
-        engine.close().await?;
-        Ok(code)
+            report::report(engine, context, &mut lines).await
+        })
+        .await
     })
+}
+
+async fn decide(engine: &Engine, args: &Named, decision: Decision) -> Result<Option<Stop>, Failed> {
+    let reason = args.reason.as_deref();
+    match engine.decide(&args.name, decision, &actor(), reason).await {
+        Err(EngineError::Illegal(illegal)) => Err(senseless(&args.name, &illegal)),
+        decided => Ok(decided?.map(|(_, stop)| stop)),
+    }
+}
+
+/// What became of a decision that another process was to take up.
+enum Leaving {
+    /// It has it.
+    Done,
+    /// It ended without taking it up: the decision still lies there.
+    Ended,
+    /// No process is at work.
+    Nobody,
 }
 
 fn no_rotation(name: &str) -> Failed {
@@ -102,7 +117,7 @@ fn senseless(name: &str, illegal: &Illegal) -> Failed {
     )
 }
 
-/// A process is at work: the decision is left for it. `None`: it ended without taking it up.
+/// A process is at work: the decision is left for it.
 async fn leave(
     args: &Named,
     decision: Decision,
@@ -110,7 +125,7 @@ async fn leave(
     chosen: &Chosen,
     store: &Store,
     held: &Held,
-) -> Result<Option<u8>, Failed> {
+) -> Result<Leaving, Failed> {
     let asked = Asked {
         env: &chosen.env.name,
         secret: &args.name,
@@ -127,7 +142,7 @@ async fn leave(
     let mut result = "taken up by";
     while request::is_left(store, asked.env, asked.secret).await? {
         if store.held(&lock).await?.is_none() {
-            return Ok(None);
+            return Ok(Leaving::Ended);
         }
         if !args.wait {
             result = "left for";
@@ -135,20 +150,18 @@ async fn leave(
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    tell(context, &args.name, result, held);
-    Ok(Some(exit::DONE))
+    tell(context, &args.name, result, held)?;
+    Ok(Leaving::Done)
 }
 
-fn tell(context: &Context<'_>, name: &str, result: &str, held: &Held) {
+fn tell(context: &Context<'_>, name: &str, result: &str, held: &Held) -> Result<(), Failed> {
+    let Held { host, pid, .. } = held;
     if context.global.json {
-        println!(
-            "{}",
-            serde_json::json!({"schema_version": 1, "secret": name, "result": result, "host": held.host, "pid": held.pid})
-        );
-    } else {
-        println!(
-            "{name}  {result} the keyrota at work (pid {} on {})",
-            held.pid, held.host
-        );
+        return print_json(&serde_json::json!({
+            "schema_version": 1, "secret": name, "result": result, "host": host, "pid": pid,
+        }));
     }
+    print(&format!(
+        "{name}  {result} the keyrota at work (pid {pid} on {host})\n"
+    ))
 }

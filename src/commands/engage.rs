@@ -66,6 +66,19 @@ pub async fn engage_watched(
     taken
 }
 
+/// Does `work` and gives the environment back, also where the work failed: its lock is free then,
+/// and nothing is left beside the database.
+pub async fn with<T>(
+    engine: Engine,
+    work: impl AsyncFnOnce(&Engine) -> Result<T, Failed>,
+) -> Result<T, Failed> {
+    let done = work(&engine).await;
+    let closed = engine.close().await;
+    let done = done?;
+    closed?;
+    Ok(done)
+}
+
 async fn take(
     store: Store,
     chosen: Chosen,

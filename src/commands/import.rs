@@ -9,9 +9,10 @@ use keyrota_local::atomic;
 use serde_json::json;
 
 use super::context::Context;
-use super::engage::{Patience, actor, engage};
+use super::engage::{Patience, actor, engage, with};
 use super::exit::{self, Failed};
 use super::rotate::read_value;
+use super::say::{print, print_json, table};
 use crate::config::model::{Environment, Kind, Part, Role};
 use crate::engine::adopt::Adopted;
 use crate::engine::{Engine, Stop};
@@ -68,19 +69,24 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
     takes.sort_by_key(|(name, _)| !is_external(name));
     context.block_on(async {
         let engine = engage(context, chosen, Patience::None).await?;
-        let unfit = unfit(&engine, &takes).await?;
-        if unfit.is_empty() {
-            let by = actor();
-            for (name, value) in &takes {
-                let adopted = engine.adopt(name, value.as_ref(), &by).await?;
-                lines.push(line(name, &adopted));
+        with(engine, async |engine| {
+            let unfit = unfit(engine, &takes).await?;
+            if unfit.is_empty() {
+                let by = actor();
+                for (name, value) in &takes {
+                    lines.push(match engine.adopt(name, value.as_ref(), &by).await {
+                        Ok(adopted) => line(name, &adopted),
+                        Err(why) if why.is_of_state() => return Err(why.into()),
+                        Err(why) => failed(name, why.into()),
+                    });
+                }
+            } else {
+                lines = unfit;
             }
-        } else {
-            lines = unfit;
-        }
-        report(context, &engine.env().name, &lines);
-        engine.close().await?;
-        Ok(exit::worst(lines.iter().map(|l| l.code)))
+            report(context, &engine.env().name, &lines)?;
+            Ok(exit::worst(lines.iter().map(|l| l.code)))
+        })
+        .await
     })
 }
 
@@ -155,6 +161,17 @@ async fn unfit(engine: &Engine, takes: &Takes) -> Result<Vec<Line>, Failed> {
     Ok(all)
 }
 
+/// What went wrong with one of several.
+fn failed(name: &str, why: Failed) -> Line {
+    Line {
+        name: name.to_owned(),
+        secret: Some(name.to_owned()),
+        result: "failed",
+        note: Some(why.say),
+        code: why.code,
+    }
+}
+
 fn line(name: &str, adopted: &Adopted) -> Line {
     let (result, note, code) = match adopted {
         Adopted::Imported => ("imported", None, exit::DONE),
@@ -201,28 +218,23 @@ fn line(name: &str, adopted: &Adopted) -> Line {
     }
 }
 
-fn report(context: &Context<'_>, env: &str, lines: &[Line]) {
+fn report(context: &Context<'_>, env: &str, lines: &[Line]) -> Result<(), Failed> {
     if context.global.json {
         let results: Vec<_> = lines
             .iter()
             .map(|l| json!({"name": l.name, "secret": l.secret, "result": l.result, "note": l.note, "exit": l.code}))
             .collect();
-        println!(
-            "{}",
-            json!({"schema_version": 1, "environment": env, "results": results})
-        );
-        return;
+        return print_json(&json!({"schema_version": 1, "environment": env, "results": results}));
     }
-    let width = lines.iter().map(|l| l.name.len()).max().unwrap_or(0);
-    for l in lines {
-        println!(
-            "{:width$}  {}{}",
-            l.name,
-            l.result,
-            l.note
-                .as_ref()
-                .map(|n| format!("  {n}"))
-                .unwrap_or_default()
-        );
-    }
+    let rows: Vec<_> = lines
+        .iter()
+        .map(|l| {
+            [
+                l.name.clone(),
+                l.result.to_owned(),
+                l.note.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    print(&table(&rows))
 }

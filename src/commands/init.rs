@@ -10,6 +10,7 @@ use keyrota_local::identity;
 
 use super::context::{Chosen, Context, DEVELOPMENT, Home, uses_made_identity};
 use super::exit::{self, Failed};
+use super::say::{print, print_json};
 use crate::config::model::ProviderKind;
 use crate::keys::Seed;
 use crate::world::SystemEntropy;
@@ -77,15 +78,11 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
         ));
     }
     if context.global.json {
-        println!(
-            "{}",
-            serde_json::json!({"schema_version": 1, "schedule": file, "keys_made": made})
-        );
+        let answer = serde_json::json!({"schema_version": 1, "schedule": file, "keys_made": made});
+        print_json(&answer)?;
     } else {
-        for line in told {
-            println!("{line}");
-        }
-        println!("next: keyrota rotate --all --wait");
+        told.push("next: keyrota rotate --all --wait\n".to_owned());
+        print(&told.join("\n"))?;
     }
     Ok(exit::DONE)
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::{self, Failed};
 use super::progress;
+use super::say::{print, print_json, table};
 use crate::engine::{Engine, NotBegun, Stop};
 
 /// What became of one secret.
@@ -123,21 +124,19 @@ pub async fn report(
                 })
             })
             .collect();
-        println!(
-            "{}",
-            json!({"schema_version": 1, "environment": engine.env().name, "exit": code, "results": results})
-        );
+        print_json(&json!({
+            "schema_version": 1, "environment": engine.env().name, "exit": code, "results": results,
+        }))?;
+    } else if told.is_empty() {
+        print("nothing is due\n")?;
     } else {
-        let width = told.iter().map(|t| t.0.len()).max().unwrap_or(0);
-        for (name, _, result, note, _) in &told {
-            println!(
-                "{name:width$}  {result}{}",
-                note.as_ref().map(|n| format!("  {n}")).unwrap_or_default()
-            );
-        }
-        if told.is_empty() {
-            println!("nothing is due");
-        }
+        let rows: Vec<_> = told
+            .into_iter()
+            .map(|(name, _, result, note, _)| {
+                [name.to_owned(), result.to_owned(), note.unwrap_or_default()]
+            })
+            .collect();
+        print(&table(&rows))?;
     }
     Ok(code)
 }

@@ -12,13 +12,13 @@ use keyrota_rotation::Time;
 use zeroize::Zeroizing;
 
 use super::context::Context;
-use super::engage::{Patience, actor, engage_watched};
+use super::engage::{Patience, actor, engage_watched, with};
 use super::exit::{self, Failed};
 use super::progress;
 use super::report::{Line, State, report};
 use crate::config::model::{Kind, Secret};
 use crate::engine::daemon::Turn;
-use crate::engine::{Begin, Engine, NotBegun, Order, Stop};
+use crate::engine::{Begin, Engine, EngineError, NotBegun, Order, Stop};
 use crate::turns::{self, Due};
 
 /// Options of `keyrota rotate`.
@@ -96,15 +96,17 @@ pub fn run(args: &Rotate, context: &Context<'_>) -> Result<u8, Failed> {
             stop.clone(),
         )
         .await?;
-        take_requests(&engine, &mut []).await?;
-        let mut lines = begin_all(&engine, args, given.as_ref(), context).await?;
-        if args.wait {
-            follow(&engine, &mut lines).await?;
-        }
-        take_requests(&engine, &mut lines).await?;
-        let code = report(&engine, context, &mut lines).await?;
-        engine.close().await?;
-        Ok(code)
+        with(engine, async |engine| {
+            let mut lines = Vec::new();
+            take_requests(engine, &mut lines).await?;
+            begin_all(engine, args, given.as_ref(), context, &mut lines).await?;
+            if args.wait {
+                follow(engine, &mut lines).await?;
+            }
+            take_requests(engine, &mut lines).await?;
+            report(engine, context, &mut lines).await
+        })
+        .await
     })
 }
 
@@ -113,58 +115,15 @@ async fn begin_all(
     args: &Rotate,
     given: Option<&SecretValue>,
     context: &Context<'_>,
-) -> Result<Vec<Line>, Failed> {
-    let by = actor();
-    let now = context.now();
-    let mut lines = Vec::new();
+    lines: &mut Vec<Line>,
+) -> Result<(), Failed> {
     for secret in &engine.env().secrets {
-        let turn = if args.due {
-            engine.due(secret).await?
-        } else {
-            None
+        let state = match begin(engine, secret, args, given, context.now()).await {
+            Ok(None) => continue,
+            Ok(Some(state)) => state,
+            Err(why) => one_failed(why)?,
         };
-        let env = &engine.env().name;
-        let under_way = engine.store().open_rotation(env, &secret.name).await?;
-        let under_way = under_way.is_some();
-        let named = args.names.contains(&secret.name);
-        // What was begun is nobody else's to end where no daemon runs.
-        let due = args.due && (under_way || matches!(turn, Some(Turn::Person)));
-        let turn = match turn {
-            Some(Turn::Due(Due::Now(turn))) => Some(turn.civil),
-            _ => None,
-        };
-        if !(args.all || named || due || turn.is_some()) {
-            continue;
-        }
-        let closed = closed_until(engine, secret, now).filter(|_| !under_way);
-        let state = match closed {
-            _ if args.dry_run && args.all && !is_minted(secret) => State::Skipped(unminted(secret)),
-            _ if args.dry_run && !is_minted(secret) && given.is_none() => {
-                State::Refused(unminted(secret))
-            }
-            _ if args.dry_run => State::DryRun(engine.dry_run(&secret.name).await?),
-            _ if due && !under_way => State::Skipped(NotBegun::Failing),
-            Some(until) if !args.force => State::Closed(until),
-            _ => {
-                let order = Order {
-                    trigger: if args.due { "schedule" } else { "command" },
-                    reason: args.reason.as_deref(),
-                    actor: &by,
-                    turn,
-                    compromised: args.compromised,
-                    forced: closed.is_some(),
-                    given,
-                };
-                match engine.rotate(&secret.name, &order).await {
-                    Ok(Begin::Drive { stop, .. }) => State::Stopped(stop),
-                    Ok(Begin::Not(why)) if named => State::Refused(why),
-                    Ok(Begin::Not(why)) => State::Skipped(why),
-                    Err(why @ crate::engine::EngineError::State(_)) => return Err(why.into()),
-                    // One secret's provider fails: the others still have their turn.
-                    Err(why) => State::Failed(why.into()),
-                }
-            }
-        };
+        lines.retain(|line| line.name != secret.name);
         lines.push(Line {
             name: secret.name.clone(),
             state,
@@ -173,7 +132,69 @@ async fn begin_all(
                 .then(|| accepted_until(secret, context.now())),
         });
     }
-    Ok(lines)
+    Ok(())
+}
+
+/// One secret's error, the others still have their turn; or one of the state, which ends all.
+fn one_failed(why: EngineError) -> Result<State, Failed> {
+    let of_state = why.is_of_state();
+    let failed = Failed::from(why);
+    if of_state {
+        return Err(failed);
+    }
+    Ok(State::Failed(failed))
+}
+
+/// Begins one secret's rotation, or goes on with it; `None` if it was not asked for.
+async fn begin(
+    engine: &Engine,
+    secret: &Secret,
+    args: &Rotate,
+    given: Option<&SecretValue>,
+    now: Timestamp,
+) -> Result<Option<State>, EngineError> {
+    let turn = match args.due {
+        true => engine.due(secret).await?,
+        false => None,
+    };
+    let (store, env) = (engine.store(), &engine.env().name);
+    let under_way = store.open_rotation(env, &secret.name).await?.is_some();
+    let named = args.names.contains(&secret.name);
+    // What was begun is nobody else's to end where no daemon runs.
+    let due = args.due && (under_way || matches!(turn, Some(Turn::Person)));
+    let turn = match turn {
+        Some(Turn::Due(Due::Now(turn))) => Some(turn.civil),
+        _ => None,
+    };
+    if !(args.all || named || due || turn.is_some()) {
+        return Ok(None);
+    }
+    let closed = closed_until(engine, secret, now).filter(|_| !under_way);
+    Ok(Some(match closed {
+        _ if args.dry_run && args.all && !is_minted(secret) => State::Skipped(unminted(secret)),
+        _ if args.dry_run && !is_minted(secret) && given.is_none() => {
+            State::Refused(unminted(secret))
+        }
+        _ if args.dry_run => State::DryRun(engine.dry_run(&secret.name).await?),
+        _ if due && !under_way => State::Skipped(NotBegun::Failing),
+        Some(until) if !args.force => State::Closed(until),
+        _ => {
+            let order = Order {
+                trigger: if args.due { "schedule" } else { "command" },
+                reason: args.reason.as_deref(),
+                actor: &actor(),
+                turn,
+                compromised: args.compromised,
+                forced: closed.is_some(),
+                given,
+            };
+            match engine.rotate(&secret.name, &order).await? {
+                Begin::Drive { stop, .. } => State::Stopped(stop),
+                Begin::Not(why) if named => State::Refused(why),
+                Begin::Not(why) => State::Skipped(why),
+            }
+        }
+    }))
 }
 
 /// Whether keyrota makes this value itself.
@@ -218,19 +239,33 @@ fn closed_until(engine: &Engine, secret: &Secret, now: Timestamp) -> Option<Time
 }
 
 /// Takes up what people decided while this process held the lock.
-async fn take_requests(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
+async fn take_requests(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Failed> {
     for secret in &engine.env().secrets {
-        if let Some(stop) = engine.take_request(&secret.name).await?
-            && let Some(line) = lines.iter_mut().find(|line| line.name == secret.name)
-        {
-            line.state = State::Stopped(stop);
+        let told = lines.iter().position(|line| line.name == secret.name);
+        // What failed is for a person, and not for two tries a second.
+        if told.is_some_and(|at| matches!(lines[at].state, State::Failed(_))) {
+            continue;
+        }
+        let state = match engine.take_request(&secret.name).await {
+            Ok(None) => continue,
+            Ok(Some(stop)) => State::Stopped(stop),
+            Err(why) => one_failed(why)?,
+        };
+        match told {
+            Some(at) => lines[at].state = state,
+            None if matches!(state, State::Failed(_)) => lines.push(Line {
+                name: secret.name.clone(),
+                state,
+                accepted_until: None,
+            }),
+            None => {}
         }
     }
     Ok(())
 }
 
 /// Drives everything that waits to its end. A needed confirmation, or a person, ends it.
-pub async fn follow(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
+pub async fn follow(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Failed> {
     loop {
         engine.keep_lock().await?;
         take_requests(engine, lines).await?;
@@ -239,10 +274,12 @@ pub async fn follow(engine: &Engine, lines: &mut [Line]) -> Result<(), Failed> {
             let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state else {
                 continue;
             };
-            if until <= engine.now()
-                && let Some((_, stop)) = engine.go_on(&line.name).await?
-            {
-                line.state = State::Stopped(stop);
+            if until <= engine.now() {
+                match engine.go_on(&line.name).await {
+                    Ok(Some((_, stop))) => line.state = State::Stopped(stop),
+                    Ok(None) => {}
+                    Err(why) => line.state = one_failed(why)?,
+                }
             }
             if let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state {
                 next = Some(next.map_or(until, |n| n.min(until)));

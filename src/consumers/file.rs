@@ -81,12 +81,7 @@ impl FileConsumer {
     }
 
     fn owner(&self) -> Result<Option<(u32, u32)>, DeliveryError> {
-        let Some(owner) = &self.owner else {
-            return Ok(None);
-        };
-        owner.resolve().map(Some).ok_or(DeliveryError::Refused(
-            "the owner is not in /etc/passwd or /etc/group; make the user, or state numbers",
-        ))
+        self.owner.as_ref().map(Owner::known).transpose()
     }
 
     /// The new content; `None` for a file that is not to be there.
@@ -153,14 +148,7 @@ impl Consumer for FileConsumer {
                 envfile::EditError::LineBreak.sentence(),
             ));
         }
-        if let Some((uid, _)) = self.owner()? {
-            let me = rustix::process::geteuid();
-            if !me.is_root() && me.as_raw() != uid {
-                return Err(DeliveryError::Refused(
-                    "only root can write a file for another owner",
-                ));
-            }
-        }
+        self.owner.as_ref().map_or(Ok(()), Owner::preflight)?;
         let path = self.config.path.clone();
         let old = blocking(move || {
             atomic::can_replace(&path)?;

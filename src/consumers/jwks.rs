@@ -45,19 +45,14 @@ impl JwksFile {
     }
 
     fn owner(&self) -> Result<Option<(u32, u32)>, DeliveryError> {
-        let Some(owner) = &self.owner else {
-            return Ok(None);
-        };
-        owner.resolve().map(Some).ok_or(DeliveryError::Refused(
-            "the owner is not in /etc/passwd or /etc/group; make the user, or state numbers",
-        ))
+        self.owner.as_ref().map(Owner::known).transpose()
     }
 }
 
 #[async_trait]
 impl Consumer for JwksFile {
     async fn preflight(&self) -> Result<(), DeliveryError> {
-        self.owner()?;
+        self.owner.as_ref().map_or(Ok(()), Owner::preflight)?;
         atomic::can_replace(&self.path).map_err(file_failed)
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use keyrota_contract::DeliveryError;
+
 /// Who a file is to belong to, resolved on every delivery: the user may be made later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owner {
@@ -23,9 +25,35 @@ impl Owner {
         })
     }
 
+    /// Whether this process may give a file to that user: it is the user, or holds
+    /// `CAP_CHOWN`, as root does unless it was taken away. The group is not judged: where its
+    /// directory hands it on, a member of no group can write a file for it.
+    ///
+    /// # Errors
+    /// A name that nobody has, and an owner that would be refused.
+    pub(super) fn preflight(&self) -> Result<(), DeliveryError> {
+        let (uid, _) = self.known()?;
+        if uid != rustix::process::geteuid().as_raw() && !may_give_away() {
+            return Err(DeliveryError::Refused(
+                "only root, or a service with CAP_CHOWN, can write a file for another owner",
+            ));
+        }
+        Ok(())
+    }
+
+    /// User and group id.
+    ///
+    /// # Errors
+    /// A name that nobody has.
+    pub(super) fn known(&self) -> Result<(u32, u32), DeliveryError> {
+        self.resolve().ok_or(DeliveryError::Refused(
+            "the owner is not in /etc/passwd or /etc/group; make the user, or state numbers",
+        ))
+    }
+
     /// User and group id from `/etc/passwd` and `/etc/group`; without a group, the user's own.
     /// Users that only a directory service knows are given by number, which needs no look-up.
-    pub(super) fn resolve(&self) -> Option<(u32, u32)> {
+    fn resolve(&self) -> Option<(u32, u32)> {
         self.resolve_in(Path::new("/etc/passwd"), Path::new("/etc/group"))
     }
 
@@ -44,6 +72,17 @@ impl Owner {
         };
         Some((uid, gid))
     }
+}
+
+#[cfg(target_os = "linux")]
+fn may_give_away() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    capabilities(None).is_ok_and(|held| held.effective.contains(CapabilitySet::CHOWN))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn may_give_away() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// The fields of the line whose first (or, for a number, third) field is `key`.

@@ -88,10 +88,8 @@ impl Engine {
 
     /// A failure of one secret, if that is what it is.
     fn one_failed(&self, secret: &Secret, why: EngineError) -> Result<Option<Stop>, EngineError> {
-        match &why {
-            EngineError::State(StateError::Running(_) | StateError::Claimed(_)) => {}
-            EngineError::State(_) => return Err(why),
-            _ => {}
+        if why.is_of_state() {
+            return Err(why);
         }
         tracing::error!(secret = %secret.name, %why, "nothing was done for this secret");
         Ok(None)

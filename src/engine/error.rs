@@ -27,6 +27,18 @@ pub enum EngineError {
     OlderState,
 }
 
+impl EngineError {
+    /// Whether it concerns the state itself, so that nothing can be done for any secret. All else
+    /// concerns one secret, and the others still have their turn.
+    pub fn is_of_state(&self) -> bool {
+        match self {
+            Self::State(StateError::Running(_) | StateError::Claimed(_)) => false,
+            Self::State(_) | Self::OlderState => true,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

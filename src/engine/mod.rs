@@ -221,15 +221,12 @@ impl Engine {
 
     /// What the state knows of a secret; a secret it has not seen is seen now.
     async fn secret_row(&self, secret: &Secret) -> Result<state::Secret, StateError> {
-        let known = self.store.secret(&self.env.name, &secret.name).await?;
-        Ok(known.unwrap_or_else(|| {
-            state::Secret::new(
-                &self.env.name,
-                &secret.name,
-                secret.kind.as_str(),
-                self.now().0,
-            )
-        }))
+        let (env, name, kind) = (&self.env.name, &secret.name, secret.kind.as_str());
+        let known = self.store.secret(env, name).await?;
+        let mut known = known.unwrap_or_else(|| state::Secret::new(env, name, kind, self.now().0));
+        // The schedule's word counts, also after it changed: whatever is written next says it too.
+        known.kind = kind.to_owned();
+        Ok(known)
     }
 
     async fn last_seen(&self, secret: &str, consumer: &str) -> Option<state::Acknowledged> {

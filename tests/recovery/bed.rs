@@ -321,6 +321,7 @@ impl Bed {
                 let mode = path.metadata().unwrap().permissions().mode() & 0o777;
                 let meant = match name {
                     "jwks.json" => 0o644,
+                    _ if name.ends_with(".checkpoints") => 0o644,
                     "keys" | "checkpoints" => 0o700,
                     _ => 0o600,
                 };

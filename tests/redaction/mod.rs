@@ -107,46 +107,48 @@ fn no_value_is_anywhere_but_where_it_belongs() {
     let witness = Witness::start();
     let all = ["session", "legacy", "cert", "webhook", "token", "deaf"];
 
-    stage.says(&["import", "issued", "--stdin"], KEY, &[0]);
-    stage.says(&["import", "issued", "--stdin"], NEXT_KEY, &[20, 22, 78]);
-    stage.says(&["import", "partner", "--stdin"], PARTNER, &[0]);
-    for name in ["session", "issued", "cert"] {
-        stage.says(&["import", name, "--stdin"], UNFIT, &[20, 22, 78]);
+    stage.says(&["import", "issued", "--stdin"], KEY, 0);
+    stage.says(&["import", "issued", "--stdin"], NEXT_KEY, 22);
+    stage.says(&["import", "partner", "--stdin"], PARTNER, 0);
+    // What fits and differs needs a person; what does not fit is a mistake.
+    for (name, code) in [("session", 78), ("issued", 22), ("cert", 78)] {
+        stage.says(&["import", name, "--stdin"], UNFIT, code);
     }
     stage.keyrota.write(
         "given.env",
         &format!("TOKEN={UNFIT}\n= {UNFIT}\nPARTNER='{UNFIT}\n"),
     );
-    stage.says(&["import", "--env-file", "given.env"], "", &[78]);
+    stage.says(&["import", "--env-file", "given.env"], "", 78);
     for _ in 0..2 {
         for name in all {
-            // What a consumer refuses stands still in the end; everything else goes through.
-            stage.says(
-                &["rotate", name, "--reason", "canary"],
-                "",
-                &[0, 10, 20, 21, 22],
-            );
-            stage.says(&["rotate", name, "--wait"], "", &[0, 20, 22]);
+            // What a consumer refuses stands still; everything else goes through.
+            let code = if name == "deaf" { 22 } else { 0 };
+            stage.says(&["rotate", name, "--reason", "canary"], "", code);
+            stage.says(&["rotate", name, "--wait"], "", code);
         }
     }
-    stage.says(&["rotate", "token", "--value-stdin"], UNFIT, &[0, 2, 78]);
-    stage.says(&["rotate", "issued", "--value-stdin"], UNFIT, &[0]);
+    stage.says(&["rotate", "token", "--value-stdin"], UNFIT, 78);
+    stage.says(&["rotate", "issued", "--value-stdin"], UNFIT, 0);
     stage.says(
         &["rotate", "issued", "--value-stdin", "--wait"],
         NEXT_KEY,
-        &[0],
+        0,
     );
-    stage.says(&["abandon", "deaf"], "", &[0, 2, 20, 22, 78]);
-    stage.says(&["resume", "deaf"], "", &[0, 2, 20, 22, 78]);
+    // It is current by now: there is nothing to take back.
+    stage.says(&["abandon", "deaf"], "", 2);
+    stage.says(&["resume", "deaf"], "", 22);
     let state = format!("postgres://keyrota:{PASSWORD}@db.example/keyrota");
-    stage.says(&["--state", &state, "rotate", "token"], "", &[78]);
-    for args in LOOKS {
-        stage.says(args, "", &[0, 1, 2, 10, 20, 78]);
-        let json = [&["--json"], *args].concat();
-        stage.says(&json, "", &[0, 1, 2, 10, 20, 78]);
+    stage.says(&["--state", &state, "rotate", "token"], "", 78);
+    for (args, code) in LOOKS {
+        stage.says(args, "", *code);
+        let elsewhere = args
+            .iter()
+            .map(|a| if *a == "out" { "out.json" } else { a });
+        let json: Vec<&str> = ["--json"].into_iter().chain(elsewhere).collect();
+        stage.says(&json, "", *code);
     }
-    stage.check_environment(&["check", "--env-file", "given.env"]);
-    stage.check_environment(&["run", "--", "/bin/true"]);
+    stage.check_environment(&["check", "--env-file", "given.env"], 78);
+    stage.check_environment(&["run", "--", "/bin/true"], 1);
     let schedule =
         std::fs::read_to_string(stage.keyrota.path("schedules/development.toml")).unwrap();
     for wrong in [
@@ -155,8 +157,8 @@ fn no_value_is_anywhere_but_where_it_belongs() {
         format!("{schedule}\n[secrets.x]\nkind = \"random\"\nprefix = \"{MISPLACED}\" oops\n"),
     ] {
         stage.keyrota.write("schedules/development.toml", &wrong);
-        stage.says(&["rotate", "--all"], "", &[78]);
-        stage.says(&["validate"], "", &[2, 78]);
+        stage.says(&["rotate", "--all"], "", 78);
+        stage.says(&["validate"], "", 78);
     }
 
     let seen = witness.stop();
@@ -170,22 +172,22 @@ fn no_value_is_anywhere_but_where_it_belongs() {
 }
 
 /// What only looks. Some of it is not fit, which is said as well.
-const LOOKS: &[&[&str]] = &[
-    &["validate"],
-    &["check"],
-    &["status"],
-    &["plan"],
-    &["plan", "token"],
-    &["history", "token"],
-    &["jwks"],
-    &["audit", "list"],
-    &["audit", "verify"],
-    &["audit", "checkpoint"],
-    &["audit", "export", "--to", "export"],
-    &["run", "--", "/bin/true"],
-    &["rotate", "--all", "--dry-run"],
-    &["providers"],
-    &["schema"],
+const LOOKS: &[(&[&str], i32)] = &[
+    (&["validate"], 0),
+    (&["check"], 1),
+    (&["status"], 0),
+    (&["plan"], 0),
+    (&["plan", "token"], 0),
+    (&["history", "token"], 0),
+    (&["jwks"], 0),
+    (&["audit", "list"], 0),
+    (&["audit", "verify"], 0),
+    (&["audit", "checkpoint"], 0),
+    (&["audit", "export", "--to", "out"], 0),
+    (&["run", "--", "/bin/true"], 1),
+    (&["rotate", "--all", "--dry-run"], 0),
+    (&["providers"], 0),
+    (&["schema"], 0),
 ];
 
 /// A directory, everything that was said in it, and everything that was ever kept in it.
@@ -240,20 +242,20 @@ impl Stage {
 
     /// Runs it, hears it out, and remembers what the document holds now.
     #[track_caller]
-    fn says(&self, args: &[&str], stdin: &str, codes: &[i32]) {
-        self.hear(self.command(args), args, stdin, codes);
+    fn says(&self, args: &[&str], stdin: &str, code: i32) {
+        self.hear(self.command(args), args, stdin, code);
     }
 
     /// With an environment that holds values, fit ones and others.
     #[track_caller]
-    fn check_environment(&self, args: &[&str]) {
+    fn check_environment(&self, args: &[&str], code: i32) {
         let mut command = self.command(args);
         command.env("PARTNER", PARTNER).env("TOKEN", UNFIT);
-        self.hear(command, args, "", &[0, 1, 2, 78, 125]);
+        self.hear(command, args, "", code);
     }
 
     #[track_caller]
-    fn hear(&self, mut command: Command, args: &[&str], stdin: &str, codes: &[i32]) {
+    fn hear(&self, mut command: Command, args: &[&str], stdin: &str, code: i32) {
         use std::io::Write;
         let mut child = command
             .stdin(Stdio::piped())
@@ -264,11 +266,12 @@ impl Stage {
         // A program that wants no input may be gone by now.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let output = child.wait_with_output().unwrap();
-        let code = output.status.code().unwrap_or(-1);
+        let ended = output.status.code().unwrap_or(-1);
         let what = args.join(" ").replace(PASSWORD, "…");
-        assert!(
-            codes.contains(&code),
-            "{what} ended with {code}: {}{}",
+        assert_eq!(
+            ended,
+            code,
+            "{what}: {}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Context, Failed, entry, exit, note, verify, writable};
 use crate::audit::export::ExportError;
 use crate::audit::{Exporter, Format};
+use crate::commands::say::{print, print_json};
 use crate::state::ExportFailure;
 
 /// Options of `keyrota audit export`.
@@ -72,16 +73,19 @@ pub fn run(args: &Export, context: &Context<'_>) -> Result<u8, Failed> {
             Ok(()) => {}
             Err(ExportFailure::State(e)) => return Err(e.into()),
             Err(ExportFailure::Export(ExportError::Unsound(report))) => {
-                return Ok(verify::tell_unsound(&report, context));
+                return verify::tell_unsound(&report, context);
             }
             Err(ExportFailure::Export(e)) => return Err(failed(args, e)),
         }
         if context.global.json {
             let answer = json!({"schema_version": 1, "directory": args.to, "format": format.as_str(), "from": args.from, "until": last});
-            println!("{answer}");
+            print_json(&answer)?;
         } else {
-            println!("entries {} to {last} in {}", args.from, args.to.display());
-            println!("verify: keyrota audit verify --export DIR --pubkey KEY, with the key that keyrota audit pubkey prints");
+            print(&format!(
+                "entries {} to {last} in {}\nverify: keyrota audit verify --export DIR --pubkey KEY, with the key that keyrota audit pubkey prints\n",
+                args.from,
+                args.to.display()
+            ))?;
         }
         Ok(exit::DONE)
     })

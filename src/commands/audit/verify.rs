@@ -12,6 +12,7 @@ use crate::audit::anchors::{self, Anchors};
 use crate::audit::export::ExportError;
 use crate::audit::{Checkpoint, Head, NoteError, Problem, Report, VerifyingKey, verify_export};
 use crate::commands::context::Chosen;
+use crate::commands::say::{print, print_json};
 
 /// Options of `keyrota audit verify`.
 #[derive(Debug, Args)]
@@ -43,9 +44,9 @@ pub fn run(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
 }
 
 /// Why an export that could not be made was refused: the log itself is not sound.
-pub fn tell_unsound(report: &Report, context: &Context<'_>) -> u8 {
-    Told::alone(report).print(context);
-    report.exit_code()
+pub fn tell_unsound(report: &Report, context: &Context<'_>) -> Result<u8, Failed> {
+    Told::alone(report).print(context)?;
+    Ok(report.exit_code())
 }
 
 /// Whose signatures are believed.
@@ -128,7 +129,7 @@ fn stored(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
             directory: directory.as_deref(),
             torn: &anchors.torn,
         };
-        told.print(context);
+        told.print(context)?;
         Ok(report.exit_code())
     })
 }
@@ -156,7 +157,7 @@ fn exported(directory: &Path, key: &str, context: &Context<'_>) -> Result<u8, Fa
     let keys = public_keys(key)?;
     match verify_export(directory, &keys) {
         Ok(report) => {
-            Told::alone(&report).print(context);
+            Told::alone(&report).print(context)?;
             Ok(report.exit_code())
         }
         Err(why) => {
@@ -195,11 +196,10 @@ impl<'r> Told<'r> {
         }
     }
 
-    fn print(&self, context: &Context<'_>) {
-        if context.global.json {
-            println!("{}", self.json());
-        } else {
-            print!("{}", self.text());
+    fn print(&self, context: &Context<'_>) -> Result<(), Failed> {
+        match context.global.json {
+            true => print_json(&self.json()),
+            false => print(&self.text()),
         }
     }
 

@@ -44,6 +44,7 @@ fn drive(world: &mut World, faults: &[(usize, Fault)]) -> usize {
     panic!("it never ends");
 }
 
+#[allow(clippy::print_stdout, reason = "which case failed")]
 fn case(policy: &Policy, faults: &[(usize, Fault)]) -> (usize, bool) {
     let world = || {
         let mut world = World::new(policy.clone());

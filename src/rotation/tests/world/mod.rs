@@ -5,6 +5,7 @@
     dead_code,
     reason = "two test binaries share this world, and each uses its part"
 )]
+#![allow(clippy::print_stdout, reason = "a trace is for whoever runs the test")]
 
 use std::collections::BTreeSet;
 
