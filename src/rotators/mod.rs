@@ -1,16 +1,18 @@
 //! Rotators change one kind of secret and prove the new value: one file per kind.
 //!
-//! The kinds here live only in programs: no server has to be told, so [`Rotator::target`] is
-//! `None` for all of them, and a probe judges the stored bytes themselves.
+//! Kinds that live only in programs have no server that has to be told: their [`Rotator::target`] is
+//! `None`, and a probe judges the stored bytes themselves.
 //!
 //! # Layout
 //! - [`jwt`]: keys that sign tokens; [`signing_key`]: keys that sign messages; [`random`]: tokens
+//! - [`command`]: a program of the administrator's changes it
 //! - [`external`]: kept and checked, made elsewhere
 //! - [`jwks`]: the public key set; [`published`]: whether the world sees a key in it
 //! - `key`, `der`, `private_jwk`: private keys as PEM or JWK; `shape`: what all texts have in common
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
 
+pub mod command;
 mod der;
 pub mod external;
 pub mod jwks;
