@@ -14,11 +14,14 @@ impl NotText {
         "the value is not UTF-8 text, which is all JSON can hold";
 }
 
-/// The object `head` with one more member per part, each an object of values (`None`: null), in a
-/// buffer that never grew.
+/// Values by their names; `None`: null.
+pub(crate) type Members<'a> = Vec<(&'a str, Option<&'a SecretValue>)>;
+
+/// The object `head` with one more member per part, each an object of values, in a buffer that
+/// never grew.
 pub(crate) fn document(
     head: &Value,
-    parts: &[(&str, Vec<(&str, Option<&SecretValue>)>)],
+    parts: &[(&str, Members<'_>)],
 ) -> Result<Zeroizing<Vec<u8>>, NotText> {
     let head = head.to_string();
     // One byte becomes six at most: \u0000.
