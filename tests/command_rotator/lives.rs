@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use keyrota::rotators::command::Slots;
-use keyrota_contract::{Quiet, Target, Which};
+use keyrota_contract::{Quiet, Rotator, Target, Which};
 
 use super::bed::{Bed, ROTATION, before_the_switch, is_written, lives, wait_for};
 use super::word;
@@ -45,6 +45,28 @@ async fn who_was_left_behind_is_noticed_and_ended() {
     assert!(lives(&bed.file("left")));
     assert_eq!(dual.quiesce(ROTATION, &before).await, Quiet::Quiet);
     assert!(!lives(&bed.file("left")));
+}
+
+#[tokio::test]
+async fn only_a_change_holds_the_lock() {
+    // While the change runs, another call leaves somebody behind.
+    let body = "case $(cat) in *'\"accept\"'*) while ! test -s $1/left; do sleep 0.01; done;; \
+                *) setsid sleep 63 >/dev/null 2>&1 & echo $! > $1/left;; esac; exit 0";
+    let bed = Bed::new(Slots::Dual, body);
+    let (dual, before) = (bed.rotator(), before_the_switch());
+    let change = dual.install(Which::Pending, ROTATION, &before);
+    let question = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        dual.probe(Which::Pending, &before).await
+    };
+    let (change, _) = tokio::join!(change, question);
+    assert_eq!(word(change), "done");
+    let left: i32 = bed.file("left").trim().parse().unwrap();
+    assert!(lives(&left.to_string()));
+    let again = dual.install(Which::Pending, ROTATION, &before).await;
+    let left = rustix::process::Pid::from_raw(left).unwrap();
+    rustix::process::kill_process(left, rustix::process::Signal::KILL).unwrap();
+    assert_eq!(word(again), "done");
 }
 
 /// Not a test of its own: it is the keyrota that dies in the next one.
