@@ -48,8 +48,9 @@ pub struct Settings {
     pub argv: Vec<String>,
     /// How many values its target accepts at once.
     pub slots: Slots,
-    /// How long one call may take. A preflight makes up to three, everything else one; each may
-    /// take 6 s more to be ended.
+    /// How long one call may take; ending it may take 6 s more. A preflight makes up to three calls,
+    /// a change one (after 2 s at most for the lock), a probe one. Ending what outlived a keyrota
+    /// takes 11 s at most, whatever this is.
     pub timeout: Duration,
     /// How many characters a value has.
     pub length: usize,
