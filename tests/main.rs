@@ -11,6 +11,7 @@
 
 mod cli_gate;
 mod cli_read;
+mod command_rotator;
 mod deps;
 mod faults;
 mod imports;

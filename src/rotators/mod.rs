@@ -1,10 +1,11 @@
 //! Rotators change one kind of secret and prove the new value: one file per kind.
 //!
-//! The kinds here live only in programs: no server has to be told, so [`Rotator::target`] is
-//! `None` for all of them, and a probe judges the stored bytes themselves.
+//! Kinds that live only in programs have no server that has to be told: their [`Rotator::target`] is
+//! `None`, and a probe judges the stored bytes themselves.
 //!
 //! # Layout
 //! - [`jwt`]: keys that sign tokens; [`signing_key`]: keys that sign messages; [`random`]: tokens
+//! - [`command`]: a program of the administrator's changes it
 //! - [`external`]: kept and checked, made elsewhere
 //! - [`jwks`]: the public key set; [`published`]: whether the world sees a key in it
 //! - [`database`]: what the database kinds share: the login inside a value, new passwords
@@ -12,6 +13,7 @@
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
 
+pub mod command;
 pub mod database;
 mod der;
 pub mod external;
