@@ -15,6 +15,7 @@ mod command_rotator;
 mod deps;
 mod faults;
 mod imports;
+mod postgres;
 mod readme;
 mod recovery;
 mod redaction;

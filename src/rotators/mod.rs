@@ -1,7 +1,7 @@
 //! Rotators change one kind of secret and prove the new value: one file per kind.
 //!
-//! Kinds that live only in programs have no server that has to be told: their [`Rotator::target`] is
-//! `None`, and a probe judges the stored bytes themselves.
+//! Keys and tokens live only in programs: no server has to be told, so [`Rotator::target`] is `None`
+//! for them, and a probe judges the stored bytes themselves. A database's login is tried.
 //!
 //! # Layout
 //! - [`jwt`]: keys that sign tokens; [`signing_key`]: keys that sign messages; [`random`]: tokens
@@ -9,6 +9,7 @@
 //! - [`external`]: kept and checked, made elsewhere
 //! - [`jwks`]: the public key set; [`published`]: whether the world sees a key in it
 //! - [`database`]: what the database kinds share: the login inside a value, new passwords
+//! - [`postgres`]: logins of a Postgres server
 //! - `key`, `der`, `private_jwk`: private keys as PEM or JWK; `shape`: what all texts have in common
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
@@ -20,6 +21,7 @@ pub mod external;
 pub mod jwks;
 pub mod jwt;
 mod key;
+pub mod postgres;
 mod private_jwk;
 pub mod published;
 pub mod random;
