@@ -9,6 +9,7 @@ mod cli_gate;
 mod cli_read;
 mod deps;
 mod faults;
+mod mysql;
 mod readme;
 mod recovery;
 mod redaction;
