@@ -8,6 +8,7 @@
 //! - [`external`]: kept and checked, made elsewhere
 //! - [`jwks`]: the public key set; [`published`]: whether the world sees a key in it
 //! - [`database`]: what the database kinds share: the login inside a value, new passwords
+//! - [`mysql`]: accounts of MySQL and MariaDB
 //! - `key`, `der`, `private_jwk`: private keys as PEM or JWK; `shape`: what all texts have in common
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
@@ -18,6 +19,7 @@ pub mod external;
 pub mod jwks;
 pub mod jwt;
 mod key;
+pub mod mysql;
 mod private_jwk;
 pub mod published;
 pub mod random;

@@ -37,8 +37,8 @@ impl Server {
         };
         let is_on = |name: &str| value(name).is_some_and(|v| !["OFF", "0"].contains(&v));
         let dialect = if value("strict_password_validation").is_some() {
-            let plugins = first(session.rows(VALIDATORS).await?);
-            let judged = plugins.is_none_or(|count| count != "0");
+            let plugins = session.rows(VALIDATORS).await?;
+            let judged = first(&plugins) != Some("0");
             Dialect::MariaDb {
                 plain: judged && is_on("strict_password_validation"),
             }
@@ -51,14 +51,14 @@ impl Server {
             Dialect::MariaDb { .. } => GLOBAL_PRIV,
             Dialect::MySql => USER_ATTRIBUTES,
         };
-        let two_passwords = first(session.rows(feature).await?).is_some_and(|count| count != "0");
+        let feature = session.rows(feature).await?;
         Ok(Some(Self {
             dialect,
             read_only: is_on("read_only") || is_on("super_read_only") || is_on("innodb_read_only"),
             name: value("server_uuid")
                 .or(value("server_uid"))
                 .map(str::to_owned),
-            two_passwords,
+            two_passwords: first(&feature) == Some("1"),
         }))
     }
 }

@@ -67,7 +67,7 @@ impl Session {
     /// session: an expired password shows here.
     pub(super) async fn answered_as(&mut self) -> Result<(String, String), Fault> {
         let rows = self.rows("SELECT CURRENT_USER()").await?;
-        let account = first(rows).ok_or(Fault::Lost)?;
+        let account = first(&rows).ok_or(Fault::Lost)?;
         // A host never holds an @, a user may.
         let (user, host) = account.rsplit_once('@').ok_or(Fault::Lost)?;
         Ok((user.to_owned(), host.to_owned()))
@@ -112,8 +112,8 @@ impl Session {
 }
 
 /// The first column of the first row.
-pub(super) fn first(rows: Vec<Vec<Option<String>>>) -> Option<String> {
-    rows.into_iter().next()?.into_iter().next()?
+pub(super) fn first(rows: &[Vec<Option<String>>]) -> Option<&str> {
+    rows.first()?.first()?.as_deref()
 }
 
 /// A text in SQL. `sql_mode` is empty in our sessions, so a backslash escapes.
@@ -177,9 +177,9 @@ impl Fault {
     pub(super) fn changing(self) -> RotatorError {
         use RotatorError::{Ambiguous, Refused, Retry};
         match self {
-            Self::Server(1205 | 1213) => Retry(
-                "another session holds a lock on the server's tables of accounts (a backup?)",
-            ),
+            Self::Server(1205 | 1213) => {
+                Retry("another session holds a lock on the server's tables of accounts (a backup?)")
+            }
             Self::Server(1223 | 1290 | 1792 | 1836) => Retry("the server is read-only"),
             Self::Server(1819) => Refused(
                 "the server's password policy does not take this password: loosen it for 32 random characters of A-Z a-z 0-9 - _",
@@ -187,9 +187,9 @@ impl Fault {
             Self::Server(3638) => {
                 Refused("the server's password history does not take this password")
             }
-            Self::Server(1044 | 1142 | 1227 | 1699) => {
-                Refused("no right to change the account: GRANT CREATE USER (`keyrota plan --setup`)")
-            }
+            Self::Server(1044 | 1142 | 1227 | 1699) => Refused(
+                "no right to change the account: GRANT CREATE USER (`keyrota plan --setup`)",
+            ),
             Self::Server(1396 | 1133) => Refused("the account does not exist any more"),
             Self::Server(1064 | 1149) => Refused(
                 "the server does not know this form of ALTER USER: MariaDB 10.4 or MySQL 8.0.14 is needed",
