@@ -71,10 +71,9 @@ impl Bed {
         bed
     }
 
-    /// Runs SQL as the server's admin; it is not in the general log.
+    /// Runs SQL as the server's admin.
     pub async fn run(&self, sql: &str) {
-        let sql = format!("SET SESSION sql_log_off = 1; {sql}");
-        self.server.run(sql).await.unwrap();
+        self.server.run(sql.to_owned()).await.unwrap();
     }
 
     pub fn user(&self, which: &str) -> String {

@@ -73,16 +73,24 @@ async fn an_attempt_that_is_killed_is_ambiguous() {
     assert_eq!(bed.probe(Pending, &m).await, Rejected);
 }
 
+/// The server itself ends what waits too long, whether or not anybody still listens.
 #[tokio::test]
 async fn a_lock_is_not_waited_for_long() {
     let bed = Bed::two(Arc::new(Mariadb::start(&[]))).await;
     let mut m = bed.material();
     bed.create(&mut m);
     let held = lock(&bed).await;
-    let done = bed.install(Pending, &m).await;
-    assert!(matches!(done, Err(RotatorError::Retry(why)) if why.contains("lock")));
+    let rotator = bed.rotator();
+    let id = attempt();
+    let done = rotator.install(Pending, id, &m).await;
+    assert!(
+        matches!(done, Err(RotatorError::Ambiguous(why)) if why.contains("broke off")),
+        "{done:?}"
+    );
+    assert_eq!(rotator.quiesce(id, &m).await, Quiet::Quiet);
     held.close().await.unwrap();
-    bed.install(Pending, &m).await.unwrap();
+    assert_eq!(bed.probe(Pending, &m).await, Rejected);
+    rotator.install(Pending, id, &m).await.unwrap();
 }
 
 /// Without an administrator it is the user itself that ends its earlier attempt.

@@ -115,9 +115,12 @@ impl Mariadb {
         name
     }
 
-    /// Runs a script as the admin.
+    /// Runs a script as the admin; it is not among the [`statements`](Self::statements).
     pub async fn run(&self, script: String) -> Result<(), sqlx::Error> {
         let mut connection = self.connect(ADMIN, PASSWORD).await?;
+        sqlx::raw_sql("SET SESSION sql_log_off = 1")
+            .execute(&mut connection)
+            .await?;
         sqlx::raw_sql(AssertSqlSafe(script))
             .execute(&mut connection)
             .await?;

@@ -60,7 +60,7 @@ async fn install_in(
             Dialect::MariaDb { plain } => change::own(&wanted.password, plain),
             Dialect::MySql => change::set(change::MYSELF, &wanted.password),
         };
-        return session.run(&sql).await.map_err(Fault::changing);
+        return session.change(&sql).await;
     }
     let account = Account::of(&wanted.user, session).await?;
     let sql = match (dialect, my.way()) {
@@ -86,7 +86,7 @@ async fn install_in(
             return retain(my, session, &account, wanted, current).await;
         }
     };
-    session.run(&sql).await.map_err(Fault::changing)
+    session.change(&sql).await
 }
 
 /// MySQL's second password. The statement must not be repeated, so a probe comes first.
@@ -107,10 +107,10 @@ async fn retain(
     if first(&second) != Some("0") {
         // What is retained is the first one, and the current one may be the second.
         let sql = change::set(&account.sql(), &current.password);
-        session.run(&sql).await.map_err(Fault::changing)?;
+        session.change(&sql).await?;
     }
     let sql = change::set_and_retain(account, &wanted.password);
-    session.run(&sql).await.map_err(Fault::changing)
+    session.change(&sql).await
 }
 
 /// Makes the server refuse a value that is not current.
@@ -158,7 +158,7 @@ async fn refuse_in(
         Dialect::MySql => vec![change::set(&account.sql(), only), change::discard(&account)],
     };
     for sql in statements {
-        session.run(&sql).await.map_err(Fault::changing)?;
+        session.change(&sql).await?;
     }
     Ok(())
 }

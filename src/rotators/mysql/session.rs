@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use crate::rotators::database::{Endpoint, Login, Settings};
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// Longer than the server itself waits for a lock: then its answer says that nothing was changed.
+/// Longer than the server itself waits: its answer says more than none.
 const STATEMENT: Duration = Duration::from_secs(20);
-const LOCK_WAIT_SECONDS: u32 = 10;
+const WAIT_SECONDS: u32 = 10;
 
 /// What went wrong. The server's words are not kept: they may quote a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,11 @@ pub(super) enum Fault {
 }
 
 /// An open connection.
-pub(super) struct Session(MySqlConnection);
+pub(super) struct Session {
+    connection: MySqlConnection,
+    /// Nothing more can be said over it.
+    lost: bool,
+}
 
 impl Session {
     /// Logs in; always encrypted, the server's name verified.
@@ -57,7 +61,10 @@ impl Session {
             options = options.ssl_ca_from_pem(pem);
         }
         match tokio::time::timeout(CONNECT, options.connect()).await {
-            Ok(Ok(connection)) => Ok(Self(connection)),
+            Ok(Ok(connection)) => Ok(Self {
+                connection,
+                lost: false,
+            }),
             Ok(Err(e)) => Err(Fault::of(&e)),
             Err(_) => Err(Fault::Lost),
         }
@@ -75,18 +82,24 @@ impl Session {
 
     /// Makes the session read our statements as they are meant, and wait for locks not for long.
     pub(super) async fn prepare(&mut self) -> Result<(), Fault> {
-        let sql = format!("SET SESSION sql_mode = '', lock_wait_timeout = {LOCK_WAIT_SECONDS}");
-        self.run(&sql).await
+        let sql = format!("SET SESSION sql_mode = '', lock_wait_timeout = {WAIT_SECONDS}");
+        self.run(&sql).await?;
+        // MariaDB waits for the locks of its tables of accounts as long as it takes, a whole backup,
+        // also when its client is gone. This ends it.
+        let sql = format!("SET SESSION max_statement_time = {WAIT_SECONDS}");
+        match self.run(&sql).await {
+            // MySQL has no such variable.
+            Ok(()) | Err(Fault::Server(1193)) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The rows of an answer; every column as text.
-    pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Fault> {
+    pub(super) async fn rows(&mut self, sql: &str) -> Result<Rows, Fault> {
         // The text protocol: what we send is not all preparable.
-        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.0);
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection);
         let answer = tokio::time::timeout(STATEMENT, query).await;
-        let rows = answer
-            .map_err(|_| Fault::Lost)?
-            .map_err(|e| Fault::of(&e))?;
+        let rows = self.heard(answer)?;
         let text = |row: &sqlx::mysql::MySqlRow, column| {
             row.try_get_unchecked::<Option<String>, _>(column)
                 .map_err(|_| Fault::Lost)
@@ -98,18 +111,50 @@ impl Session {
 
     /// Runs a statement whose answer is that it was done.
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), Fault> {
-        let work = self.0.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
-        match tokio::time::timeout(STATEMENT, work).await {
-            Ok(done) => done.map(|_| ()).map_err(|e| Fault::of(&e)),
-            Err(_) => Err(Fault::Lost),
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let answer = tokio::time::timeout(STATEMENT, self.connection.execute(query)).await;
+        self.heard(answer).map(|_| ())
+    }
+
+    /// Runs a statement that changes an account.
+    pub(super) async fn change(&mut self, sql: &str) -> Result<(), RotatorError> {
+        let fault = match self.run(sql).await {
+            Ok(()) => return Ok(()),
+            // MariaDB says of which account it failed, and the reason only if it is asked.
+            Err(Fault::Server(1396)) => {
+                let said = self.rows("SHOW ERRORS").await.unwrap_or_default();
+                let codes = said
+                    .iter()
+                    .filter_map(|row| row.get(1)?.as_deref()?.parse().ok());
+                let mut reasons = codes.filter(|code| *code != 1396);
+                Fault::Server(reasons.next().unwrap_or(1396))
+            }
+            Err(fault) => fault,
+        };
+        Err(fault.changing())
+    }
+
+    /// Says goodbye, if it is still listened to.
+    pub(super) async fn close(self) {
+        if !self.lost {
+            let _ = tokio::time::timeout(CONNECT, self.connection.close()).await;
         }
     }
 
-    /// Says goodbye; a server that does not listen is left.
-    pub(super) async fn close(self) {
-        let _ = tokio::time::timeout(CONNECT, self.0.close()).await;
+    fn heard<T>(&mut self, answer: Answer<T>) -> Result<T, Fault> {
+        let fault = match answer {
+            Ok(Ok(heard)) => return Ok(heard),
+            Ok(Err(e)) => Fault::of(&e),
+            Err(_) => Fault::Lost,
+        };
+        self.lost |= !matches!(fault, Fault::Server(_));
+        Err(fault)
     }
 }
+
+/// Rows of columns.
+pub(super) type Rows = Vec<Vec<Option<String>>>;
+type Answer<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
 
 /// The first column of the first row.
 pub(super) fn first(rows: &[Vec<Option<String>>]) -> Option<&str> {
@@ -174,13 +219,14 @@ impl Fault {
 
     /// What a failed change means. An answer with a number that is not known to come before any
     /// effect is an unknown outcome: looking costs little.
-    pub(super) fn changing(self) -> RotatorError {
+    fn changing(self) -> RotatorError {
         use RotatorError::{Ambiguous, Refused, Retry};
         match self {
             Self::Server(1205 | 1213) => {
                 Retry("another session holds a lock on the server's tables of accounts (a backup?)")
             }
-            Self::Server(1223 | 1290 | 1792 | 1836) => Retry("the server is read-only"),
+            // The option that 1290 names may also be the one that wants to see passwords, just set.
+            Self::Server(1223 | 1290 | 1792 | 1836) => Retry("the server has become read-only"),
             Self::Server(1819) => Refused(
                 "the server's password policy does not take this password: loosen it for 32 random characters of A-Z a-z 0-9 - _",
             ),
@@ -190,11 +236,12 @@ impl Fault {
             Self::Server(1044 | 1142 | 1227 | 1699) => Refused(
                 "no right to change the account: GRANT CREATE USER (`keyrota plan --setup`)",
             ),
-            Self::Server(1396 | 1133) => Refused("the account does not exist any more"),
+            Self::Server(1133 | 1396 | 1410) => Refused("the account does not exist any more"),
             Self::Server(1064 | 1149) => Refused(
                 "the server does not know this form of ALTER USER: MariaDB 10.4 or MySQL 8.0.14 is needed",
             ),
             Self::Server(1524) => Refused("the server has no mysql_native_password"),
+            // 1969, too long, among them: another session's lock, a backup.
             Self::Server(_) => Ambiguous("the server broke off the change"),
             Self::Tls | Self::Lost => Ambiguous("the connection was lost during the change"),
         }
