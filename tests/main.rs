@@ -16,6 +16,7 @@ mod deps;
 mod faults;
 mod imports;
 mod postgres;
+mod mysql;
 mod readme;
 mod recovery;
 mod redaction;

@@ -10,6 +10,7 @@
 //! - [`jwks`]: the public key set; [`published`]: whether the world sees a key in it
 //! - [`database`]: what the database kinds share: the login inside a value, new passwords
 //! - [`postgres`]: logins of a Postgres server
+//! - [`mysql`]: accounts of MySQL and MariaDB
 //! - `key`, `der`, `private_jwk`: private keys as PEM or JWK; `shape`: what all texts have in common
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
@@ -22,6 +23,7 @@ pub mod jwks;
 pub mod jwt;
 mod key;
 pub mod postgres;
+pub mod mysql;
 mod private_jwk;
 pub mod published;
 pub mod random;
