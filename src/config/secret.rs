@@ -46,7 +46,7 @@ pub fn all(
         .unwrap_or(&empty);
     let defaults = reader.section(table, &keys, top.spot_of("defaults"), "defaults", &[]);
     let mut secrets: Vec<Secret> = Vec::new();
-    let (mut unread, mut admins) = (Vec::new(), Vec::new());
+    let (mut unread, mut uses) = (Vec::new(), Vec::new());
     for (spot, name, table) in tables(reader, top, "secrets") {
         let at = join("secrets", name);
         check_name(reader, spot, name, &at);
@@ -54,12 +54,17 @@ pub fn all(
             unread.extend(claimed(table));
             continue;
         };
-        admins.push(section.spot_of("admin"));
+        let key = if section.get("uses").is_some() {
+            "uses"
+        } else {
+            "admin"
+        };
+        uses.push(section.spot_of(key));
         secrets.push(secret(reader, name, word, section, &defaults, around));
     }
     consumer::once(reader, &secrets);
     let complete = unread.is_empty() && !reader.broken;
-    target::admins(reader, &secrets, &admins, complete);
+    target::uses(reader, &secrets, &uses, complete);
     (secrets, unread)
 }
 

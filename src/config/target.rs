@@ -73,7 +73,7 @@ pub fn command(reader: &mut Reader<'_>, s: &Section<'_>) -> CommandRotator {
         timeout: s.duration("timeout").unwrap_or(COMMAND_TIMEOUT),
         length: token.length,
         alphabet: token.alphabet,
-        admin: s.text("admin").map(str::to_owned),
+        uses: s.texts("uses").into_iter().map(str::to_owned).collect(),
     }
 }
 
@@ -283,27 +283,32 @@ fn host_and_port(text: &str, port: u16) -> Option<(String, u16)> {
     (!host.is_empty() && host.bytes().all(named) && port != 0).then(|| (host.to_owned(), port))
 }
 
-/// The secret named by `admin` is kept here, and can be a login. `spots` says where each secret
-/// names it; of a file that is not `complete`, nothing is missed.
-pub fn admins(reader: &mut Reader<'_>, secrets: &[Secret], spots: &[Spot], complete: bool) {
+/// The secrets named by `admin` and `uses` are kept here, and can be what they are to be. `spots`
+/// says where each secret names them; of a file that is not `complete`, nothing is missed.
+pub fn uses(reader: &mut Reader<'_>, secrets: &[Secret], spots: &[Spot], complete: bool) {
     for (secret, spot) in secrets.iter().zip(spots) {
-        let Some(admin) = secret.kind.admin() else {
-            continue;
+        let database = secret.kind.database().is_some();
+        let (key, help) = match database {
+            true => (
+                "admin",
+                "name a secret of kind = \"external\" with format = \"url\", \"json\" or \"rds-json\"",
+            ),
+            false => ("uses", "name secrets of kind = \"external\""),
         };
-        let named = secrets.iter().find(|s| s.name == admin).map(|s| &s.kind);
-        let what = match named {
-            None if complete => "names a secret that this file does not have",
-            Some(Kind::External(external))
-                if external.format == ExternalFormat::Raw && secret.kind.database().is_some() =>
-            {
-                "names a secret without a user name: its format is raw"
-            }
-            None | Some(Kind::External(_)) => continue,
-            Some(_) => "names a secret that keyrota rotates itself",
-        };
-        let at = join(&join("secrets", &secret.name), "admin");
-        let help =
-            "name a secret of kind = \"external\" with format = \"url\", \"json\" or \"rds-json\"";
-        reader.error(*spot, &at, what, help);
+        for used in secret.kind.uses() {
+            let named = secrets.iter().find(|s| s.name == *used).map(|s| &s.kind);
+            let what = match named {
+                None if complete => "names a secret that this file does not have",
+                Some(Kind::External(external))
+                    if external.format == ExternalFormat::Raw && database =>
+                {
+                    "names a secret without a user name: its format is raw"
+                }
+                None | Some(Kind::External(_)) => continue,
+                Some(_) => "names a secret that keyrota rotates itself",
+            };
+            let at = join(&join("secrets", &secret.name), key);
+            reader.error(*spot, &at, what, help);
+        }
     }
 }

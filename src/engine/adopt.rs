@@ -136,10 +136,7 @@ impl Engine {
         }
         let uses = parts.uses().await?;
         // A program may need what comes with the same import; a server that is logged in to, never.
-        if matches!(secret.kind, Kind::Command(_))
-            && secret.kind.admin().is_some()
-            && uses.is_empty()
-        {
+        if matches!(secret.kind, Kind::Command(_)) && uses.len() < secret.kind.uses().len() {
             return Ok(Vec::new());
         }
         let material = Material {

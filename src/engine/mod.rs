@@ -32,7 +32,7 @@ pub mod parts;
 mod perform;
 mod performed;
 pub mod request;
-mod rotators;
+pub mod rotators;
 mod start;
 pub mod view;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub struct Providers {
     all: BTreeMap<String, Arc<dyn Provider>>,
     /// Those whose documents have a generation, which the state remembers.
     pub files: BTreeMap<String, Arc<FileProvider>>,
+    /// Where programs that change a secret are locked, if this host alone has the state.
+    pub locks: Option<PathBuf>,
 }
 
 impl Providers {
@@ -59,6 +61,7 @@ impl Providers {
         let mut providers = Self {
             all: BTreeMap::new(),
             files: BTreeMap::new(),
+            locks: None,
         };
         for provider in &env.providers {
             let who = || format!("providers.{}", provider.name);
@@ -113,8 +116,8 @@ pub struct Parts<'a> {
     pub consumers: Vec<Listener<'a>>,
     /// Where its public key is seen by its verifiers.
     pub published: Option<Published>,
-    /// The secret that its rotation needs.
-    admin: Option<Admin>,
+    /// The secrets that its rotation needs.
+    used: Vec<Used>,
     /// The longest call of the program that changes it.
     program: Option<Duration>,
 }
@@ -122,8 +125,8 @@ pub struct Parts<'a> {
 /// What ends a program by itself needs a moment for that.
 const LAST_MOMENT: Duration = Duration::from_secs(10);
 
-/// An administrator's credential: where it is kept.
-struct Admin {
+/// A secret that another one's rotation needs: where it is kept.
+struct Used {
     secret: String,
     place: Place,
     provider: Arc<dyn Provider>,
@@ -151,7 +154,7 @@ impl<'a> Parts<'a> {
         Ok(Self {
             place: Place::new(secret.path.clone()),
             provider: providers.get(&secret.provider),
-            rotator: rotator(secret)
+            rotator: rotator(&env.name, secret, providers.locks.as_deref())
                 .ok_or_else(|| refused("the kind does not take these settings"))?,
             consumers: secret
                 .consumers
@@ -159,7 +162,7 @@ impl<'a> Parts<'a> {
                 .map(|c| listener(secret, c).map_err(refused))
                 .collect::<Result<_, _>>()?,
             published,
-            admin: admin(env, secret, providers),
+            used: used(env, secret, providers),
             program: match &secret.kind {
                 Kind::Command(command) => Some(command.timeout),
                 _ => None,
@@ -170,15 +173,15 @@ impl<'a> Parts<'a> {
     /// The secrets that its rotation needs, read afresh; one that has no value is left out.
     pub async fn uses(&self) -> Result<BTreeMap<String, Version>, ProviderError> {
         let mut uses = BTreeMap::new();
-        if let Some(admin) = &self.admin {
+        for used in &self.used {
             let current = VersionRef::Stage(Stage::Current);
-            if let Some(value) = admin.provider.read(&admin.place, &current).await? {
+            if let Some(value) = used.provider.read(&used.place, &current).await? {
                 let version = Version {
                     id: None,
                     value,
                     public: Public::new(),
                 };
-                uses.insert(admin.secret.clone(), version);
+                uses.insert(used.secret.clone(), version);
             }
         }
         Ok(uses)
@@ -222,11 +225,14 @@ impl<'a> Parts<'a> {
     /// How much longer than others this effect may take.
     pub fn patience(&self, effect: &Effect) -> Duration {
         let Effect::Deliver { listener, .. } = effect else {
-            return match effect {
-                Effect::Create | Effect::Promote | Effect::ObserveCurrent | Effect::Destroy(_) => {
-                    Duration::ZERO
-                }
-                _ => self.program.map_or(Duration::ZERO, |t| t + LAST_MOMENT),
+            return match (effect, self.program) {
+                (_, None)
+                | (
+                    Effect::Create | Effect::Promote | Effect::ObserveCurrent | Effect::Destroy(_),
+                    _,
+                ) => Duration::ZERO,
+                (Effect::Preflight, Some(timeout)) => 4 * (timeout + LAST_MOMENT),
+                (_, Some(timeout)) => timeout + LAST_MOMENT,
             };
         };
         match self
@@ -250,14 +256,15 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn admin(env: &Environment, secret: &Secret, providers: &Providers) -> Option<Admin> {
-    let name = secret.kind.admin()?;
-    let admin = env.secrets.iter().find(|s| s.name == name)?;
-    Some(Admin {
-        secret: admin.name.clone(),
-        place: Place::new(admin.path.clone()),
-        provider: providers.get(&admin.provider),
+fn used(env: &Environment, secret: &Secret, providers: &Providers) -> Vec<Used> {
+    let named = |name: &String| env.secrets.iter().find(|s| s.name == *name);
+    let used = secret.kind.uses().iter().filter_map(named);
+    used.map(|used| Used {
+        secret: used.name.clone(),
+        place: Place::new(used.path.clone()),
+        provider: providers.get(&used.provider),
     })
+    .collect()
 }
 
 /// The name of a consumer: stable as long as it is told in the same place.

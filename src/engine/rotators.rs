@@ -1,12 +1,21 @@
 //! From the checked model to what changes a secret.
 
+use std::path::Path;
+
 use keyrota_contract::Rotator;
 
-use crate::config::model::{self, ExternalFormat, JwtFormat, Kind, Secret};
-use crate::rotators::{external, jwt, random, signing_key};
+use crate::config::model::{
+    self, Database, DatabaseFormat, Endpoint, ExternalFormat, JwtFormat, Kind, Secret, Slots, Users,
+};
+use crate::rotators::{command, database, external, jwt, mysql, postgres, random, signing_key};
 
-/// What changes a secret; `None` if the kind does not take its settings. No I/O.
-pub(super) fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
+/// What changes a secret; `None` if the kind does not take its settings. No I/O. In `locks` it may
+/// keep the lock of its program: a directory of this host, if no other one shares the state.
+pub(super) fn rotator(
+    environment: &str,
+    secret: &Secret,
+    locks: Option<&Path>,
+) -> Option<Box<dyn Rotator>> {
     Some(match &secret.kind {
         Kind::Jwt(jwt) => {
             let algorithm = match jwt.algorithm {
@@ -44,7 +53,25 @@ pub(super) fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
         Kind::Random(token) => {
             Box::new(random::Random::new(token.length as usize, token.alphabet.clone()).ok()?)
         }
-        Kind::Postgres(_) | Kind::Mysql(_) | Kind::Command(_) => return None,
+        Kind::Postgres(database) => Box::new(postgres::Postgres::new(settings(database))),
+        Kind::Mysql(database) => Box::new(mysql::Mysql::new(settings(database))),
+        Kind::Command(program) => Box::new(
+            command::Command::new(command::Settings {
+                environment: environment.to_owned(),
+                secret: secret.name.clone(),
+                argv: program.argv.clone(),
+                slots: match program.slots {
+                    Slots::Dual => command::Slots::Dual,
+                    Slots::Single => command::Slots::Single,
+                },
+                timeout: program.timeout,
+                length: program.length as usize,
+                alphabet: program.alphabet.clone(),
+                uses: program.uses.clone(),
+                lock: locks.map(|dir| dir.join(format!("{environment}.{}.lock", secret.name))),
+            })
+            .ok()?,
+        ),
         Kind::External(external) => Box::new(external::External {
             format: match external.format {
                 ExternalFormat::Raw => external::Format::Raw,
@@ -55,4 +82,38 @@ pub(super) fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
             min_bytes: (external.min_bytes as usize).max(1),
         }),
     })
+}
+
+/// The SQL that an administrator runs once in the server of this secret, comments included; empty
+/// for kinds that no server has to be told of.
+pub fn setup_sql(kind: &Kind) -> Vec<String> {
+    match kind {
+        Kind::Postgres(file) => postgres::setup::setup_sql(&settings(file)),
+        Kind::Mysql(file) => mysql::setup_sql(&settings(file)),
+        _ => Vec::new(),
+    }
+}
+
+/// What the file says of a database, in the rotators' words.
+fn settings(file: &Database) -> database::Settings {
+    let endpoint = |at: &Endpoint| database::Endpoint {
+        host: at.host.clone(),
+        port: at.port,
+        database: at.database.clone(),
+    };
+    database::Settings {
+        users: match &file.users {
+            Users::One(user) => database::Users::One(user.clone()),
+            Users::Two(users) => database::Users::Two(users.clone()),
+        },
+        form: match file.format {
+            DatabaseFormat::Url => database::Form::Url(file.url.clone()),
+            DatabaseFormat::RdsJson => database::Form::RdsJson,
+        },
+        endpoint: endpoint(&file.endpoint),
+        server: file.server.as_ref().map(endpoint),
+        ca_file: file.ca_file.clone(),
+        admin: file.admin.clone(),
+        one_at_a_time: file.accept_gap,
+    }
 }

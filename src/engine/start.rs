@@ -276,7 +276,7 @@ impl Engine {
 /// What the file asks of a rotation of `secret` that begins now; `first` if there is no current
 /// value. Needs no provider, no keys and no state.
 pub fn planned(secret: &Secret, first: bool) -> Result<Policy, PartsError> {
-    let rotator = rotator(secret).ok_or_else(|| {
+    let rotator = rotator("", secret, None).ok_or_else(|| {
         PartsError::Refused(
             format!("secrets.{}", secret.name),
             "the kind does not take these settings",

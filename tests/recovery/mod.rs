@@ -60,6 +60,29 @@ fn a_first_value_is_made_once_wherever_its_making_dies() {
 }
 
 #[test]
+fn logins_never_fail_wherever_a_rotation_of_two_users_dies() {
+    every_death(
+        "postgres, alternating users",
+        &databases::POSTGRES_ALTERNATING,
+        8,
+    );
+}
+
+#[test]
+fn logins_fail_once_wherever_a_rotation_of_one_user_dies() {
+    every_death("postgres, single user", &databases::POSTGRES_SINGLE, 8);
+}
+
+#[test]
+fn a_user_that_changes_itself_is_never_locked_out() {
+    every_death(
+        "postgres, single user, by itself",
+        &databases::POSTGRES_SELF,
+        8,
+    );
+}
+
+#[test]
 fn whoever_carries_on_may_die_as_well() {
     let kills = on_two_threads(POINTS.iter().flat_map(|first| {
         // The second process dies in what it does first, or a little later.

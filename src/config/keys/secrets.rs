@@ -262,9 +262,9 @@ static COMMAND: &[Key] = &[
         "The longest one call may take; 30s when absent.",
     ),
     may(
-        "admin",
-        Ty::Text,
-        "The external secret that the program needs.",
+        "uses",
+        TEXTS,
+        "The external secrets that the program needs beside its own.",
     ),
 ];
 

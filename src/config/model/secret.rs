@@ -139,12 +139,12 @@ impl Kind {
         }
     }
 
-    /// The `external` secret that its rotation needs.
-    pub fn admin(&self) -> Option<&str> {
+    /// The `external` secrets that its rotation needs.
+    pub fn uses(&self) -> &[String] {
         match self {
-            Self::Postgres(database) | Self::Mysql(database) => database.admin.as_deref(),
-            Self::Command(command) => command.admin.as_deref(),
-            _ => None,
+            Self::Postgres(database) | Self::Mysql(database) => database.admin.as_slice(),
+            Self::Command(command) => &command.uses,
+            _ => &[],
         }
     }
 }

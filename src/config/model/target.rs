@@ -76,8 +76,8 @@ pub struct CommandRotator {
     pub length: u32,
     /// The characters it is drawn from: ASCII, each once, sorted.
     pub alphabet: Vec<u8>,
-    /// The `external` secret that the program needs for its work.
-    pub admin: Option<String>,
+    /// The `external` secrets that the program needs for its work.
+    pub uses: Vec<String>,
 }
 
 /// How many values a target accepts at once.

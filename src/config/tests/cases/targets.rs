@@ -77,7 +77,7 @@ pub const CASES: &[Case] = &[
     ),
     (
         "administrators",
-        "[secrets.raw]\nkind = 'external'\n[secrets.a]\nkind = 'postgres'\nstrategy = 'alternating-users'\nusers = ['a', 'b']\nadmin = 'raw'\nurl = 'postgres://{user}:{password}@db/app'\n[secrets.b]\nkind = 'mysql'\nstrategy = 'alternating-users'\nusers = ['a', 'b']\nadmin = 'a'\nurl = 'mysql://{user}:{password}@db/app'\n[secrets.c]\nkind = 'command'\nargv = ['/bin/true']\nslots = 'dual'\nadmin = 'nobody'",
+        "[secrets.raw]\nkind = 'external'\n[secrets.a]\nkind = 'postgres'\nstrategy = 'alternating-users'\nusers = ['a', 'b']\nadmin = 'raw'\nurl = 'postgres://{user}:{password}@db/app'\n[secrets.b]\nkind = 'mysql'\nstrategy = 'alternating-users'\nusers = ['a', 'b']\nadmin = 'a'\nurl = 'mysql://{user}:{password}@db/app'\n[secrets.c]\nkind = 'command'\nargv = ['/bin/true']\nslots = 'dual'\nuses = ['nobody']",
         &[
             "13:9 names a secret without a user name",
             "19:9 names a secret that keyrota rotates itself",
