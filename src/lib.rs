@@ -6,6 +6,7 @@
 //! - `keyrota_rotation` (src/rotation): the rotation machine; pure
 //! - [`engine`]: performs one effect at a time; recovery; the only caller of what follows
 //! - [`rotators`], [`consumers`]: one file per kind; providers are crates under `providers/`
+//! - `child`: programs of the administrator's, for both
 //! - [`state`]: the state database: records, locks, deliveries
 //! - [`audit`]: entries, chain, checkpoints, verification, export
 //! - [`keys`]: the host's seed and what is derived from it: fingerprints, checkpoint signatures
@@ -13,6 +14,7 @@
 //! - [`commands`]: the command line, one file per subcommand
 
 pub mod audit;
+mod child;
 pub mod commands;
 pub mod config;
 pub mod consumers;

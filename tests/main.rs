@@ -11,9 +11,12 @@
 
 mod cli_gate;
 mod cli_read;
+mod command_rotator;
 mod deps;
 mod faults;
 mod imports;
+mod mysql;
+mod postgres;
 mod readme;
 mod recovery;
 mod redaction;

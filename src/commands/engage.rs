@@ -1,5 +1,8 @@
 //! Taking an environment: its lock, its keys, its state, its providers.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -7,10 +10,11 @@ use std::time::Duration;
 use super::context::{Chosen, Context};
 use super::exit::Failed;
 use super::progress;
+use crate::config::model::Kind;
 use crate::engine::parts::Providers;
 use crate::engine::{Engine, Surroundings, Watch};
 use crate::keys::Keys;
-use crate::state::Store;
+use crate::state::{Location, Store};
 use crate::world::SystemEntropy;
 
 /// How long to wait for another process's lock.
@@ -48,7 +52,8 @@ pub async fn engage_watched(
 ) -> Result<Engine, Failed> {
     super::init::make_keys(&chosen)?;
     let keys = chosen.keys()?;
-    let providers = chosen.providers()?;
+    let mut providers = chosen.providers()?;
+    providers.locks = program_locks(context, &chosen)?;
     let checkpoints = chosen.checkpoints()?;
     let store = chosen.open_state(context.global).await?;
     let around = Surroundings {
@@ -77,6 +82,19 @@ pub async fn with<T>(
     let done = done?;
     closed?;
     Ok(done)
+}
+
+/// Where programs that change a secret are locked: beside the state, if only this host has it.
+fn program_locks(context: &Context<'_>, chosen: &Chosen) -> Result<Option<PathBuf>, Failed> {
+    let mut secrets = chosen.env.secrets.iter();
+    let has_program = secrets.any(|s| matches!(s.kind, Kind::Command(_)));
+    let (Location::Sqlite(state), true) = (chosen.location(context.global)?, has_program) else {
+        return Ok(None);
+    };
+    let locks = state.with_file_name("programs");
+    let made = DirBuilder::new().mode(0o700).recursive(true).create(&locks);
+    made.map_err(|e| Failed::config(format!("{}: {}", locks.display(), e.kind())))?;
+    Ok(Some(locks))
 }
 
 async fn take(

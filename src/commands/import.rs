@@ -13,7 +13,7 @@ use super::engage::{Patience, actor, engage, with};
 use super::exit::{self, Failed};
 use super::rotate::read_value;
 use super::say::{print, print_json, table};
-use crate::config::model::{Environment, Part, Role};
+use crate::config::model::{Environment, Kind, Part, Role};
 use crate::engine::adopt::Adopted;
 use crate::engine::{Engine, Stop};
 
@@ -60,10 +60,17 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
             ));
         }
     };
+    // Others may need it for their own look.
+    let is_external = |name: &str| {
+        let secret = chosen.env.secrets.iter().find(|s| s.name == name);
+        secret.is_some_and(|s| matches!(s.kind, Kind::External(_)))
+    };
+    let mut takes = takes;
+    takes.sort_by_key(|(name, _)| !is_external(name));
     context.block_on(async {
         let engine = engage(context, chosen, Patience::None).await?;
         with(engine, async |engine| {
-            let unfit = unfit(engine, &takes)?;
+            let unfit = unfit(engine, &takes).await?;
             if unfit.is_empty() {
                 let by = actor();
                 for (name, value) in &takes {
@@ -138,11 +145,11 @@ fn from_file(env: &Environment, file: &Path) -> Result<(Takes, Vec<Line>), Faile
 }
 
 /// Every value that cannot be taken, before any is.
-fn unfit(engine: &Engine, takes: &Takes) -> Result<Vec<Line>, Failed> {
+async fn unfit(engine: &Engine, takes: &Takes) -> Result<Vec<Line>, Failed> {
     let mut all = Vec::new();
     for (name, value) in takes {
         let Some(value) = value else { continue };
-        let complaints = engine.unfit(name, value)?;
+        let complaints = engine.unfit(name, value).await?;
         all.extend(complaints.into_iter().map(|why| Line {
             name: name.clone(),
             secret: Some(name.clone()),

@@ -64,10 +64,11 @@ pub fn run(args: &Plan, context: &Context<'_>) -> Result<u8, Failed> {
     };
     if args.setup {
         let told = setup::setup(&chosen.env, &secrets);
+        let sql = setup::statements(&secrets);
         if context.global.json {
-            say::print_json(&setup::as_json(&chosen.env, &told))?;
+            say::print_json(&setup::as_json(&chosen.env, &told, &sql))?;
         } else {
-            say::print(&setup::as_text(&chosen.env, &told))?;
+            say::print(&setup::as_text(&chosen.env, &told, &sql))?;
         }
         return Ok(exit::DONE);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::diagnostic::Diagnostic;
 use super::mask::name;
-use super::model::{Environment, ProviderKind, Secret};
+use super::model::{Database, Environment, ProviderKind, Secret};
 use super::read::join;
 
 /// A place, whoever names it: what is behind the provider, and the path there.
@@ -51,6 +51,54 @@ pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
         }
     }
     problems
+}
+
+/// Every account in a database is changed by one secret of one environment.
+pub fn accounts(environments: &[Environment]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut seen: Vec<(&Environment, &Secret, String)> = Vec::new();
+    for environment in environments {
+        for secret in &environment.secrets {
+            let accounts: Vec<String> = secret
+                .kind
+                .database()
+                .into_iter()
+                .flat_map(accounts_of)
+                .collect();
+            let taken = seen.iter().find(|(.., account)| accounts.contains(account));
+            if let Some((other, first, _)) = taken {
+                let whose = match other.name == environment.name {
+                    true => name(&first.name),
+                    false => format!("{} of {}", name(&first.name), name(&other.name)),
+                };
+                let problem = Diagnostic::error(
+                    &environment.file,
+                    secret.spot,
+                    join(&join("secrets", &secret.name), "users"),
+                    format!("names a user that {whose} changes too"),
+                    "give each secret and each environment users of its own",
+                );
+                problems.push(problem.related_to(&other.file, first.spot, "the other"));
+            }
+            seen.extend(
+                accounts
+                    .into_iter()
+                    .map(|account| (environment, secret, account)),
+            );
+        }
+    }
+    problems
+}
+
+/// Host names are compared without regard to case; two names of one server are not seen through.
+fn accounts_of(database: &Database) -> impl Iterator<Item = String> {
+    let at = database.server.as_ref().unwrap_or(&database.endpoint);
+    let host = format!("{}:{}", at.host.to_ascii_lowercase(), at.port);
+    database
+        .users
+        .names()
+        .iter()
+        .map(move |user| format!("{host} {user}"))
 }
 
 /// What one environment shows its programs and another does not is often a deployment that fails.

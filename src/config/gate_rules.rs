@@ -8,8 +8,8 @@ use std::fmt;
 use keyrota_gate::{Algorithm, Code, Condition, Format, KeyPart, Pattern, Required, Rule};
 
 use super::model::{
-    self, BootRule, Encoding, EnvVar, Environment, ExternalFormat, JwtFormat, Kind, Part, Program,
-    Role, Secret, Template,
+    self, BootRule, DatabaseFormat, Encoding, EnvVar, Environment, ExternalFormat, JwtFormat, Kind,
+    Part, Program, Role, Secret, Template,
 };
 
 /// The length of an imported key's text after its prefix: 128 bits, if every byte of it were random.
@@ -206,6 +206,27 @@ fn of_value(secret: &Secret, rule: Rule, others: &[Environment]) -> Rule {
         Kind::Random(random) => Rule {
             min_length: Some(random.length as usize),
             random: true,
+            ..rule
+        },
+        Kind::Command(command) => Rule {
+            min_length: Some(command.length as usize),
+            random: true,
+            ..rule
+        },
+        Kind::Postgres(database) | Kind::Mysql(database) => Rule {
+            format: Some(match database.format {
+                DatabaseFormat::Url => Format::Url {
+                    schemes: database
+                        .url
+                        .split("://")
+                        .take(1)
+                        .map(str::to_owned)
+                        .collect(),
+                },
+                DatabaseFormat::RdsJson => Format::Json {
+                    members: vec!["username".to_owned(), "password".to_owned()],
+                },
+            }),
             ..rule
         },
         Kind::External(external) => Rule {

@@ -1,16 +1,27 @@
 //! What only one kind of secret has.
 
 use super::model::{
-    Algorithm, Encoding, External, ExternalFormat, Jwt, JwtFormat, Kind, Random, SigningKey,
-    Verifiers,
+    Algorithm, DatabaseFormat, Encoding, External, ExternalFormat, Jwt, JwtFormat, Kind, Random,
+    SigningKey, Verifiers,
 };
 use super::read::{Reader, Section, join};
+use super::target;
 
+use std::path::Path;
 use std::time::Duration;
 
 /// Reads the keys of a kind; the word is one of those built in.
-pub fn kind(reader: &mut Reader<'_>, word: &str, section: &Section<'_>, fallback: bool) -> Kind {
+pub fn kind(
+    reader: &mut Reader<'_>,
+    word: &str,
+    section: &Section<'_>,
+    fallback: bool,
+    root: &Path,
+) -> Kind {
     match word {
+        "postgres" => Kind::Postgres(target::postgres(reader, section, root)),
+        "mysql" => Kind::Mysql(target::mysql(reader, section, root)),
+        "command" => Kind::Command(target::command(reader, section)),
         "jwt" => Kind::Jwt(jwt(reader, section, fallback)),
         "signing-key" => Kind::SigningKey(signing_key(reader, section, fallback)),
         "random" => Kind::Random(random(reader, section)),
@@ -23,26 +34,33 @@ pub fn fields(kind: &Kind) -> &'static [&'static str] {
     match kind {
         Kind::Jwt(_) => &["value", "kid", "fallback"],
         Kind::SigningKey(_) => &["value", "fallback"],
-        Kind::Random(_) => &["value"],
+        Kind::Random(_) | Kind::Command(_) => &["value"],
+        Kind::Postgres(d) | Kind::Mysql(d) => match d.format {
+            DatabaseFormat::Url => URL_FIELDS,
+            DatabaseFormat::RdsJson => RDS_FIELDS,
+        },
         Kind::External(e) => match e.format {
             ExternalFormat::Raw => &["value"],
-            ExternalFormat::Url => &[
-                "value", "scheme", "username", "password", "host", "port", "path",
-            ],
-            ExternalFormat::RdsJson => &[
-                "value",
-                "engine",
-                "username",
-                "password",
-                "host",
-                "port",
-                "dbname",
-                "dbInstanceIdentifier",
-            ],
+            ExternalFormat::Url => URL_FIELDS,
+            ExternalFormat::RdsJson => RDS_FIELDS,
             ExternalFormat::Json => &[],
         },
     }
 }
+
+const URL_FIELDS: &[&str] = &[
+    "value", "scheme", "username", "password", "host", "port", "path",
+];
+const RDS_FIELDS: &[&str] = &[
+    "value",
+    "engine",
+    "username",
+    "password",
+    "host",
+    "port",
+    "dbname",
+    "dbInstanceIdentifier",
+];
 
 fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
     let algorithm = match s.text("algorithm") {
@@ -247,7 +265,7 @@ fn signing_key(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Sign
     }
 }
 
-fn random(reader: &mut Reader<'_>, s: &Section<'_>) -> Random {
+pub fn random(reader: &mut Reader<'_>, s: &Section<'_>) -> Random {
     let length = s.count("length").unwrap_or(32);
     let alphabet = match alphabet(s.text("alphabet").unwrap_or("A-Za-z0-9")) {
         Ok(alphabet) => alphabet,

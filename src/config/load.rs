@@ -94,6 +94,7 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
     };
     let shared = cross::places(&environments)
         .into_iter()
+        .chain(cross::accounts(&environments))
         .filter(|d| concerns(&d.file) || d.related.as_ref().is_some_and(|r| concerns(&r.file)));
     told.extend(shared);
     if names.is_none() {

@@ -30,6 +30,7 @@ mod read;
 pub mod schema;
 mod secret;
 pub mod source;
+mod target;
 mod turn;
 mod waits;
 mod words;

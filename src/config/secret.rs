@@ -13,6 +13,7 @@ use super::kinds;
 use super::mask::did_you_mean;
 use super::model::{Confirm, EnvVar, Kind, Part, Role, Secret, Template, WhenAbsent};
 use super::read::{Reader, Section, in_order, join, meant};
+use super::target;
 use super::turn;
 use super::waits;
 use super::words;
@@ -45,7 +46,7 @@ pub fn all(
         .unwrap_or(&empty);
     let defaults = reader.section(table, &keys, top.spot_of("defaults"), "defaults", &[]);
     let mut secrets: Vec<Secret> = Vec::new();
-    let mut unread = Vec::new();
+    let (mut unread, mut uses) = (Vec::new(), Vec::new());
     for (spot, name, table) in tables(reader, top, "secrets") {
         let at = join("secrets", name);
         check_name(reader, spot, name, &at);
@@ -53,9 +54,17 @@ pub fn all(
             unread.extend(claimed(table));
             continue;
         };
+        let key = if section.get("uses").is_some() {
+            "uses"
+        } else {
+            "admin"
+        };
+        uses.push(section.spot_of(key));
         secrets.push(secret(reader, name, word, section, &defaults, around));
     }
     consumer::once(reader, &secrets);
+    let complete = unread.is_empty() && !reader.broken;
+    target::uses(reader, &secrets, &uses, complete);
     (secrets, unread)
 }
 
@@ -81,11 +90,15 @@ fn secret<'t>(
 ) -> Secret {
     let imported = section.text("origin") == Some("imported");
     let fallback = shows_fallback(&section);
-    let kind = kinds::kind(reader, word, &section, fallback);
+    let kind = kinds::kind(reader, word, &section, fallback, around.root);
     let announce = match &kind {
         Kind::Jwt(jwt) => jwt.algorithm.is_asymmetric() || fallback,
         Kind::SigningKey(key) => key.verifiers == super::model::Verifiers::Fallback,
-        Kind::Random(_) | Kind::External(_) => false,
+        Kind::Random(_)
+        | Kind::Postgres(_)
+        | Kind::Mysql(_)
+        | Kind::Command(_)
+        | Kind::External(_) => false,
     };
     if imported && section.get("schedule").is_some() {
         let help = "remove it; max_age = \"90d\" reminds a person, and rotate --value-stdin takes the new value";
@@ -383,7 +396,7 @@ fn when_absent(
     kind: &Kind,
     imported: bool,
 ) -> WhenAbsent {
-    let minted = !imported && !matches!(kind, Kind::External(_));
+    let minted = !imported && !matches!(kind, Kind::External(_)) && kind.database().is_none();
     match section.text("when_absent") {
         Some("refuse") => WhenAbsent::Refuse,
         Some(_) if imported => {

@@ -7,6 +7,7 @@ use super::read::{Reader, Section, join};
 use super::words::{say_duration, write_duration};
 
 const SKEW: Duration = Duration::from_secs(60);
+const DATABASE_GRACE: Duration = Duration::from_secs(24 * 3600);
 
 /// A least duration and the sum it comes from, in the file's words.
 struct Least {
@@ -60,7 +61,14 @@ pub fn waits(
         }
         None => (least.wait, Source::Derived(least.sum)),
     };
-    let (grace, grace_from) = chosen("grace", &grace);
+    let (mut grace, mut grace_from) = chosen("grace", &grace);
+    // Programs that hold a connection pool read a changed URL when they feel like it.
+    if grace_from != Source::Stated
+        && kind.database().is_some_and(|d| !d.accept_gap)
+        && grace < DATABASE_GRACE
+    {
+        (grace, grace_from) = (DATABASE_GRACE, Source::Derived("24h"));
+    }
     let (settle, settle_from) = match announce {
         true => chosen("settle", &settle),
         false => (Duration::ZERO, Source::Derived("0s")),
@@ -132,7 +140,24 @@ fn least(kind: &Kind, fallback: bool, refresh: Duration, skew: Duration) -> (Lea
                 },
             )
         }
-        Kind::Random(_) | Kind::External(_) => (
+        Kind::Postgres(database) | Kind::Mysql(database) => (
+            Least {
+                wait: Duration::ZERO,
+                sum: "0s",
+            },
+            // With a gap the old password is dead already.
+            match database.accept_gap {
+                true => Least {
+                    wait: Duration::ZERO,
+                    sum: "0s",
+                },
+                false => Least {
+                    wait: refresh,
+                    sum: "refresh",
+                },
+            },
+        ),
+        Kind::Random(_) | Kind::Command(_) | Kind::External(_) => (
             Least {
                 wait: Duration::ZERO,
                 sum: "0s",

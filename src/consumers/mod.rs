@@ -4,17 +4,14 @@
 //! - [`file`]: environment files and files that hold one value; [`jwks`]: the public key set
 //! - [`command`]: a program of the administrator's
 //! - `envfile`, `jsonfile`: edits of a text that leave everything else as it was, pure
-//! - `owner`: user and group names; `group`: a child with all that it starts; `scrub`: what
-//!   a child says, without values
+//! - `owner`: user and group names
 
 pub mod command;
 mod envfile;
 pub mod file;
-mod group;
 mod jsonfile;
 pub mod jwks;
 mod owner;
-mod scrub;
 
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,8 @@
 //! Import: what exists becomes known, and nothing that anybody reads changes.
 
-use keyrota_contract::{RotatorError, SecretValue, Stage, VersionRef};
+use keyrota_contract::{
+    Material, Probe, Public, RotatorError, SecretValue, Stage, Version, VersionRef, Which,
+};
 
 use super::parts::Parts;
 use super::perform::kid_fact;
@@ -8,7 +10,7 @@ use super::start::{Begin, NotBegun, Order};
 use super::{Engine, EngineError, Stop, entries};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::gate_rules;
-use crate::config::model::Secret;
+use crate::config::model::{Kind, Secret};
 use crate::state::{self, Change, Rotation};
 
 /// What became of an import.
@@ -48,7 +50,7 @@ impl Engine {
             None => false,
         };
         if let (Some(value), false) = (value, resumes)
-            && let Some(unfit) = self.complaints(secret, &parts, value).first()
+            && let Some(unfit) = self.complaints(secret, &parts, value).await?.first()
         {
             return Ok(Adopted::Unfit(unfit));
         }
@@ -93,7 +95,8 @@ impl Engine {
         let Some(current) = current else {
             return Ok(Adopted::Absent);
         };
-        if let Some(unfit) = self.complaints(secret, &parts, &current.value).first() {
+        let complaints = self.complaints(secret, &parts, &current.value).await?;
+        if let Some(unfit) = complaints.first() {
             return Ok(Adopted::Unfit(unfit));
         }
         self.record(secret, &parts, &current, actor).await
@@ -101,30 +104,58 @@ impl Engine {
 
     /// Why `value` cannot be the value of a secret, in fixed sentences; none if it can. Changes
     /// nothing.
-    pub fn unfit(&self, name: &str, value: &SecretValue) -> Result<Vec<&'static str>, EngineError> {
+    pub async fn unfit(
+        &self,
+        name: &str,
+        value: &SecretValue,
+    ) -> Result<Vec<&'static str>, EngineError> {
         let secret = self.secret(name)?;
-        Ok(self.complaints(secret, &self.parts(secret)?, value))
+        self.complaints(secret, &self.parts(secret)?, value).await
     }
 
-    fn complaints(
+    async fn complaints(
         &self,
         secret: &Secret,
         parts: &Parts<'_>,
         value: &SecretValue,
-    ) -> Vec<&'static str> {
+    ) -> Result<Vec<&'static str>, EngineError> {
         let unmeant = value.expose_to(|bytes| gate_rules::unmeant(secret, bytes));
         if !unmeant.is_empty() {
-            return unmeant;
+            return Ok(unmeant);
         }
-        let copy = value.expose_to(SecretValue::copy_of);
-        match self.with_entropy(|entropy| parts.rotator.adopt(copy, entropy)) {
-            Ok(_) => Vec::new(),
-            Err(
-                RotatorError::Refused(why)
-                | RotatorError::Retry(why)
-                | RotatorError::Ambiguous(why),
-            ) => vec![why],
+        let copy = || value.expose_to(SecretValue::copy_of);
+        let minted = self.with_entropy(|entropy| parts.rotator.adopt(copy(), entropy));
+        if let Err(
+            RotatorError::Refused(why) | RotatorError::Retry(why) | RotatorError::Ambiguous(why),
+        ) = minted
+        {
+            return Ok(vec![why]);
         }
+        if parts.rotator.target().is_none() {
+            return Ok(Vec::new());
+        }
+        let uses = parts.uses().await?;
+        // A program may need what comes with the same import; a server that is logged in to, never.
+        if matches!(secret.kind, Kind::Command(_)) && uses.len() < secret.kind.uses().len() {
+            return Ok(Vec::new());
+        }
+        let material = Material {
+            current: Some(Version {
+                id: None,
+                value: copy(),
+                public: Public::new(),
+            }),
+            uses,
+            ..Material::default()
+        };
+        Ok(match parts.rotator.probe(Which::Current, &material).await {
+            Probe::Accepted => Vec::new(),
+            Probe::Blocked => vec!["it is right, but a lock or a limit of its server blocks it"],
+            Probe::Rejected => vec!["its server refuses it"],
+            Probe::Unknown => vec![
+                "its server could not be asked: is it up, is it reached from here, and does ca_file vouch for it?",
+            ],
+        })
     }
 
     /// Writes down what the provider holds, without touching it.

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use keyrota_contract::SecretValue;
-use keyrota_rotation::{Decision, Effect, Event, Moment, Outcome, Phase, Reply, Time, Todo};
+use keyrota_rotation::{
+    Decision, Effect, Event, Moment, Outcome, Phase, Probed, Reply, Time, Todo,
+};
 
 use super::journal::{Journal, place};
 use super::parts::{Parts, PartsError};
 use super::perform::{Job, kid_fact};
 use super::performed::{Learnt, Performed};
 use super::start::policy;
-use super::{Engine, EngineError, Given, Stop, entries};
+use super::{Engine, EngineError, Given, Stop, budget, entries};
 use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};
 
@@ -188,7 +190,11 @@ impl<'a> Run<'a> {
             Learnt::Base {
                 native,
                 fingerprint,
+                refuses,
             } => {
+                if let Some((key, value)) = refuses.clone() {
+                    changes.push(Change::PutFact { key, value });
+                }
                 self.journal.from = native.as_ref().map(|n| n.0.clone());
                 self.journal.from_fingerprint.clone_from(fingerprint);
             }
@@ -231,6 +237,7 @@ impl<'a> Run<'a> {
                 }));
             }
         }
+        changes.extend(self.refusal(effect, performed.reply).await?);
         let mut log = vec![entries::outcome(self, effect, &performed)];
         if let Learnt::Base { fingerprint, .. } = &performed.learnt {
             log.extend(self.drift(fingerprint.as_deref()).await?);
@@ -243,6 +250,24 @@ impl<'a> Run<'a> {
             _ => {}
         }
         self.write(next, changes, log).await
+    }
+
+    /// A login that was refused against expectation is counted: a server may lock the account.
+    async fn refusal(
+        &self,
+        effect: Option<&Effect>,
+        reply: Reply,
+    ) -> Result<Option<Change>, EngineError> {
+        let unexpected = !budget::expects_refusal(&self.journal.machine.phase);
+        let (Some(Effect::Probe(_)), Reply::Probed(Probed::Rejected), Some(account), true) =
+            (effect, reply, &self.row.account, unexpected)
+        else {
+            return Ok(None);
+        };
+        let key = budget::fact(account);
+        let known = self.engine.store.fact(&key).await?;
+        let value = budget::with_refusal(known.as_deref(), self.engine.now().0);
+        Ok(Some(Change::PutFact { key, value }))
     }
 
     /// Somebody else wrote the current value since keyrota last did: it is told, and it is the one

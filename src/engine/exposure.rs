@@ -4,6 +4,7 @@ use keyrota_contract::{SecretValue, Variable, Version};
 use zeroize::Zeroizing;
 
 use crate::config::model::{EnvVar, Part, Role, Template};
+use crate::rotators::database::url_member;
 
 /// The versions a reader may be shown.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +75,9 @@ fn field(name: &str, version: &Version) -> Option<SecretValue> {
             .public
             .get("kid")
             .map(|kid| SecretValue::copy_of(kid.as_bytes())),
-        member => version.value.expose_to(|bytes| json_member(bytes, member)),
+        member => version
+            .value
+            .expose_to(|bytes| json_member(bytes, member).or_else(|| url_member(bytes, member))),
     }
 }
 
@@ -190,6 +193,10 @@ mod tests {
             ],
         };
         assert_eq!(text(&render(&template, &object).unwrap()), "app:5432");
+        let url = version("postgres://app:p%40ss@db.internal:5432/app");
+        assert_eq!(text(&render(&template, &url).unwrap()), "app:5432");
+        let password = render(&Template::of("password"), &url).unwrap();
+        assert_eq!(text(&password), "p@ss");
         assert_eq!(
             render(&Template::of("password"), &object).unwrap_err(),
             "password"

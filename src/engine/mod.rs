@@ -9,13 +9,15 @@
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
 //! - `perform`: one effect; `deliver`: telling a consumer; `performed`: what came of it; `exposure`: what programs see of a secret, pure
+//! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
-//! - [`parts`]: from the checked model to the things that act; [`input`]: keys and tokens
+//! - [`parts`], `rotators`: from the checked model to the things that act; [`input`]: keys and tokens
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
 //! - [`forecast`]: what would happen if nothing failed, and when, pure
 //! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
 
 pub mod adopt;
+mod budget;
 pub mod daemon;
 mod deliver;
 mod drive;
@@ -30,6 +32,7 @@ pub mod parts;
 mod perform;
 mod performed;
 pub mod request;
+pub mod rotators;
 mod start;
 pub mod view;
 
@@ -213,7 +216,7 @@ impl Engine {
     }
 
     fn parts<'a>(&self, secret: &'a Secret) -> Result<Parts<'a>, EngineError> {
-        Ok(Parts::new(secret, &self.providers)?)
+        Ok(Parts::new(&self.env, secret, &self.providers)?)
     }
 
     /// What the state knows of a secret; a secret it has not seen is seen now.

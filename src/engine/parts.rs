@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use keyrota_local::{FileProvider, Identities, IdentityError};
 use keyrota_rotation::Effect;
 
 use super::input::{self, InputError};
+use super::rotators::rotator;
 use crate::config::model::{
-    self, ConsumerKind, Environment, ExternalFormat, JwtFormat, Kind, ProviderKind, Secret,
-    Verifiers,
+    self, ConsumerKind, DatabaseFormat, Environment, ExternalFormat, JwtFormat, Kind, ProviderKind,
+    Secret, Verifiers,
 };
 use crate::consumers::{command, file, jwks};
 use crate::rotators::published::Published;
-use crate::rotators::{external, jwt, random, signing_key};
 
 /// A part that cannot be put together.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub struct Providers {
     all: BTreeMap<String, Arc<dyn Provider>>,
     /// Those whose documents have a generation, which the state remembers.
     pub files: BTreeMap<String, Arc<FileProvider>>,
+    /// Where programs that change a secret are locked, if this host alone has the state.
+    pub locks: Option<PathBuf>,
 }
 
 impl Providers {
@@ -59,6 +61,7 @@ impl Providers {
         let mut providers = Self {
             all: BTreeMap::new(),
             files: BTreeMap::new(),
+            locks: None,
         };
         for provider in &env.providers {
             let who = || format!("providers.{}", provider.name);
@@ -113,11 +116,29 @@ pub struct Parts<'a> {
     pub consumers: Vec<Listener<'a>>,
     /// Where its public key is seen by its verifiers.
     pub published: Option<Published>,
+    /// The secrets that its rotation needs.
+    used: Vec<Used>,
+    /// The longest call of the program that changes it.
+    program: Option<Duration>,
+}
+
+/// What ends a program by itself needs a moment for that.
+const LAST_MOMENT: Duration = Duration::from_secs(10);
+
+/// A secret that another one's rotation needs: where it is kept.
+struct Used {
+    secret: String,
+    place: Place,
+    provider: Arc<dyn Provider>,
 }
 
 impl<'a> Parts<'a> {
-    /// Of one secret. No I/O.
-    pub fn new(secret: &'a Secret, providers: &Providers) -> Result<Self, PartsError> {
+    /// Of one secret of `env`. No I/O.
+    pub fn new(
+        env: &Environment,
+        secret: &'a Secret,
+        providers: &Providers,
+    ) -> Result<Self, PartsError> {
         let who = format!("secrets.{}", secret.name);
         let refused = |why| PartsError::Refused(who.clone(), why);
         let published = match &secret.kind {
@@ -133,7 +154,7 @@ impl<'a> Parts<'a> {
         Ok(Self {
             place: Place::new(secret.path.clone()),
             provider: providers.get(&secret.provider),
-            rotator: rotator(secret)
+            rotator: rotator(&env.name, secret, providers.locks.as_deref())
                 .ok_or_else(|| refused("the kind does not take these settings"))?,
             consumers: secret
                 .consumers
@@ -141,7 +162,29 @@ impl<'a> Parts<'a> {
                 .map(|c| listener(secret, c).map_err(refused))
                 .collect::<Result<_, _>>()?,
             published,
+            used: used(env, secret, providers),
+            program: match &secret.kind {
+                Kind::Command(command) => Some(command.timeout),
+                _ => None,
+            },
         })
+    }
+
+    /// The secrets that its rotation needs, read afresh; one that has no value is left out.
+    pub async fn uses(&self) -> Result<BTreeMap<String, Version>, ProviderError> {
+        let mut uses = BTreeMap::new();
+        for used in &self.used {
+            let current = VersionRef::Stage(Stage::Current);
+            if let Some(value) = used.provider.read(&used.place, &current).await? {
+                let version = Version {
+                    id: None,
+                    value,
+                    public: Public::new(),
+                };
+                uses.insert(used.secret.clone(), version);
+            }
+        }
+        Ok(uses)
     }
 
     /// One version with its value and its public parts; `None` if it does not exist.
@@ -182,7 +225,15 @@ impl<'a> Parts<'a> {
     /// How much longer than others this effect may take.
     pub fn patience(&self, effect: &Effect) -> Duration {
         let Effect::Deliver { listener, .. } = effect else {
-            return Duration::ZERO;
+            return match (effect, self.program) {
+                (_, None)
+                | (
+                    Effect::Create | Effect::Promote | Effect::ObserveCurrent | Effect::Destroy(_),
+                    _,
+                ) => Duration::ZERO,
+                (Effect::Preflight, Some(timeout)) => 4 * (timeout + LAST_MOMENT),
+                (_, Some(timeout)) => timeout + LAST_MOMENT,
+            };
         };
         match self
             .consumers
@@ -190,8 +241,7 @@ impl<'a> Parts<'a> {
             .find(|c| c.key == *listener)
             .map(|c| c.kind)
         {
-            // It ends the program by itself, and needs a moment for that.
-            Some(ConsumerKind::Command(command)) => command.timeout + Duration::from_secs(10),
+            Some(ConsumerKind::Command(command)) => command.timeout + LAST_MOMENT,
             _ => Duration::ZERO,
         }
     }
@@ -206,55 +256,15 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What changes a secret; `None` if the kind does not take its settings. No I/O.
-pub(super) fn rotator(secret: &Secret) -> Option<Box<dyn Rotator>> {
-    Some(match &secret.kind {
-        Kind::Jwt(jwt) => {
-            let algorithm = match jwt.algorithm {
-                model::Algorithm::Hs256 => jwt::Algorithm::Hs256 {
-                    bytes: jwt.bytes as usize,
-                },
-                model::Algorithm::Rs256 => jwt::Algorithm::Rs256 {
-                    bits: jwt.bits as usize,
-                },
-                model::Algorithm::Es256 => jwt::Algorithm::Es256,
-                model::Algorithm::EdDsa => jwt::Algorithm::EdDsa,
-            };
-            let format = match jwt.format {
-                JwtFormat::Pem => jwt::Format::Pem,
-                JwtFormat::Jwk => jwt::Format::Jwk,
-                JwtFormat::Raw => jwt::Format::Raw,
-            };
-            Box::new(jwt::Jwt::new(algorithm, format).ok()?)
-        }
-        Kind::SigningKey(key) => {
-            let origin = if secret.imported {
-                signing_key::Origin::Imported
-            } else {
-                signing_key::Origin::Generated {
-                    bytes: key.bytes as usize,
-                    encoding: match key.encoding {
-                        model::Encoding::Hex => signing_key::Encoding::Hex,
-                        model::Encoding::Base64 => signing_key::Encoding::Base64,
-                        model::Encoding::Base64Url => signing_key::Encoding::Base64Url,
-                    },
-                }
-            };
-            Box::new(signing_key::SigningKey::new(origin, key.prefix.clone())?)
-        }
-        Kind::Random(token) => {
-            Box::new(random::Random::new(token.length as usize, token.alphabet.clone()).ok()?)
-        }
-        Kind::External(external) => Box::new(external::External {
-            format: match external.format {
-                ExternalFormat::Raw => external::Format::Raw,
-                ExternalFormat::Url => external::Format::Url,
-                ExternalFormat::Json => external::Format::Json,
-                ExternalFormat::RdsJson => external::Format::RdsJson,
-            },
-            min_bytes: (external.min_bytes as usize).max(1),
-        }),
+fn used(env: &Environment, secret: &Secret, providers: &Providers) -> Vec<Used> {
+    let named = |name: &String| env.secrets.iter().find(|s| s.name == *name);
+    let used = secret.kind.uses().iter().filter_map(named);
+    used.map(|used| Used {
+        secret: used.name.clone(),
+        place: Place::new(used.path.clone()),
+        provider: providers.get(&used.provider),
     })
+    .collect()
 }
 
 /// The name of a consumer: stable as long as it is told in the same place.
@@ -312,7 +322,8 @@ fn is_multi_line(kind: &Kind) -> bool {
     match kind {
         Kind::Jwt(jwt) => jwt.format == JwtFormat::Pem,
         Kind::External(e) => matches!(e.format, ExternalFormat::Json | ExternalFormat::RdsJson),
-        Kind::SigningKey(_) | Kind::Random(_) => false,
+        Kind::Postgres(d) | Kind::Mysql(d) => d.format == DatabaseFormat::RdsJson,
+        Kind::SigningKey(_) | Kind::Random(_) | Kind::Command(_) => false,
     }
 }
 

@@ -9,10 +9,10 @@ use keyrota_contract::{
 use keyrota_rotation::{Effect, Probed, Reply, Which};
 use uuid::Uuid;
 
-use super::Engine;
 use super::journal::Journal;
 use super::parts::Parts;
 use super::performed::{Learnt, Performed};
+use super::{Engine, budget};
 use crate::config::gate_rules;
 use crate::config::model::Secret;
 
@@ -66,9 +66,11 @@ impl Job<'_> {
             .map(|v| v.native.clone());
         let material = self.material().await?;
         let fingerprint = material.current.as_ref().map(|v| self.print(&v.value));
-        for warning in self.parts.rotator.preflight(&material).await?.warnings {
+        let report = self.parts.rotator.preflight(&material).await?;
+        for warning in report.warnings {
             tracing::warn!(secret = %self.secret.name, "{warning}");
         }
+        let refuses = self.control(report.server.as_deref(), &material).await?;
         for consumer in &self.parts.consumers {
             if consumer.required {
                 consumer.told.preflight().await?;
@@ -77,7 +79,48 @@ impl Job<'_> {
         Ok(Performed::done(Learnt::Base {
             native,
             fingerprint,
+            refuses,
         }))
+    }
+
+    /// A server that accepts a wrong value accepts anything (trust authentication, an agent in
+    /// between), and what it says of right ones proves nothing. A login that is refused may count
+    /// towards a lock of the account, so a server is asked once a day. What to remember of it.
+    async fn control(
+        &self,
+        server: Option<&str>,
+        material: &Material,
+    ) -> Result<Option<(String, String)>, Performed> {
+        let Some(target) = self.parts.rotator.target() else {
+            return Ok(None);
+        };
+        let fact = server.map(|server| format!("refuses/{server}/{}", target.account()));
+        let now = self.engine.now().0;
+        if let Some(fact) = &fact {
+            let seen = self.fact(fact).await?.and_then(|at| at.parse::<i64>().ok());
+            if seen.is_some_and(|at| (0..CONTROL_LASTS_MS).contains(&(now - at))) {
+                return Ok(None);
+            }
+        }
+        match target.control(material).await {
+            Probe::Rejected => Ok(fact.map(|fact| (fact, now.to_string()))),
+            Probe::Accepted => Err(Performed::failed(
+                Reply::Refused,
+                "the target accepts a wrong value, so nothing it accepts is proven: look for trust or peer authentication",
+            )),
+            Probe::Blocked | Probe::Unknown => Err(Performed::failed(
+                Reply::Retry,
+                "the target does not say whether it refuses a wrong value",
+            )),
+        }
+    }
+
+    async fn fact(&self, key: &str) -> Result<Option<String>, Performed> {
+        self.engine
+            .store
+            .fact(key)
+            .await
+            .map_err(|_| Performed::failed(Reply::Retry, "the state cannot be read"))
     }
 
     async fn create(&self) -> Result<Performed, Performed> {
@@ -158,17 +201,12 @@ impl Job<'_> {
         let Some(kid) = public.get("kid") else {
             return Ok(());
         };
-        let owner = self.engine.store.fact(&kid_fact(kid)).await;
-        match owner {
-            Ok(Some(owner)) if owner != self.owner() => Err(Performed::failed(
+        match self.fact(&kid_fact(kid)).await? {
+            Some(owner) if owner != self.owner() => Err(Performed::failed(
                 Reply::Refused,
                 "this key was used before, or in another environment: its id names it for ever",
             )),
-            Ok(_) => Ok(()),
-            Err(_) => Err(Performed::failed(
-                Reply::Retry,
-                "the state did not say whether the key's id was used before",
-            )),
+            _ => Ok(()),
         }
     }
 
@@ -198,6 +236,21 @@ impl Job<'_> {
     }
 
     async fn probe(&self, which: Which) -> Result<Performed, Performed> {
+        let phase = &self.journal.machine.phase;
+        if let Some(target) = self.parts.rotator.target()
+            && !budget::expects_refusal(phase)
+            && budget::is_spent(
+                self.fact(&budget::fact(&target.account()))
+                    .await?
+                    .as_deref(),
+                self.engine.now().0,
+            )
+        {
+            return Err(Performed::failed(
+                Reply::Retry,
+                "three logins were refused within a quarter of an hour: waiting, so that the server does not lock the account",
+            ));
+        }
         let material = self.material().await?;
         if which == Which::Pending {
             let pending = material.pending.as_ref().ok_or(Performed::failed(
@@ -338,10 +391,13 @@ impl Job<'_> {
                 .await?,
             pending: self.parts.version(&VersionRef::Ours(self.id)).await?,
             previous,
-            uses: Default::default(),
+            uses: self.parts.uses().await?,
         })
     }
 }
+
+/// How long a server that was seen to refuse a wrong value is taken to do so.
+const CONTROL_LASTS_MS: i64 = 24 * 3600 * 1000;
 
 /// Under which fact the owner of a key id is known.
 pub(super) fn kid_fact(kid: &str) -> String {

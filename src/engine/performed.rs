@@ -21,6 +21,8 @@ pub(super) enum Learnt {
     Base {
         native: Option<Native>,
         fingerprint: Option<String>,
+        /// A server that was seen to refuse a wrong value: the fact's name, and when.
+        refuses: Option<(String, String)>,
     },
     /// The candidate stands in the provider.
     Candidate { fingerprint: String, public: Public },

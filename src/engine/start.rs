@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::drive::Run;
 use super::journal::{Journal, place};
-use super::parts::{Parts, PartsError, consumer_key, is_self_verified, rotator};
+use super::parts::{Parts, PartsError, consumer_key, is_self_verified};
 use super::perform::Job;
+use super::rotators::rotator;
 use super::{Engine, EngineError, Given, Stop, entries, view};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::{Kind, Secret, WhenAbsent};
@@ -161,7 +162,7 @@ impl Engine {
             id,
             env: self.env.name.clone(),
             secret: secret.name.clone(),
-            account: None,
+            account: parts.rotator.target().map(Target::account),
             trigger: order.trigger.to_owned(),
             reason: order.reason.map(str::to_owned),
             actor: order.actor.to_owned(),
@@ -275,7 +276,7 @@ impl Engine {
 /// What the file asks of a rotation of `secret` that begins now; `first` if there is no current
 /// value. Needs no provider, no keys and no state.
 pub fn planned(secret: &Secret, first: bool) -> Result<Policy, PartsError> {
-    let rotator = rotator(secret).ok_or_else(|| {
+    let rotator = rotator("", secret, None).ok_or_else(|| {
         PartsError::Refused(
             format!("secrets.{}", secret.name),
             "the kind does not take these settings",
@@ -291,6 +292,9 @@ pub(super) fn policy(
     first: bool,
     trigger: &str,
 ) -> Policy {
+    // What is imported is in use already: nobody has anything to learn, no server neither.
+    let import = trigger == "import";
+    let target = target.filter(|_| !import);
     let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     Policy {
         first,
@@ -306,11 +310,10 @@ pub(super) fn policy(
         confirm: secret.confirm.is_some(),
         keep_previous: target.is_some(),
         attempts_max: ATTEMPTS_MAX,
-        // What is imported is in use already: nobody has anything to learn.
         listeners: secret
             .consumers
             .iter()
-            .filter(|_| trigger != "import")
+            .filter(|_| !import)
             .map(|c| Listener {
                 key: consumer_key(c),
                 required: c.required,

@@ -51,7 +51,7 @@ pub async fn variables(
         if vars.is_empty() {
             continue;
         }
-        let parts = Parts::new(secret, providers).map_err(ViewError::Parts)?;
+        let parts = Parts::new(env, secret, providers).map_err(ViewError::Parts)?;
         let failed = |why| ViewError::Provider(secret.name.clone(), why);
         let (current, fallback) = parts.shown().await.map_err(failed)?;
         let shown = Shown {
@@ -76,7 +76,7 @@ pub async fn jwks(
         .iter()
         .filter(|s| is_asymmetric(s) && only.is_none_or(|o| o == s.name))
     {
-        let parts = Parts::new(secret, providers).map_err(ViewError::Parts)?;
+        let parts = Parts::new(env, secret, providers).map_err(ViewError::Parts)?;
         let failed = |why| ViewError::Provider(secret.name.clone(), why);
         all.extend(public_keys(&parts).await.map_err(failed)?);
     }

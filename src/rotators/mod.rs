@@ -1,21 +1,29 @@
 //! Rotators change one kind of secret and prove the new value: one file per kind.
 //!
-//! The kinds here live only in programs: no server has to be told, so [`Rotator::target`] is
-//! `None` for all of them, and a probe judges the stored bytes themselves.
+//! Keys and tokens live only in programs: no server has to be told, so [`Rotator::target`] is `None`
+//! for them, and a probe judges the stored bytes themselves. A database's login is tried.
 //!
 //! # Layout
 //! - [`jwt`]: keys that sign tokens; [`signing_key`]: keys that sign messages; [`random`]: tokens
+//! - [`command`]: a program of the administrator's changes it
 //! - [`external`]: kept and checked, made elsewhere
 //! - [`jwks`]: the public key set; [`published`]: whether the world sees a key in it
+//! - [`database`]: what the database kinds share: the login inside a value, new passwords
+//! - [`postgres`]: logins of a Postgres server
+//! - [`mysql`]: accounts of MySQL and MariaDB
 //! - `key`, `der`, `private_jwk`: private keys as PEM or JWK; `shape`: what all texts have in common
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
 
+pub mod command;
+pub mod database;
 mod der;
 pub mod external;
 pub mod jwks;
 pub mod jwt;
 mod key;
+pub mod mysql;
+pub mod postgres;
 mod private_jwk;
 pub mod published;
 pub mod random;

@@ -10,6 +10,7 @@ use keyrota::state::Outcome;
 use serde_json::Value;
 
 use super::film::{Camera, Film};
+use super::logins::{Count, Login, Logins};
 use crate::support::evidence::{Evidence, document, value_at, versions};
 use crate::support::keyrota::{Keyrota, Ran};
 use crate::support::leaks::Leaks;
@@ -18,8 +19,8 @@ use crate::support::leaks::Leaks;
 pub struct Scenario {
     /// The secret's name.
     pub secret: &'static str,
-    /// The schedule, for a keyrota in this directory.
-    pub schedule: fn(&Path) -> String,
+    /// What is there before keyrota is, in this directory and around it.
+    pub world: fn(&Path) -> World,
     /// What is done before, undisturbed, each with its standard input.
     pub before: &'static [(&'static [&'static str], &'static str)],
     /// The order that is killed, and its standard input.
@@ -28,10 +29,29 @@ pub struct Scenario {
     pub carry_on: &'static [&'static str],
     /// How it may end; the first is how it ends undisturbed.
     pub outcomes: &'static [Outcome],
+    /// Whether the value before is kept, refused by everybody.
+    pub keeps_previous: bool,
     /// The files that are filmed and may hold values, beside the document.
     pub targets: &'static [&'static str],
     /// What else must be true: of the directory, the film, and the value that is current.
     pub judge: fn(&Bed, &Film, &str),
+}
+
+/// What a scenario needs.
+pub struct World {
+    pub schedule: String,
+    /// Logs in with what `out/app.env` says, all the time; and how long what it read may be used.
+    pub login: Option<(Login, Duration)>,
+}
+
+impl World {
+    /// A schedule and nothing else.
+    pub fn of(schedule: String) -> Self {
+        Self {
+            schedule,
+            login: None,
+        }
+    }
 }
 
 /// A directory with a scenario in it.
@@ -41,6 +61,9 @@ pub struct Bed {
     /// Everything that was printed.
     said: Vec<u8>,
     camera: Option<Camera>,
+    logins: Option<(Logins, Login)>,
+    /// What they met with, once they have ended.
+    pub count: Count,
     /// Generation, number of rotations and value before the order.
     start: (u64, usize, Option<String>),
 }
@@ -63,13 +86,15 @@ impl Bed {
         for dir in ["tmp", "out"] {
             std::fs::create_dir(keyrota.path(dir)).unwrap();
         }
-        let schedule = (scenario.schedule)(keyrota.dir());
-        keyrota.write("schedules/development.toml", &schedule);
+        let world = (scenario.world)(keyrota.dir());
+        keyrota.write("schedules/development.toml", &world.schedule);
         let mut bed = Self {
             keyrota,
             scenario,
             said: Vec::new(),
             camera: None,
+            logins: None,
+            count: Count::default(),
             start: (0, 0, None),
         };
         for (args, stdin) in scenario.before {
@@ -87,6 +112,10 @@ impl Bed {
         let mut filmed = vec![bed.home().join("development.age")];
         filmed.extend(scenario.targets.iter().map(|t| bed.keyrota.path(t)));
         bed.camera = Some(Camera::start(filmed));
+        if let Some((login, refresh)) = world.login {
+            let file = bed.keyrota.path("out/app.env");
+            bed.logins = Some((Logins::start(file, refresh, login.clone()), login));
+        }
         bed
     }
 
@@ -203,8 +232,11 @@ impl Bed {
         assert!(self.scenario.outcomes.contains(&outcome), "{outcome:?}");
 
         // No candidate is lost, and none is left.
-        assert_eq!(kept.len(), 1, "exactly one version is kept");
-        assert_eq!(kept[0]["stage"], "current");
+        let (kept, previous): (Vec<_>, Vec<_>) =
+            kept.into_iter().partition(|v| v["stage"] == "current");
+        assert_eq!(kept.len(), 1, "exactly one version is current");
+        let keeps = usize::from(self.scenario.keeps_previous && outcome == Outcome::Rotated);
+        assert_eq!(previous.len(), keeps, "and no other is kept");
         let current = kept[0]["value"].as_str().unwrap();
         let generations = document["generation"].as_u64().unwrap() - self.start.0;
         if outcome == Outcome::Abandoned {
@@ -214,7 +246,8 @@ impl Bed {
             assert_eq!(kept[0]["id"], row.id.to_string());
             assert_ne!(Some(current), self.start.2.as_deref());
             // Written, promoted, and the old one destroyed, each once whatever died meanwhile.
-            assert_eq!(generations, if self.start.2.is_some() { 3 } else { 2 });
+            let destroyed = self.start.2.is_some() && !self.scenario.keeps_previous;
+            assert_eq!(generations, if destroyed { 3 } else { 2 });
         }
 
         // At every instant the document was whole and one version was current.
@@ -237,10 +270,28 @@ impl Bed {
         let made = values.len() - usize::from(self.start.2.is_some());
         assert!(made <= 1, "at most one new value per rotation");
 
+        if let Some((logins, login)) = self.logins.take() {
+            let count = logins.stop();
+            assert!(login(current).is_ok(), "what is current works");
+            for previous in &previous {
+                let old = previous["value"].as_str().unwrap();
+                assert!(login(old).is_err(), "the old one is refused");
+            }
+            self.count = count;
+        }
         super::log::judge(&evidence, row.id);
         (self.scenario.judge)(&self, &film, current);
         self.judge_files();
 
+        // The password of a URL leaks without the URL.
+        for (name, value) in values.clone() {
+            let login = value
+                .split_once("://")
+                .and_then(|(_, rest)| rest.split_once('@'));
+            if let Some((_, password)) = login.and_then(|(login, _)| login.split_once(':')) {
+                values.push((format!("{name}: its password"), password.to_owned()));
+            }
+        }
         let values: Vec<_> = values.iter().map(|(n, v)| (&**n, &**v)).collect();
         let leaks = Leaks::of(&values);
         let mut found = leaks.in_text("what was printed", &self.said);

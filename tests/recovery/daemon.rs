@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use keyrota::state::Outcome;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::bed::{Bed, Death, Scenario};
+use super::bed::{Bed, Death, Scenario, World};
 use super::{POINTS, on_two_threads, scenarios};
 
 /// What a command begins and leaves at its first wait: the rest is the daemon's.
@@ -19,9 +19,10 @@ static LEFT: Scenario = Scenario {
 
 /// A key whose turn comes every minute.
 static TURNS: Scenario = Scenario {
-    schedule: |dir| {
-        (scenarios::JWT.schedule)(dir)
-            .replace("env = \"JWT_S", "schedule = \"* * * * *\"\nenv = \"JWT_S")
+    world: |dir| {
+        let World { schedule, login } = (scenarios::JWT.world)(dir);
+        let schedule = schedule.replace("env = \"JWT_S", "schedule = \"* * * * *\"\nenv = \"JWT_S");
+        World { schedule, login }
     },
     ..scenarios::JWT
 };

@@ -6,8 +6,10 @@
 
 mod bed;
 mod daemon;
+mod databases;
 mod film;
 mod log;
+mod logins;
 mod scenarios;
 
 use std::sync::Mutex;
@@ -55,6 +57,29 @@ fn an_import_that_dies_is_repeated() {
 #[test]
 fn a_first_value_is_made_once_wherever_its_making_dies() {
     every_death("first value", &scenarios::FIRST, 6);
+}
+
+#[test]
+fn logins_never_fail_wherever_a_rotation_of_two_users_dies() {
+    every_death(
+        "postgres, alternating users",
+        &databases::POSTGRES_ALTERNATING,
+        8,
+    );
+}
+
+#[test]
+fn logins_fail_once_wherever_a_rotation_of_one_user_dies() {
+    every_death("postgres, single user", &databases::POSTGRES_SINGLE, 8);
+}
+
+#[test]
+fn a_user_that_changes_itself_is_never_locked_out() {
+    every_death(
+        "postgres, single user, by itself",
+        &databases::POSTGRES_SELF,
+        8,
+    );
 }
 
 #[test]

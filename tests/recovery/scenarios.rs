@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use keyrota::state::Outcome;
 use serde_json::{Value, json};
 
-use super::bed::{Bed, Scenario, env_file, told};
+use super::bed::{Bed, Scenario, World, env_file, told};
 use super::film::{Film, Promise, Shot};
 use crate::support::evidence::{document, versions};
 
@@ -27,8 +27,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A session key, its public set in a file that verifiers keep for a second.
 pub static JWT: Scenario = Scenario {
     secret: "session",
-    schedule: |_| {
-        format!(
+    world: |_| {
+        World::of(format!(
             r#"{HEAD}
 [secrets.session]
 kind = "jwt"
@@ -41,12 +41,13 @@ env_kid = "JWT_KID"
 kind = "jwks"
 path = "out/jwks.json"
 "#
-        )
+        ))
     },
     before: &[(&["rotate", "session", "--wait"], "")],
     order: (&["rotate", "session", "--wait"], ""),
     carry_on: &["rotate", "session", "--wait"],
     outcomes: &[Outcome::Rotated],
+    keeps_previous: false,
     targets: &["out/jwks.json"],
     judge: judge_jwt,
 };
@@ -54,8 +55,8 @@ path = "out/jwks.json"
 /// A key that one program signs with and another verifies with; each reads a file of its own.
 pub static SIGNING_KEY: Scenario = Scenario {
     secret: "webhook",
-    schedule: |_| {
-        format!(
+    world: |_| {
+        World::of(format!(
             r#"{HEAD}
 [secrets.webhook]
 kind = "signing-key"
@@ -63,12 +64,13 @@ signature_ttl = "1s"
 env = "KEY"
 env_fallback = "KEY_FALLBACK"
 {TWO_FILES}"#
-        )
+        ))
     },
     before: &[(&["rotate", "webhook", "--wait"], "")],
     order: (&["rotate", "webhook", "--wait"], ""),
     carry_on: &["rotate", "webhook", "--wait"],
     outcomes: &[Outcome::Rotated],
+    keeps_previous: false,
     targets: TARGETS,
     judge: judge_signing_key,
 };
@@ -77,8 +79,8 @@ env_fallback = "KEY_FALLBACK"
 /// is gone: then nothing changed.
 pub static ISSUED: Scenario = Scenario {
     secret: "webhook",
-    schedule: |_| {
-        format!(
+    world: |_| {
+        World::of(format!(
             r#"{HEAD}
 [secrets.webhook]
 kind = "signing-key"
@@ -91,7 +93,7 @@ kind = "file"
 path = "out/signer.env"
 format = "dotenv"
 "#
-        )
+        ))
     },
     before: &[(
         &["import", "webhook", "--stdin"],
@@ -103,6 +105,7 @@ format = "dotenv"
     ),
     carry_on: &["rotate", "webhook", "--wait"],
     outcomes: &[Outcome::Rotated, Outcome::Abandoned],
+    keeps_previous: false,
     targets: &["out/signer.env"],
     judge: |bed, _, current| {
         if let Ok(file) = std::fs::read(bed.keyrota.path("out/signer.env")) {
@@ -114,11 +117,12 @@ format = "dotenv"
 /// A token that a program reads from a file when it is told to.
 pub static RANDOM: Scenario = Scenario {
     secret: "token",
-    schedule: token,
+    world: |dir| World::of(token(dir)),
     before: &[(&["rotate", "token", "--wait"], "")],
     order: (&["rotate", "token", "--wait"], ""),
     carry_on: &["rotate", "token", "--wait"],
     outcomes: &[Outcome::Rotated],
+    keeps_previous: false,
     targets: &["out/app.env"],
     judge: judge_token,
 };
@@ -127,10 +131,11 @@ pub static RANDOM: Scenario = Scenario {
 pub static FIRST: Scenario = Scenario {
     before: &[],
     secret: "token",
-    schedule: token,
+    world: |dir| World::of(token(dir)),
     order: (&["rotate", "token", "--wait"], ""),
     carry_on: &["rotate", "token", "--wait"],
     outcomes: &[Outcome::Rotated],
+    keeps_previous: false,
     targets: &["out/app.env"],
     judge: judge_token,
 };
@@ -139,13 +144,14 @@ pub static FIRST: Scenario = Scenario {
 pub static IMPORT: Scenario = Scenario {
     before: &[],
     secret: "token",
-    schedule: token,
+    world: |dir| World::of(token(dir)),
     order: (
         &["import", "token", "--stdin"],
         "sW3nF8qL0xZ7vB2mK5tR9yC4hJ6dG1pA",
     ),
     carry_on: &["import", "token", "--stdin"],
     outcomes: &[Outcome::Imported],
+    keeps_previous: false,
     targets: &["out/app.env"],
     judge: |bed, _, current| {
         assert_eq!(current, "sW3nF8qL0xZ7vB2mK5tR9yC4hJ6dG1pA");

@@ -3,4 +3,5 @@
 pub mod evidence;
 pub mod keyrota;
 pub mod leaks;
+pub mod mariadb;
 pub mod postgres;

@@ -25,6 +25,7 @@ pub struct Postgres {
     directory: tempfile::TempDir,
     port: u16,
     process: Child,
+    user: Option<(u32, u32)>,
 }
 
 impl Postgres {
@@ -41,6 +42,11 @@ impl Postgres {
 
     /// A server of one's own.
     pub fn start() -> Self {
+        Self::with("", "")
+    }
+
+    /// A server of one's own, with more lines in postgresql.conf, and others before pg_hba.conf's.
+    pub fn with(settings: &str, rules: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::set_permissions(directory.path(), Permissions::from_mode(0o711)).unwrap();
         let user = unprivileged();
@@ -53,7 +59,7 @@ impl Postgres {
             user,
         };
         at.certificates();
-        at.cluster();
+        at.cluster(settings, rules);
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0")
                 .unwrap()
@@ -66,6 +72,7 @@ impl Postgres {
                     directory,
                     port,
                     process,
+                    user,
                 };
             }
         }
@@ -93,6 +100,21 @@ impl Postgres {
     /// The directory of the unix socket.
     pub fn socket(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// All that it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    /// A program that runs beside the server: in its directory, as its user.
+    pub fn beside(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let at = Setup {
+            directory: self.directory.path(),
+            binaries: PathBuf::new(),
+            user: self.user,
+        };
+        at.command(program)
     }
 
     /// Makes an empty database and returns its name.
@@ -188,7 +210,7 @@ impl Setup<'_> {
         );
     }
 
-    fn cluster(&self) {
+    fn cluster(&self, settings: &str, more_rules: &str) {
         let write = |name: &str, text: String| {
             let path = self.directory.join(name);
             std::fs::write(&path, text).unwrap();
@@ -209,11 +231,11 @@ impl Setup<'_> {
             format!(
                 "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{at}'\nmax_connections = 100\n\
                  password_encryption = 'scram-sha-256'\nssl = on\nssl_cert_file = '{at}/server.crt'\n\
-                 ssl_key_file = '{at}/server.key'\nfsync = off\nfull_page_writes = off\nshared_buffers = 16MB\n"
+                 ssl_key_file = '{at}/server.key'\nfsync = off\nfull_page_writes = off\nshared_buffers = 16MB\n{settings}\n"
             ),
         );
         let rules = "hostssl all all 127.0.0.1/32 scram-sha-256\nlocal all all scram-sha-256\n";
-        write("data/pg_hba.conf", rules.to_owned());
+        write("data/pg_hba.conf", format!("{more_rules}\n{rules}"));
     }
 
     fn serve(&self, port: u16) -> Child {

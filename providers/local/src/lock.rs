@@ -1,6 +1,7 @@
 //! A lock between processes that ends with its holder, however that ends.
 
 use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::error::{FileError, classify};
 /// stays: removing it would let a third process lock a new one while a second waits for the old.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock {
@@ -26,7 +27,7 @@ impl FileLock {
             rustix::fs::openat(&dir, &name, flags, Mode::RUSR | Mode::WUSR).map_err(classify)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self {
-                _file: File::from(file),
+                file: File::from(file),
             })),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(e) => Err(classify(e)),
@@ -45,6 +46,13 @@ impl FileLock {
             }
         }
         Err(FileError::Locked)
+    }
+}
+
+/// A child that inherits the descriptor holds the lock too, until it ends.
+impl AsFd for FileLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -1,11 +1,11 @@
-//! What has to exist before the first rotation. No kind of this build changes a server, so there
-//! is no SQL and there are no grants; what remains is on the hosts.
+//! What has to exist before the first rotation: in databases, in SQL; elsewhere, in words.
 
 use serde_json::{Value, json};
 
 use crate::config::model::{
     ConsumerKind, Environment, Kind, ProviderKind, Reference, Secret, WhenAbsent,
 };
+use crate::engine::rotators::setup_sql;
 
 /// Something that has to exist, for one provider or secret.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +14,29 @@ pub struct Thing {
     pub table: String,
     /// What it is, and how to make it.
     pub what: String,
+}
+
+/// What is run once in a database, for one secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// `secrets.database-url`.
+    pub table: String,
+    /// A statement, or a comment; no password is in it.
+    pub sql: String,
+}
+
+/// For these secrets.
+pub fn statements(secrets: &[&Secret]) -> Vec<Statement> {
+    let of = |secret: &&Secret| {
+        let table = format!("secrets.{}", secret.name);
+        let sql = setup_sql(&secret.kind).into_iter();
+        sql.map(move |sql| Statement {
+            table: table.clone(),
+            sql,
+        })
+        .collect::<Vec<_>>()
+    };
+    secrets.iter().flat_map(of).collect()
 }
 
 /// For these secrets and the providers that keep them.
@@ -90,12 +113,24 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
 }
 
 /// For people.
-pub fn as_text(env: &Environment, things: &[Thing]) -> String {
-    let mut out = format!(
-        "{}: no kind of secret in this schedule changes a server, so there are no grants to give and no SQL to run.\n\
-         What has to exist before the first rotation:\n",
+pub fn as_text(env: &Environment, things: &[Thing], sql: &[Statement]) -> String {
+    let mut out = String::new();
+    let mut last = "";
+    for statement in sql {
+        if statement.table != last {
+            out.push_str(&format!("-- {}: {}\n", env.name, statement.table));
+            last = &statement.table;
+        }
+        out.push_str(&format!("{}\n", statement.sql));
+    }
+    if !sql.is_empty() {
+        out.push('\n');
+    }
+    let also = if sql.is_empty() { "" } else { " also" };
+    out.push_str(&format!(
+        "{}: before the first rotation there has to be{also}\n",
         env.name
-    );
+    ));
     let mut last = "";
     for thing in things {
         if thing.table != last {
@@ -108,14 +143,15 @@ pub fn as_text(env: &Environment, things: &[Thing]) -> String {
 }
 
 /// For programs.
-pub fn as_json(env: &Environment, things: &[Thing]) -> Value {
+pub fn as_json(env: &Environment, things: &[Thing], sql: &[Statement]) -> Value {
+    let sql = sql.iter().map(|s| json!({"table": s.table, "sql": s.sql}));
     let things = things
         .iter()
         .map(|t| json!({"table": t.table, "what": t.what}));
     json!({
         "schema_version": 1,
         "environment": env.name,
-        "statements": [],
+        "statements": sql.collect::<Vec<_>>(),
         "setup": things.collect::<Vec<_>>(),
     })
 }

@@ -1,6 +1,6 @@
 //! The keys of `[defaults]` and `[secrets.*]`.
 
-use super::{CONSUMERS, Key, Kinds, Ty, may, must};
+use super::{CONSUMERS, Key, Kinds, TEXTS, Ty, may, must};
 
 /// `[defaults]`.
 pub static DEFAULTS: &[Key] = &[
@@ -93,12 +93,18 @@ pub static SECRETS: Kinds = Kinds {
         may("copies", Ty::NotBuiltIn, "Further places."),
     ],
     built: &[
-        ("jwt", &[JWT, FALLBACK, ROTATED]),
-        ("signing-key", &[SIGNING_KEY, FALLBACK, ROTATED]),
-        ("random", &[RANDOM, ROTATED]),
+        ("jwt", &[JWT, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT]),
+        (
+            "signing-key",
+            &[SIGNING_KEY, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT],
+        ),
+        ("random", &[RANDOM, TURNS, ORIGIN, WHEN_ABSENT]),
+        ("postgres", &[DATABASE, TURNS]),
+        ("mysql", &[DATABASE, TURNS]),
+        ("command", &[COMMAND, RANDOM, TURNS, WHEN_ABSENT]),
         ("external", &[EXTERNAL]),
     ],
-    planned: &["postgres", "mysql", "command"],
+    planned: &[],
 };
 
 static JWT: &[Key] = &[
@@ -200,7 +206,81 @@ static FALLBACK: &[Key] = &[
     SETTLE,
 ];
 
-static ROTATED: &[Key] = &[
+static DATABASE: &[Key] = &[
+    must(
+        "strategy",
+        Ty::Word(&["alternating-users", "single-user"]),
+        "Two users in turns, without an outage; or one, whose password changes.",
+    ),
+    must("users", TEXTS, "The users: two that alternate, or one."),
+    must(
+        "url",
+        Ty::Template,
+        "Where the application logs in, with {user} and {password}: postgres://{user}:{password}@host:5432/app",
+    ),
+    may(
+        "server",
+        Ty::Text,
+        "host:port of the server itself, if url names a pooler in front of it.",
+    ),
+    may(
+        "ca_file",
+        Ty::Text,
+        "The authorities that may vouch for the server; TLS is always verified.",
+    ),
+    may(
+        "admin",
+        Ty::Text,
+        "The external secret that may change the users.",
+    ),
+    may(
+        "format",
+        Ty::Word(&["url", "rds-json"]),
+        "How the value is written; url when absent.",
+    ),
+    may(
+        "accept_gap",
+        Ty::Flag,
+        "single-user: readers cannot log in from the change until they have the new value.",
+    ),
+];
+
+static COMMAND: &[Key] = &[
+    must(
+        "argv",
+        TEXTS,
+        "The program that changes it, and its arguments; no shell.",
+    ),
+    must(
+        "slots",
+        Ty::Word(&["dual", "single"]),
+        "Whether its target accepts the old and the new value at once.",
+    ),
+    may(
+        "timeout",
+        Ty::Duration,
+        "The longest one call may take; 30s when absent.",
+    ),
+    may(
+        "uses",
+        TEXTS,
+        "The external secrets that the program needs beside its own.",
+    ),
+];
+
+static WHEN_ABSENT: &[Key] = &[may(
+    "when_absent",
+    Ty::Word(&["create", "refuse"]),
+    "What rotate does when nothing is kept yet.",
+)];
+
+static ORIGIN: &[Key] = &[may(
+    "origin",
+    Ty::Word(&["generated", "imported"]),
+    "imported: only its issuer makes it.",
+)];
+
+static TURNS: &[Key] = &[
     SCHEDULE,
     NOT_BEFORE,
     WINDOW,
@@ -213,16 +293,6 @@ static ROTATED: &[Key] = &[
         "confirm",
         Ty::Table(CONFIRM),
         "A person must act after the switch before the grace starts.",
-    ),
-    may(
-        "origin",
-        Ty::Word(&["generated", "imported"]),
-        "imported: only its issuer makes it.",
-    ),
-    may(
-        "when_absent",
-        Ty::Word(&["create", "refuse"]),
-        "What rotate does when nothing is kept yet.",
     ),
     may(
         "consumers",

@@ -7,9 +7,11 @@ use jiff::tz::TimeZone;
 
 mod consumer;
 mod secret;
+mod target;
 
 pub use consumer::*;
 pub use secret::*;
+pub use target::*;
 
 /// One file `schedules/<name>.toml`.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, civil};
 
-use super::{Consumer, Spot};
+use super::{CommandRotator, Consumer, Database, Spot};
 
 /// `[secrets.<name>]`.
 #[derive(Debug, Clone)]
@@ -107,6 +107,12 @@ pub enum Kind {
     SigningKey(SigningKey),
     /// A random token.
     Random(Random),
+    /// The credentials of a Postgres database.
+    Postgres(Database),
+    /// The credentials of a MySQL or MariaDB database.
+    Mysql(Database),
+    /// Whatever a program changes.
+    Command(CommandRotator),
     /// Kept and checked, made by others.
     External(External),
 }
@@ -118,7 +124,27 @@ impl Kind {
             Self::Jwt(_) => "jwt",
             Self::SigningKey(_) => "signing-key",
             Self::Random(_) => "random",
+            Self::Postgres(_) => "postgres",
+            Self::Mysql(_) => "mysql",
+            Self::Command(_) => "command",
             Self::External(_) => "external",
+        }
+    }
+
+    /// What is changed in a database, for the kinds that are kept in one.
+    pub fn database(&self) -> Option<&Database> {
+        match self {
+            Self::Postgres(database) | Self::Mysql(database) => Some(database),
+            _ => None,
+        }
+    }
+
+    /// The `external` secrets that its rotation needs.
+    pub fn uses(&self) -> &[String] {
+        match self {
+            Self::Postgres(database) | Self::Mysql(database) => database.admin.as_slice(),
+            Self::Command(command) => &command.uses,
+            _ => &[],
         }
     }
 }

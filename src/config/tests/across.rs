@@ -247,3 +247,24 @@ fn keyrota_toml() {
         ["keys: has to say exactly one of credential, file, env"]
     );
 }
+
+#[test]
+fn an_account_is_changed_by_one_secret() {
+    let rest = |host: &str| {
+        format!(
+            "[secrets.boss]\nkind = \"external\"\nformat = \"url\"\n[secrets.db]\nkind = \"postgres\"\nstrategy = \"alternating-users\"\nusers = [\"a\", \"b\"]\nadmin = \"boss\"\nurl = \"postgres://{{user}}:{{password}}@{host}/app\"\n"
+        )
+    };
+    let here = schedule("development", "d.age", &rest("db"));
+    let same = schedule("production", "p.age", &rest("DB:5432"));
+    let d = directory(&[("development.toml", &here), ("production.toml", &same)]);
+    assert_eq!(
+        told(&load(d.path(), None, now())),
+        [
+            "production.toml 12 secrets.db.users: names a user that db of development changes too (development.toml 10)"
+        ]
+    );
+    let other = schedule("production", "p.age", &rest("db:6432"));
+    let d = directory(&[("development.toml", &here), ("production.toml", &other)]);
+    assert_eq!(told(&load(d.path(), None, now())), [""; 0]);
+}

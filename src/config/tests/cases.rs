@@ -4,6 +4,7 @@
 use super::{lines, read};
 
 mod keys;
+mod targets;
 
 const HEAD: &str = r#"environment = "development"
 [defaults]
@@ -31,6 +32,7 @@ fn are_told_where_they_stand() {
     let wrong: Vec<String> = CASES
         .iter()
         .chain(keys::CASES)
+        .chain(targets::CASES)
         .filter_map(|(name, body, expected)| check(name, body, expected))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -68,14 +70,9 @@ const CASES: &[Case] = &[
         &["8:8 did you mean \"random\"?"],
     ),
     (
-        "program of a later build",
-        "[secrets.a]\nkind = 'mysql'\nenv = { A = '{password}' }\n[programs.web]\nenv = ['A']",
-        &["8:8 not built in"],
-    ),
-    (
-        "kind of a later build",
-        "[secrets.a]\nkind = 'mysql'\nhost = 'x'",
-        &["8:8 not built in; this build has jwt, signing-key, random, external"],
+        "provider of a later build",
+        "[providers.v]\nkind = 'vault'\nmount = 'kv'\n[defaults.x]",
+        &["8:8 not built in; this build has file", "10:11 "],
     ),
     (
         "copies",

@@ -6,18 +6,18 @@
 use std::collections::BTreeMap;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
-use keyrota_contract::Variable;
+use keyrota_contract::SecretValue;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-/// All forms of the values of a delivery.
-pub(super) struct Scrubber(Vec<Zeroizing<Vec<u8>>>);
+/// All forms of the values that a program was given.
+pub(crate) struct Scrubber(Vec<Zeroizing<Vec<u8>>>);
 
 impl Scrubber {
-    /// Knows the values of these variables.
-    pub(super) fn new(variables: &[Variable]) -> Self {
+    /// Knows these values.
+    pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a SecretValue>) -> Self {
         let mut forms = Vec::new();
-        for value in variables.iter().filter_map(|v| v.value.as_ref()) {
+        for value in values {
             value.expose_to(|bytes| {
                 add_forms(&mut forms, bytes);
                 // Shells and loggers split text at line breaks; a line of a PEM key is most of it.
@@ -40,7 +40,7 @@ impl Scrubber {
 
     /// `said` as printable text. If it was `cut`, its end goes too, as far as a value could be
     /// lying across it.
-    pub(super) fn clean(&self, said: &[u8], cut: bool) -> String {
+    pub(crate) fn clean(&self, said: &[u8], cut: bool) -> String {
         let longest = self.0.first().map_or(0, |f| f.len());
         let certain = if cut {
             said.len().saturating_sub(longest)
@@ -152,13 +152,20 @@ const LINE_BYTES_MIN: usize = 8;
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::variable;
     use super::*;
+
+    fn knowing(values: &[&str]) -> Scrubber {
+        let values: Vec<_> = values
+            .iter()
+            .map(|v| SecretValue::copy_of(v.as_bytes()))
+            .collect();
+        Scrubber::new(&values)
+    }
 
     #[test]
     fn a_value_encoded_with_its_surroundings_is_replaced() {
         let value = "hunter2-and-more-of-it/+?";
-        let scrubber = Scrubber::new(&[variable("A", Some(value))]);
+        let scrubber = knowing(&[value]);
         for before in ["", "x", "xy", "xyz", "A="] {
             let text = format!("{before}{value} and so on");
             for encoding in [BASE64, BASE64URL] {
@@ -174,7 +181,7 @@ mod tests {
     #[test]
     fn every_form_of_a_value_is_replaced() {
         let value = "p@ss/w\"örd+?>";
-        let scrubber = Scrubber::new(&[variable("A", Some(value)), variable("B", None)]);
+        let scrubber = knowing(&[value]);
         for form in [
             value.to_owned(),
             BASE64.encode(value.as_bytes()),
@@ -193,10 +200,7 @@ mod tests {
 
     #[test]
     fn single_lines_of_a_long_value_are_replaced() {
-        let scrubber = Scrubber::new(&[variable(
-            "KEY",
-            Some("-----BEGIN\nMC4CAQAwBQYDK2Vw\n\n-----END"),
-        )]);
+        let scrubber = knowing(&["-----BEGIN\nMC4CAQAwBQYDK2Vw\n\n-----END"]);
         assert_eq!(
             scrubber.clean(b"+ echo MC4CAQAwBQYDK2Vw", false),
             "+ echo [redacted]"
@@ -205,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_value_that_contains_another_goes_whole() {
-        let scrubber = Scrubber::new(&[variable("A", Some("abc")), variable("B", Some("xxabcxx"))]);
+        let scrubber = knowing(&["abc", "xxabcxx"]);
         assert_eq!(
             scrubber.clean(b"xxabcxx abc", false),
             "[redacted] [redacted]"
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn half_a_value_at_the_cut_goes_too() {
-        let scrubber = Scrubber::new(&[variable("A", Some("CANARY-0123456789"))]);
+        let scrubber = knowing(&["CANARY-0123456789"]);
         let said = b"a long line of words, then some more of them, and then CANARY-0123";
         let clean = scrubber.clean(said, true);
         assert!(
@@ -229,7 +233,7 @@ mod tests {
     #[test]
     fn control_characters_cannot_forge_log_lines() {
         assert_eq!(
-            Scrubber::new(&[]).clean(b"a\n\x1b[2Jb\xff", false),
+            knowing(&[]).clean(b"a\n\x1b[2Jb\xff", false),
             "a\\n\\u{1b}[2Jb\u{fffd}"
         );
     }

@@ -1,0 +1,180 @@
+//! Accounts: a user *and* a host. The user alone does not say which row answers a login.
+
+use std::collections::BTreeSet;
+
+use keyrota_contract::RotatorError;
+
+use super::session::{Fault, Session, first, quoted};
+
+/// A row of the server's accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) user: String,
+    pub(super) host: String,
+}
+
+impl Account {
+    /// The only account of a user; the administrator asks.
+    pub(super) async fn of(user: &str, session: &mut Session) -> Result<Self, RotatorError> {
+        // A role is kept beside the users, with an empty host.
+        let name = quoted(user);
+        let sql = format!(
+            "SELECT Host FROM mysql.user WHERE User = {} AND Host <> ''",
+            *name
+        );
+        let rows = session.rows(&sql).await;
+        let rows = rows.map_err(|f| f.asking(CANNOT_READ))?;
+        let mut hosts = rows.into_iter().filter_map(|row| row.into_iter().next()?);
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) => Ok(Self {
+                user: user.to_owned(),
+                host,
+            }),
+            (None, _) => Err(RotatorError::Refused(
+                "a user of the file does not exist on the server: `keyrota plan --setup`",
+            )),
+            (Some(_), Some(_)) => Err(RotatorError::Refused(
+                "several accounts have this user's name and different hosts: which one answers depends on where a login comes from; keep one",
+            )),
+        }
+    }
+
+    /// As a statement names it.
+    pub(super) fn sql(&self) -> String {
+        format!("{}@{}", *quoted(&self.user), *quoted(&self.host))
+    }
+
+    /// As the server prints it while `sql_mode` is empty.
+    fn printed(&self) -> String {
+        let name = |text: &str| format!("`{}`", text.replace('`', "``"));
+        format!("{}@{}", name(&self.user), name(&self.host))
+    }
+
+    /// The methods by which MariaDB lets it log in.
+    pub(super) async fn methods(&self, session: &mut Session) -> Result<Vec<Method>, RotatorError> {
+        let sql = format!("SHOW CREATE USER {}", self.sql());
+        let rows = session.rows(&sql).await;
+        let rows = rows.map_err(|f| f.asking(CANNOT_READ))?;
+        let line = first(&rows).ok_or(NOT_UNDERSTOOD)?;
+        let line = line.replace(&self.printed(), "");
+        split(&line).map(|(methods, _)| methods)
+    }
+
+    /// What it may do, and on what conditions, but for its name and its passwords.
+    pub(super) async fn rights(
+        &self,
+        session: &mut Session,
+    ) -> Result<BTreeSet<String>, RotatorError> {
+        let denied = |f: Fault| f.asking(CANNOT_READ);
+        let mut rights = BTreeSet::new();
+        let grants = format!("SHOW GRANTS FOR {}", self.sql());
+        for row in session.rows(&grants).await.map_err(denied)? {
+            let line = row.into_iter().next().flatten().ok_or(NOT_UNDERSTOOD)?;
+            let (_, rest) = split(&line.replace(&self.printed(), "``@``"))?;
+            rights.insert(rest);
+        }
+        // MySQL's grants do not say these.
+        let conditions = format!(
+            "SELECT {CONDITIONS} FROM mysql.user WHERE User = {} AND Host = {}",
+            *quoted(&self.user),
+            *quoted(&self.host)
+        );
+        for row in session.rows(&conditions).await.map_err(denied)? {
+            rights.insert(format!("{row:?}"));
+        }
+        Ok(rights)
+    }
+}
+
+/// One way to log in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Method {
+    pub(super) plugin: String,
+    /// Empty if it keeps none.
+    pub(super) hash: String,
+}
+
+/// The `IDENTIFIED …` of a line, and the line without it.
+fn split(line: &str) -> Result<(Vec<Method>, String), RotatorError> {
+    let Some((before, clause)) = line.split_once(" IDENTIFIED ") else {
+        return Ok((Vec::new(), line.to_owned()));
+    };
+    let mut methods = Vec::new();
+    let mut rest;
+    if let Some(text) = clause.strip_prefix("BY PASSWORD ") {
+        let (hash, after) = literal(text)?;
+        methods.push(Method {
+            plugin: NATIVE.to_owned(),
+            hash,
+        });
+        rest = after;
+    } else {
+        rest = clause.strip_prefix("VIA ").ok_or(NOT_UNDERSTOOD)?;
+        loop {
+            let (plugin, after) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+            let (hash, after) = match after.strip_prefix(" USING ") {
+                Some(text) => literal(text)?,
+                None => (String::new(), after),
+            };
+            let plugin = plugin.to_owned();
+            methods.push(Method { plugin, hash });
+            rest = after;
+            match after.strip_prefix(" OR ") {
+                Some(more) => rest = more,
+                None => break,
+            }
+        }
+    }
+    Ok((methods, format!("{before}{rest}")))
+}
+
+/// What stands in quotes at the beginning of `text`, and what follows. No hash has a quote in it.
+fn literal(text: &str) -> Result<(String, &str), RotatorError> {
+    let (inside, after) = text
+        .strip_prefix('\'')
+        .and_then(|text| text.split_once('\''))
+        .ok_or(NOT_UNDERSTOOD)?;
+    Ok((inside.to_owned(), after))
+}
+
+pub(super) const NATIVE: &str = "mysql_native_password";
+pub(super) const CANNOT_READ: &str =
+    "the administrator cannot read the accounts: GRANT SELECT ON mysql.* (`keyrota plan --setup`)";
+const CONDITIONS: &str = "ssl_type, CAST(ssl_cipher AS CHAR), CAST(x509_issuer AS CHAR), \
+    CAST(x509_subject AS CHAR), max_questions, max_updates, max_connections, max_user_connections";
+const NOT_UNDERSTOOD: RotatorError =
+    RotatorError::Refused("the server describes an account in a way that is not understood");
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn passwords_are_told_from_rights() {
+        for (line, methods, rest) in [
+            (
+                "GRANT ALL ON `a`.* TO ``@``",
+                vec![],
+                "GRANT ALL ON `a`.* TO ``@``",
+            ),
+            (
+                "GRANT USAGE ON *.* TO ``@`` IDENTIFIED BY PASSWORD '*AB' REQUIRE SSL",
+                vec![(NATIVE, "*AB")],
+                "GRANT USAGE ON *.* TO ``@`` REQUIRE SSL",
+            ),
+            (
+                "CREATE USER  IDENTIFIED VIA mysql_native_password USING '*A' OR unix_socket OR ed25519 USING 'x/y' ACCOUNT LOCK",
+                vec![(NATIVE, "*A"), ("unix_socket", ""), ("ed25519", "x/y")],
+                "CREATE USER  ACCOUNT LOCK",
+            ),
+        ] {
+            let found = split(line).unwrap();
+            let found_methods: Vec<_> = found.0.iter().map(|m| (&*m.plugin, &*m.hash)).collect();
+            assert_eq!((found_methods, &*found.1), (methods, rest));
+        }
+        for line in ["x IDENTIFIED AS y", "x IDENTIFIED BY PASSWORD 'open"] {
+            assert!(split(line).is_err(), "{line}");
+        }
+    }
+}

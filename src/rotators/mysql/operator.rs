@@ -1,0 +1,298 @@
+//! Who changes an account, and how.
+
+use std::time::Duration;
+
+use keyrota_contract::{Material, Probe, Quiet, RotatorError, Which};
+use uuid::Uuid;
+
+use super::account::Account;
+use super::server::{Dialect, Server};
+use super::session::{Fault, Session, first, quoted};
+use super::{Mysql, Way, change, hash, login};
+use crate::rotators::database::{Login, admin_login};
+
+/// How long an attempt that was told to end may take.
+const QUIESCE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(200);
+
+/// Makes the server accept a value.
+pub(super) async fn install(
+    my: &Mysql,
+    which: Which,
+    attempt: Uuid,
+    m: &Material,
+) -> Result<(), RotatorError> {
+    let wanted = my.login(which, m)?;
+    let current = my.login(Which::Current, m)?;
+    if my.way() == Way::Turns && *wanted.user == *current.user {
+        return Err(ACTIVE);
+    }
+    if my.way() != Way::Turns && *wanted.user != *current.user {
+        return Err(super::NOT_OURS);
+    }
+    if my.settings.admin.is_none() {
+        // Who changes itself has to know whether it has already done so.
+        match tried(my, &wanted).await {
+            Probe::Accepted | Probe::Blocked => return Ok(()),
+            Probe::Rejected => {}
+            Probe::Unknown => return Err(UNREACHABLE),
+        }
+    }
+    let mut session = open(my, m).await?;
+    let done = match mark(&mut session, attempt).await {
+        Ok(()) => install_in(my, &mut session, &wanted, &current, m).await,
+        Err(e) => Err(e),
+    };
+    session.close().await;
+    done
+}
+
+async fn install_in(
+    my: &Mysql,
+    session: &mut Session,
+    wanted: &Login,
+    current: &Login,
+    m: &Material,
+) -> Result<(), RotatorError> {
+    let dialect = writable(session).await?.dialect;
+    if my.settings.admin.is_none() {
+        let sql = match dialect {
+            Dialect::MariaDb { plain } => change::own(&wanted.password, plain),
+            Dialect::MySql => change::set(change::MYSELF, &wanted.password),
+        };
+        return session.change(&sql).await;
+    }
+    let account = Account::of(&wanted.user, session).await?;
+    let sql = match (dialect, my.way()) {
+        (Dialect::MariaDb { plain }, Way::Both) => {
+            // Both, whichever of them is asked for: the other one is, or will be, in use.
+            let pending = my.login(Which::Pending, m).ok();
+            let passwords = [Some(current), pending.as_ref()];
+            let mut passwords: Vec<_> = passwords
+                .into_iter()
+                .flatten()
+                .map(|login| login.password.as_str())
+                .collect();
+            passwords.dedup();
+            change::accept_only(&account, &passwords, plain)
+        }
+        (Dialect::MariaDb { plain }, Way::Turns | Way::Replace) => {
+            change::accept_only(&account, &[&wanted.password], plain)
+        }
+        (Dialect::MySql, Way::Turns | Way::Replace) => {
+            change::set(&account.sql(), &wanted.password)
+        }
+        (Dialect::MySql, Way::Both) => {
+            return retain(my, session, &account, wanted, current).await;
+        }
+    };
+    session.change(&sql).await
+}
+
+/// MySQL's second password. The statement must not be repeated, so a probe comes first.
+async fn retain(
+    my: &Mysql,
+    session: &mut Session,
+    account: &Account,
+    wanted: &Login,
+    current: &Login,
+) -> Result<(), RotatorError> {
+    match tried(my, wanted).await {
+        Probe::Accepted | Probe::Blocked => return Ok(()),
+        Probe::Rejected => {}
+        Probe::Unknown => return Err(UNREACHABLE),
+    }
+    let second = session.rows(&change::has_second(account)).await;
+    let second = second.map_err(|f| f.asking(super::account::CANNOT_READ))?;
+    if first(&second) != Some("0") {
+        // What is retained is the first one, and the current one may be the second.
+        let sql = change::set(&account.sql(), &current.password);
+        session.change(&sql).await?;
+    }
+    let sql = change::set_and_retain(account, &wanted.password);
+    session.change(&sql).await
+}
+
+/// Makes the server refuse a value that is not current.
+pub(super) async fn refuse(my: &Mysql, which: Which, m: &Material) -> Result<(), RotatorError> {
+    let unwanted = my.login(which, m)?;
+    let current = my.login(Which::Current, m)?;
+    if which == Which::Current || *unwanted.password == *current.password {
+        return Err(ACTIVE);
+    }
+    if my.way() == Way::Replace {
+        // Setting the current one ended every other.
+        return match login::both(&my.settings, &current).await {
+            Probe::Accepted | Probe::Blocked => Ok(()),
+            Probe::Unknown => Err(UNREACHABLE),
+            Probe::Rejected => Err(RotatorError::Refused(
+                "the server does not accept the current value",
+            )),
+        };
+    }
+    let turns = my.way() == Way::Turns;
+    if turns && (*unwanted.user == *current.user || !my.settings.is_ours(&unwanted.user)) {
+        return Err(ACTIVE);
+    }
+    let mut session = open(my, m).await?;
+    let done = refuse_in(&mut session, &unwanted, &current, turns).await;
+    session.close().await;
+    done
+}
+
+async fn refuse_in(
+    session: &mut Session,
+    unwanted: &Login,
+    current: &Login,
+    turns: bool,
+) -> Result<(), RotatorError> {
+    let dialect = writable(session).await?.dialect;
+    let user = if turns { &unwanted.user } else { &current.user };
+    let account = Account::of(user, session).await?;
+    let nobodys = hash::nobodys(current, user);
+    let only = if turns { &nobodys } else { &current.password };
+    let statements = match dialect {
+        Dialect::MariaDb { plain: false } if turns => vec![change::accept_none(&account)],
+        Dialect::MariaDb { plain } => vec![change::accept_only(&account, &[only], plain)],
+        // The first password, so that the second is what has to go, whichever of them it was.
+        Dialect::MySql => vec![change::set(&account.sql(), only), change::discard(&account)],
+    };
+    for sql in statements {
+        session.change(&sql).await?;
+    }
+    Ok(())
+}
+
+/// Ends the session of an attempt, and waits until the server says that it is gone.
+pub(super) async fn quiesce(my: &Mysql, attempt: Uuid, m: &Material) -> Quiet {
+    let Ok(mut session) = open(my, m).await else {
+        return Quiet::Unknown;
+    };
+    let over = tokio::time::timeout(QUIESCE, end(&mut session, attempt)).await;
+    session.close().await;
+    match over {
+        Ok(Ok(())) => Quiet::Quiet,
+        Ok(Err(_)) | Err(_) => Quiet::Unknown,
+    }
+}
+
+async fn end(session: &mut Session, attempt: Uuid) -> Result<(), Fault> {
+    let holder = format!("SELECT IS_USED_LOCK({})", *quoted(&name(attempt)));
+    loop {
+        let rows = session.rows(&holder).await?;
+        let Some(id) = first(&rows) else {
+            return Ok(());
+        };
+        let id: u64 = id.parse().map_err(|_| Fault::Lost)?;
+        match session.run(&format!("KILL CONNECTION {id}")).await {
+            // It is gone already (1094), or is told to go and still on its way.
+            Ok(()) | Err(Fault::Server(1094)) => {}
+            Err(fault) => return Err(fault),
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// A session of the administrator; without one, of the account itself, by whichever value works.
+pub(super) async fn open(my: &Mysql, m: &Material) -> Result<Session, RotatorError> {
+    let at = my.settings.direct();
+    if let Some(name) = &my.settings.admin {
+        let admin = m.uses.get(name).ok_or(RotatorError::Refused(
+            "the administrator's login is not there",
+        ))?;
+        let login = admin_login(&admin.value).map_err(RotatorError::Refused)?;
+        return match Session::open(&my.settings, at, false, &login).await {
+            Ok(session) => prepared(session).await,
+            Err(fault) => Err(match fault.login() {
+                // Not for good: it is a secret that changes as well.
+                Probe::Rejected => ADMIN_REFUSED,
+                Probe::Blocked => RotatorError::Retry(
+                    "the administrator's password is right, but the account is locked, expired or at a limit",
+                ),
+                Probe::Accepted | Probe::Unknown => UNREACHABLE,
+            }),
+        };
+    }
+    let mut doubt = false;
+    for which in [Which::Current, Which::Pending, Which::Previous] {
+        let Ok(login) = my.login(which, m) else {
+            continue;
+        };
+        match Session::open(&my.settings, at, false, &login).await {
+            Ok(session) => return prepared(session).await,
+            Err(fault) => doubt |= fault.login() != Probe::Rejected,
+        }
+    }
+    Err(if doubt {
+        UNREACHABLE
+    } else {
+        RotatorError::Refused("the server accepts none of the known passwords of the account")
+    })
+}
+
+async fn prepared(mut session: Session) -> Result<Session, RotatorError> {
+    match session.prepare().await {
+        Ok(()) => Ok(session),
+        Err(Fault::Server(1820)) => Err(RotatorError::Retry(
+            "the password of who changes the account has expired",
+        )),
+        Err(fault) => Err(fault.asking(NOT_OPENED)),
+    }
+}
+
+/// Takes the attempt's lock: from here on the server knows whose session this is.
+async fn mark(session: &mut Session, attempt: Uuid) -> Result<(), RotatorError> {
+    lock(session, &quoted(&name(attempt))).await
+}
+
+/// Whether the server has such locks: takes one of no attempt, for as long as the session lasts.
+pub(super) async fn try_lock(session: &mut Session) -> Result<(), RotatorError> {
+    lock(session, "concat('keyrota/', CONNECTION_ID())").await
+}
+
+async fn lock(session: &mut Session, name: &str) -> Result<(), RotatorError> {
+    match session.rows(&format!("SELECT GET_LOCK({name}, 0)")).await {
+        Ok(rows) if first(&rows) == Some("1") => Ok(()),
+        Ok(_) => Err(RotatorError::Retry("the same attempt is still under way")),
+        // How a Galera cluster says that it keeps no such locks.
+        Err(Fault::Server(1235 | 1105)) => Err(RotatorError::Refused(
+            "the server has no named locks (GET_LOCK): without them an attempt's end cannot be seen",
+        )),
+        Err(fault) => Err(fault.asking(NOT_OPENED)),
+    }
+}
+
+/// What the server is, if it can be changed now.
+pub(super) async fn writable(session: &mut Session) -> Result<Server, RotatorError> {
+    let server = Server::look(session).await;
+    let server = server.map_err(|f| f.asking(NOT_OPENED))?;
+    let server = server.ok_or(RotatorError::Refused(
+        "the server is neither MariaDB nor MySQL",
+    ))?;
+    if server.read_only {
+        return Err(RotatorError::Retry(
+            "the server is read-only: a replica? name the primary",
+        ));
+    }
+    Ok(server)
+}
+
+/// What the server itself says to a login.
+async fn tried(my: &Mysql, login: &Login) -> Probe {
+    match login::attempt(&my.settings, my.settings.direct(), login).await {
+        Ok(_) => Probe::Accepted,
+        Err(fault) => fault.login(),
+    }
+}
+
+/// The name of an attempt's lock; a server takes 64 characters.
+fn name(attempt: Uuid) -> String {
+    format!("keyrota/{attempt}")
+}
+
+pub(super) const ADMIN_REFUSED: RotatorError =
+    RotatorError::Retry("the administrator's login is refused");
+const UNREACHABLE: RotatorError = RotatorError::Retry("the server cannot be asked now");
+const NOT_OPENED: &str = "the server does not let the session be prepared";
+const ACTIVE: RotatorError =
+    RotatorError::Refused("this would change the login that is in use, and that is never done");

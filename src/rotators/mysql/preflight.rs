@@ -1,0 +1,216 @@
+//! What must be true before a rotation begins.
+
+use keyrota_contract::{Material, Probe, Report, RotatorError, Which};
+
+use super::account::{Account, NATIVE};
+use super::server::{Dialect, Server};
+use super::session::{Fault, Session};
+use super::{Mysql, Way, change, hash, login, operator};
+use crate::rotators::database::{Endpoint, Login};
+
+/// Changes nothing; a failure is a sentence that says what to do.
+pub(super) async fn look(my: &Mysql, m: &Material) -> Result<Report, RotatorError> {
+    if m.current.is_none() {
+        return Err(RotatorError::Refused(
+            "there is no current value: make the accounts (`keyrota plan --setup`), then `keyrota import`",
+        ));
+    }
+    let current = my.login(Which::Current, m)?;
+    let next = my.settings.next(&current.user).ok_or(super::NOT_OURS)?;
+    logs_in(my, &my.settings.endpoint, &current).await?;
+    if let Some(server) = &my.settings.server {
+        logs_in(my, server, &current).await?;
+    }
+    if my.way() != Way::Replace && my.settings.admin.is_none() {
+        return Err(RotatorError::Refused(match my.way() {
+            Way::Turns => {
+                "the user that is not in use is changed by an administrator: name one by admin"
+            }
+            Way::Both | Way::Replace => {
+                "two passwords at once are set by an administrator: name one by admin, or accept the gap (accept_gap = true)"
+            }
+        }));
+    }
+    let mut session = operator::open(my, m).await.map_err(for_good)?;
+    let found = examine(my, m, &mut session, &current, next).await;
+    session.close().await;
+    found
+}
+
+async fn examine(
+    my: &Mysql,
+    m: &Material,
+    session: &mut Session,
+    current: &Login,
+    next: &str,
+) -> Result<Report, RotatorError> {
+    let server = operator::writable(session).await?;
+    operator::try_lock(session).await?;
+    if my.settings.admin.is_some() {
+        let account = Account::of(&current.user, session).await?;
+        may_change(session, my.way()).await?;
+        match my.way() {
+            Way::Turns => {
+                let other = Account::of(next, session).await?;
+                are_alike(session, &account, &other).await?;
+                is_idle(session, next).await?;
+            }
+            Way::Both | Way::Replace => one_account(my, m, session, &server, &account).await?,
+        }
+    }
+    let mut report = Report {
+        warnings: Vec::new(),
+        server: server.name.clone(),
+    };
+    if change::shows_passwords(server.dialect) {
+        report.warnings.push(
+            "this server is sent the new password as it is, inside TLS: who may see all sessions (PROCESS) can see it for the length of one statement",
+        );
+    }
+    Ok(report)
+}
+
+/// The current value, where the application uses it.
+async fn logs_in(my: &Mysql, at: &Endpoint, login: &Login) -> Result<(), RotatorError> {
+    let sentence = match login::attempt(&my.settings, at, login).await {
+        Ok(answered) if answered == *login.user => return Ok(()),
+        Ok(_) => {
+            "another account answers the login of the current value, an anonymous user's? drop it"
+        }
+        Err(Fault::Tls) => {
+            "the server cannot be reached by TLS that is verified: see ca_file and the name in its certificate"
+        }
+        Err(Fault::Server(1044 | 1049)) => {
+            "the current password is right, but the user has no right to the database, or there is none of that name"
+        }
+        Err(Fault::Server(1820 | 1862)) => "the current password is right, but it has expired",
+        Err(Fault::Server(3118 | 4151)) => {
+            "the current password is right, but the account is locked"
+        }
+        Err(Fault::Server(1203 | 1226)) => {
+            return Err(RotatorError::Retry(
+                "the current password is right, but the account is at a limit",
+            ));
+        }
+        Err(Fault::Server(3955 | 4150)) => {
+            "the server blocks the account because of too many wrong passwords: find who sends them, then FLUSH PRIVILEGES or ALTER USER … ACCOUNT UNLOCK"
+        }
+        Err(fault) if fault.login() == Probe::Rejected => {
+            "the server does not accept the current value: put the right one in its place (`keyrota import`)"
+        }
+        Err(_) => {
+            return Err(RotatorError::Retry(
+                "the server cannot be asked about the current value now",
+            ));
+        }
+    };
+    Err(RotatorError::Refused(sentence))
+}
+
+/// The rights of whoever is logged in, as the server prints them.
+async fn may_change(session: &mut Session, way: Way) -> Result<(), RotatorError> {
+    let grants = session.rows("SHOW GRANTS").await;
+    let grants = grants.map_err(|f| f.asking(super::account::CANNOT_READ))?;
+    let global: Vec<_> = grants
+        .into_iter()
+        .filter_map(|row| row.into_iter().next()?)
+        .filter_map(|line| Some(line.split_once(" ON *.* TO ")?.0.to_owned()))
+        .collect();
+    let has = |right: &str| {
+        let mut all = global
+            .iter()
+            .filter_map(|line| line.strip_prefix("GRANT "))
+            .flat_map(|list| list.split(", "));
+        all.any(|r| r == right || r == "ALL PRIVILEGES")
+    };
+    if !has("CREATE USER") {
+        return Err(RotatorError::Refused(
+            "the administrator cannot change accounts: GRANT CREATE USER (`keyrota plan --setup`)",
+        ));
+    }
+    if way == Way::Turns && !has("PROCESS") {
+        return Err(RotatorError::Refused(
+            "the administrator cannot see whether a user is still in use: GRANT PROCESS (`keyrota plan --setup`)",
+        ));
+    }
+    Ok(())
+}
+
+/// What works for one of two users must work for the other.
+async fn are_alike(
+    session: &mut Session,
+    one: &Account,
+    other: &Account,
+) -> Result<(), RotatorError> {
+    if one.host != other.host {
+        return Err(RotatorError::Refused(
+            "the two users may log in from different hosts: make them alike",
+        ));
+    }
+    if one.rights(session).await? != other.rights(session).await? {
+        return Err(RotatorError::Refused(
+            "the two users differ in grants, limits or in what TLS they need: compare SHOW GRANTS and SHOW CREATE USER, and make them alike",
+        ));
+    }
+    Ok(())
+}
+
+async fn is_idle(session: &mut Session, user: &str) -> Result<(), RotatorError> {
+    let sessions = session.rows("SHOW PROCESSLIST").await;
+    let sessions = sessions.map_err(|f| f.asking(super::account::CANNOT_READ))?;
+    let mut users = sessions
+        .iter()
+        .filter_map(|row| row.get(1).and_then(Option::as_deref));
+    if users.any(|u| u == user) {
+        return Err(RotatorError::Retry(
+            "the user whose turn it is still has sessions: some program uses its old password",
+        ));
+    }
+    Ok(())
+}
+
+/// A single user: nothing of its account that keyrota does not know may be lost by a change.
+async fn one_account(
+    my: &Mysql,
+    m: &Material,
+    session: &mut Session,
+    server: &Server,
+    account: &Account,
+) -> Result<(), RotatorError> {
+    if my.way() == Way::Both && !server.two_passwords {
+        return Err(RotatorError::Refused(
+            "this server keeps one password per account: accept the gap (accept_gap = true) or use alternating-users",
+        ));
+    }
+    if server.dialect == Dialect::MySql {
+        return Ok(());
+    }
+    let known: Vec<_> = [Which::Current, Which::Pending, Which::Previous]
+        .into_iter()
+        .filter_map(|which| my.login(which, m).ok())
+        .map(|login| hash::native(&login.password))
+        .collect();
+    for method in account.methods(session).await? {
+        if method.plugin != NATIVE {
+            return Err(RotatorError::Refused(
+                "the account has another way to log in than mysql_native_password, and a change would take it away: remove it, or use alternating-users",
+            ));
+        }
+        if !known.contains(&method.hash) {
+            return Err(RotatorError::Refused(
+                "the account accepts a second password that keyrota does not know, and a change would take it away: remove it first",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Before anything has begun, a login that is refused is a mistake to tell, not one to wait out.
+fn for_good(e: RotatorError) -> RotatorError {
+    match e {
+        operator::ADMIN_REFUSED => RotatorError::Refused(
+            "the administrator's login is refused: put the right value in its place",
+        ),
+        other => other,
+    }
+}

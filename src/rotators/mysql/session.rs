@@ -1,0 +1,267 @@
+//! One connection: how it is made, what is asked over it, and what its failures are.
+
+use std::time::Duration;
+
+use keyrota_contract::{Probe, RotatorError};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+use zeroize::Zeroizing;
+
+use crate::rotators::database::{Endpoint, Login, Settings};
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longer than the server itself waits: its answer says more than none.
+const STATEMENT: Duration = Duration::from_secs(20);
+const WAIT_SECONDS: u32 = 10;
+
+/// What went wrong. The server's words are not kept: they may quote a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The server said this number.
+    Server(u16),
+    /// There was no encrypted connection to the server that the file means.
+    Tls,
+    /// No connection, or no answer: network, time limit, a protocol that is not ours.
+    Lost,
+}
+
+/// An open connection.
+pub(super) struct Session {
+    connection: MySqlConnection,
+    /// Nothing more can be said over it.
+    lost: bool,
+}
+
+impl Session {
+    /// Logs in; always encrypted, the server's name verified.
+    pub(super) async fn open(
+        settings: &Settings,
+        at: &Endpoint,
+        database: bool,
+        login: &Login,
+    ) -> Result<Self, Fault> {
+        // Nothing is sent after the login, so that a failure here is a failure to log in.
+        let mut options = MySqlConnectOptions::new()
+            .host(&at.host)
+            .port(at.port)
+            .username(&login.user)
+            .password(&login.password)
+            .ssl_mode(MySqlSslMode::VerifyIdentity)
+            .statement_cache_capacity(0)
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .timezone(None)
+            .set_names(false)
+            .disable_statement_logging();
+        if database {
+            options = options.database(&at.database);
+        }
+        if let Some(file) = &settings.ca_file {
+            let pem = std::fs::read(file).map_err(|_| Fault::Tls)?;
+            options = options.ssl_ca_from_pem(pem);
+        }
+        match tokio::time::timeout(CONNECT, options.connect()).await {
+            Ok(Ok(connection)) => Ok(Self {
+                connection,
+                lost: false,
+            }),
+            Ok(Err(e)) => Err(Fault::of(&e)),
+            Err(_) => Err(Fault::Lost),
+        }
+    }
+
+    /// The account row that answered the login, as its user and its host. The first statement of a
+    /// session: an expired password shows here.
+    pub(super) async fn answered_as(&mut self) -> Result<(String, String), Fault> {
+        let rows = self.rows("SELECT CURRENT_USER()").await?;
+        let account = first(&rows).ok_or(Fault::Lost)?;
+        // A host never holds an @, a user may.
+        let (user, host) = account.rsplit_once('@').ok_or(Fault::Lost)?;
+        Ok((user.to_owned(), host.to_owned()))
+    }
+
+    /// Makes the session read our statements as they are meant, and wait for locks not for long.
+    pub(super) async fn prepare(&mut self) -> Result<(), Fault> {
+        let sql = format!("SET SESSION sql_mode = '', lock_wait_timeout = {WAIT_SECONDS}");
+        self.run(&sql).await?;
+        // MariaDB waits for the locks of its tables of accounts as long as it takes, a whole backup,
+        // also when its client is gone. This ends it.
+        let sql = format!("SET SESSION max_statement_time = {WAIT_SECONDS}");
+        match self.run(&sql).await {
+            // MySQL has no such variable.
+            Ok(()) | Err(Fault::Server(1193)) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The rows of an answer; every column as text.
+    pub(super) async fn rows(&mut self, sql: &str) -> Result<Rows, Fault> {
+        // The text protocol: what we send is not all preparable.
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection);
+        let answer = tokio::time::timeout(STATEMENT, query).await;
+        let rows = self.heard(answer)?;
+        let text = |row: &sqlx::mysql::MySqlRow, column| {
+            row.try_get_unchecked::<Option<String>, _>(column)
+                .map_err(|_| Fault::Lost)
+        };
+        rows.iter()
+            .map(|row| (0..row.len()).map(|column| text(row, column)).collect())
+            .collect()
+    }
+
+    /// Runs a statement whose answer is that it was done.
+    pub(super) async fn run(&mut self, sql: &str) -> Result<(), Fault> {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let answer = tokio::time::timeout(STATEMENT, self.connection.execute(query)).await;
+        self.heard(answer).map(|_| ())
+    }
+
+    /// Runs a statement that changes an account.
+    pub(super) async fn change(&mut self, sql: &str) -> Result<(), RotatorError> {
+        let fault = match self.run(sql).await {
+            Ok(()) => return Ok(()),
+            // MariaDB says of which account it failed, and the reason only if it is asked.
+            Err(Fault::Server(1396)) => {
+                let said = self.rows("SHOW ERRORS").await.unwrap_or_default();
+                let codes = said
+                    .iter()
+                    .filter_map(|row| row.get(1)?.as_deref()?.parse().ok());
+                let mut reasons = codes.filter(|code| *code != 1396);
+                Fault::Server(reasons.next().unwrap_or(1396))
+            }
+            Err(fault) => fault,
+        };
+        Err(fault.changing())
+    }
+
+    /// Says goodbye, if it is still listened to.
+    pub(super) async fn close(self) {
+        if !self.lost {
+            let _ = tokio::time::timeout(CONNECT, self.connection.close()).await;
+        }
+    }
+
+    fn heard<T>(&mut self, answer: Answer<T>) -> Result<T, Fault> {
+        let fault = match answer {
+            Ok(Ok(heard)) => return Ok(heard),
+            Ok(Err(e)) => Fault::of(&e),
+            Err(_) => Fault::Lost,
+        };
+        self.lost |= !matches!(fault, Fault::Server(_));
+        Err(fault)
+    }
+}
+
+/// Rows of columns.
+pub(super) type Rows = Vec<Vec<Option<String>>>;
+type Answer<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
+
+/// The first column of the first row.
+pub(super) fn first(rows: &[Vec<Option<String>>]) -> Option<&str> {
+    rows.first()?.first()?.as_deref()
+}
+
+/// A text in SQL. `sql_mode` is empty in our sessions, so a backslash escapes.
+pub(super) fn quoted(text: &str) -> Zeroizing<String> {
+    let mut sql = Zeroizing::new(String::with_capacity(2 * text.len() + 2));
+    sql.push('\'');
+    for c in text.chars() {
+        match c {
+            '\0' => sql.push_str("\\0"),
+            '\'' | '\\' => {
+                sql.push('\\');
+                sql.push(c);
+            }
+            c => sql.push(c),
+        }
+    }
+    sql.push('\'');
+    sql
+}
+
+impl Fault {
+    fn of(e: &sqlx::Error) -> Self {
+        match e {
+            sqlx::Error::Database(e) => e
+                .try_downcast_ref::<MySqlDatabaseError>()
+                .map_or(Self::Lost, |e| Self::Server(e.number())),
+            sqlx::Error::Tls(_) => Self::Tls,
+            // How rustls reports a certificate through a socket.
+            sqlx::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => Self::Tls,
+            _ => Self::Lost,
+        }
+    }
+
+    /// What a failed login says about the password.
+    pub(super) fn login(self) -> Probe {
+        match self {
+            // Access denied, with a password and by a method without one.
+            Self::Server(1045 | 1698) => Probe::Rejected,
+            // All of these come after a right password: no right to the database (1044), no such
+            // database (1049), limits of the account (1203, 1226), an expired password (1820, 1862),
+            // a locked account (MySQL 3118, MariaDB 4151).
+            Self::Server(1044 | 1049 | 1203 | 1226 | 1820 | 1862 | 3118 | 4151) => Probe::Blocked,
+            // Among them: too many connections (1040), the host (1129, 1130) or the account (MySQL
+            // 3955, MariaDB 4150) blocked for wrong passwords, which is said before a right one is seen.
+            Self::Server(_) | Self::Tls | Self::Lost => Probe::Unknown,
+        }
+    }
+
+    /// What a failed question means: nothing was changed.
+    pub(super) fn asking(self, denied: &'static str) -> RotatorError {
+        match self {
+            // Access to a database, a privilege, a table, a column, a routine.
+            Self::Server(1044 | 1227 | 1142 | 1143 | 1370) => RotatorError::Refused(denied),
+            Self::Server(_) => RotatorError::Retry("the server could not answer a question"),
+            Self::Tls | Self::Lost => RotatorError::Retry("the connection to the server was lost"),
+        }
+    }
+
+    /// What a failed change means. An answer with a number that is not known to come before any
+    /// effect is an unknown outcome: looking costs little.
+    fn changing(self) -> RotatorError {
+        use RotatorError::{Ambiguous, Refused, Retry};
+        match self {
+            Self::Server(1205 | 1213) => {
+                Retry("another session holds a lock on the server's tables of accounts (a backup?)")
+            }
+            // The option that 1290 names may also be the one that wants to see passwords, just set.
+            Self::Server(1223 | 1290 | 1792 | 1836) => Retry("the server has become read-only"),
+            Self::Server(1819) => Refused(
+                "the server's password policy does not take this password: loosen it for 32 random characters of A-Z a-z 0-9 - _",
+            ),
+            Self::Server(3638) => {
+                Refused("the server's password history does not take this password")
+            }
+            Self::Server(1044 | 1142 | 1227 | 1699) => Refused(
+                "no right to change the account: GRANT CREATE USER (`keyrota plan --setup`)",
+            ),
+            Self::Server(1133 | 1396 | 1410) => Refused("the account does not exist any more"),
+            Self::Server(1064 | 1149) => Refused(
+                "the server does not know this form of ALTER USER: MariaDB 10.4 or MySQL 8.0.14 is needed",
+            ),
+            Self::Server(1524) => Refused("the server has no mysql_native_password"),
+            // 1969, too long, among them: another session's lock, a backup.
+            Self::Server(_) => Ambiguous("the server broke off the change"),
+            Self::Tls | Self::Lost => Ambiguous("the connection was lost during the change"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes() {
+        for (text, sql) in [
+            ("plain", "'plain'"),
+            ("it's", "'it\\'s'"),
+            ("back\\slash\\", "'back\\\\slash\\\\'"),
+            ("nul\0", "'nul\\0'"),
+            ("", "''"),
+        ] {
+            assert_eq!(*quoted(text), sql);
+        }
+    }
+}

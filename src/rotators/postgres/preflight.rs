@@ -1,0 +1,290 @@
+//! Looking before a rotation: is the current value sound, and can every later step be done?
+
+use std::path::Path;
+use std::time::Duration;
+
+use keyrota_contract::{Material, Probe, Report, RotatorError};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::super::database::{Endpoint, Login, Users};
+use super::Postgres;
+use super::roles::{self, Role};
+use super::session::{self, Shut, ask, leave, open};
+use RotatorError::{Refused, Retry};
+
+pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, RotatorError> {
+    if m.current.is_none() {
+        // Its import, which proves the value by a login: there is nothing to look at yet.
+        return Ok(Report::default());
+    }
+    let settings = &this.settings;
+    let current = this.current(m)?;
+    let admin = this.admin(m)?;
+    match (&admin, &settings.users) {
+        (None, Users::Two(_)) => {
+            return Err(Refused(
+                "alternating users need an administrator: name its secret by admin",
+            ));
+        }
+        (Some(admin), Users::Two(_)) if settings.is_ours(&admin.user) => {
+            return Err(Refused(
+                "the administrator is one of the alternating users: it needs a user of its own",
+            ));
+        }
+        _ => {}
+    }
+    let ca_file = settings.ca_file.as_deref();
+    let looker = admin.as_ref().unwrap_or(&current);
+    let open = || open(settings.direct(), ca_file, looker, LOOKING);
+    let mut first = open().await.map_err(|why| shut_out(why, admin.is_some()))?;
+    let earlier = clock(&mut first).await?;
+    leave(first).await;
+    // A pooler tidies a session up before it gives it out again.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut session = open().await.map_err(|why| shut_out(why, admin.is_some()))?;
+    direct(&mut session, earlier).await?;
+
+    let mut report = Report::default();
+    let server = Server::ask(&mut session).await?;
+    server.check()?;
+    let found = roles::look(&mut session, settings.users(), &settings.direct().database).await?;
+    let active = judge(&found, &current.user)?;
+    // First of all the checks that need no login: the server says the same of a wrong password and
+    // of a user whose time is up.
+    if active.superuser {
+        report.warnings.push(SUPERUSER);
+    }
+    if active.expires {
+        report.warnings.push(EXPIRES);
+    }
+    if active.owns && matches!(settings.users, Users::Two(_)) {
+        report.warnings.push(OWNS);
+    }
+    if let Some(idle) = settings
+        .next(&current.user)
+        .filter(|u| *u != current.user.as_str())
+    {
+        let idle = judge(&found, idle)?;
+        compare(active, idle, &mut report)?;
+    }
+    leave(session).await;
+
+    for at in this.endpoints() {
+        match this.probe_at(at, &current).await {
+            Probe::Accepted => {}
+            Probe::Blocked => return Err(Refused(CURRENT_BLOCKED)),
+            Probe::Rejected => return Err(Refused(CURRENT_REJECTED)),
+            Probe::Unknown => return Err(Retry(unknown(at, ca_file, &current).await)),
+        }
+    }
+    if settings.server.is_some() {
+        let mut session = session::open(&settings.endpoint, ca_file, &current, LOOKING)
+            .await
+            .map_err(|_| Retry("the pooler took a login and refused the next"))?;
+        let behind = identifier(&mut session).await;
+        leave(session).await;
+        if behind.is_some() && server.identifier.is_some() && behind != server.identifier {
+            return Err(Refused("url and server lead to different database servers"));
+        }
+    }
+    report.server = Some(match server.identifier {
+        Some(identifier) => format!("postgres {identifier}"),
+        None => format!(
+            "postgres://{}:{}",
+            settings.direct().host,
+            settings.direct().port
+        ),
+    });
+    Ok(report)
+}
+
+/// What the server says of itself.
+struct Server {
+    version: i32,
+    standby: bool,
+    identifier: Option<String>,
+}
+
+impl Server {
+    async fn ask(session: &mut PgConnection) -> Result<Self, RotatorError> {
+        const ASK: &str = "SELECT pg_catalog.current_setting('server_version_num')::int, \
+             pg_catalog.pg_is_in_recovery()";
+        let row = ask(sqlx::raw_sql(ASK).fetch_one(&mut *session)).await?;
+        let strange = |_| Retry("the server's answer is strange");
+        Ok(Self {
+            version: row.try_get(0).map_err(strange)?,
+            standby: row.try_get(1).map_err(strange)?,
+            identifier: identifier(session).await,
+        })
+    }
+
+    fn check(&self) -> Result<(), RotatorError> {
+        if self.standby {
+            return Err(Retry("the server is a replica, or a failover is under way"));
+        }
+        if self.version < 100_000 {
+            // It would take the verifier for the password itself.
+            return Err(Refused(
+                "the server is older than Postgres 10 and knows no SCRAM",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The name of the data, which a server keeps through restarts and failovers. `None` where asking is
+/// not permitted.
+async fn identifier(session: &mut PgConnection) -> Option<String> {
+    const ASK: &str = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
+    let row = ask(sqlx::raw_sql(ASK).fetch_one(session)).await.ok()?;
+    row.try_get(0).ok()
+}
+
+/// The server's clock, in microseconds.
+async fn clock(session: &mut PgConnection) -> Result<i64, RotatorError> {
+    const ASK: &str = "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
+    let row = ask(sqlx::raw_sql(ASK).fetch_one(session)).await?;
+    row.try_get(0)
+        .map_err(|_| Retry("the server's answer is strange"))
+}
+
+/// Whether this session is the server's own and not a pooler's: a pooler gives out a server session
+/// that was there before. By name alone it is not seen, for poolers pass the name on. `earlier` is
+/// the server's clock in a session that had ended before this one began.
+async fn direct(session: &mut PgConnection, earlier: i64) -> Result<(), RotatorError> {
+    // One message of the simple protocol: a pooler may give the next one to another session. A user
+    // that becomes its owner at login would not see its own session as that.
+    let question = format!(
+        "BEGIN; SET LOCAL ROLE NONE; \
+         SELECT (extract(epoch FROM backend_start) * 1000000)::bigint >= {earlier} \
+         AND application_name = '{LOOKING}' \
+         FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid(); COMMIT"
+    );
+    let rows = ask(sqlx::raw_sql(AssertSqlSafe(question)).fetch_all(session)).await?;
+    let row = rows
+        .first()
+        .ok_or(Retry("the server's answer is strange"))?;
+    match row.try_get(0) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(Refused(
+            "a pooler stands between: name the server itself by `server`",
+        )),
+    }
+}
+
+/// Why there is no session to look from.
+fn shut_out(why: Shut, admin: bool) -> RotatorError {
+    match (why, admin) {
+        (Shut::Unknown(why), _) => Retry(why),
+        (Shut::Rejected, true) => Refused("the server refuses the administrator's login"),
+        (Shut::Blocked, true) => {
+            Refused("the administrator's password is right, but a lock or a limit blocks it")
+        }
+        (Shut::Rejected, false) => Refused(CURRENT_REJECTED),
+        (Shut::Blocked, false) => Refused(CURRENT_BLOCKED),
+    }
+}
+
+/// Why nothing was learnt of a login, in the words of a second try.
+async fn unknown(at: &Endpoint, ca_file: Option<&Path>, login: &Login) -> &'static str {
+    match session::open(at, ca_file, login, LOOKING).await {
+        Err(Shut::Unknown(why)) => why,
+        Err(_) => "nothing could be learnt of the current value",
+        Ok(session) => {
+            leave(session).await;
+            "the login of the current value becomes another user's on the way (a pooler's?)"
+        }
+    }
+}
+
+/// What must hold for each user.
+fn judge<'a>(found: &'a [Role], user: &str) -> Result<&'a Role, RotatorError> {
+    let role = found.iter().find(|r| r.name == user).ok_or(Refused(
+        "a user of the file does not exist on the server: `keyrota plan --setup` shows how to make it",
+    ))?;
+    if !role.can_login {
+        return Err(Refused("a user of the file may not log in (NOLOGIN)"));
+    }
+    if role.expired {
+        return Err(Refused(
+            "the VALID UNTIL of a user of the file is past: no password of it is accepted",
+        ));
+    }
+    if role.limit == 0 {
+        return Err(Refused(
+            "a user of the file may have no connection (CONNECTION LIMIT 0)",
+        ));
+    }
+    if !role.connects {
+        return Err(Refused(
+            "a user of the file may not connect to its database (CONNECT)",
+        ));
+    }
+    if !role.may_change {
+        return Err(Refused(
+            "the administrator may not set the password of a user: `keyrota plan --setup` shows the grants",
+        ));
+    }
+    Ok(role)
+}
+
+/// What must hold for two users that take turns: whatever a program does as one of them, it can do
+/// as the other.
+fn compare(active: &Role, idle: &Role, report: &mut Report) -> Result<(), RotatorError> {
+    if active.owner().is_none() || active.owner() != idle.owner() {
+        return Err(Refused(
+            "both users must become the same owner role (ALTER ROLE … SET role): `keyrota plan --setup` shows how",
+        ));
+    }
+    if active.groups != idle.groups {
+        return Err(Refused(
+            "the users are not members of the same roles: a program would lose rights when they take turns",
+        ));
+    }
+    let lacks = |a: &Role, b: &Role| a.grants.iter().any(|g| !b.grants.contains(g));
+    if lacks(active, idle) {
+        return Err(Refused(
+            "the user in use was granted something itself that the other was not: grant it to the owner role",
+        ));
+    }
+    if lacks(idle, active) {
+        report
+            .warnings
+            .push("the idle user was granted something itself that the user in use was not");
+    }
+    if active.settings != idle.settings {
+        report
+            .warnings
+            .push("the users have different settings (ALTER ROLE … SET)");
+    }
+    if active.limit != idle.limit {
+        report
+            .warnings
+            .push("the users have different connection limits");
+    }
+    for (holds, warning) in [
+        (idle.superuser, SUPERUSER),
+        (idle.expires, EXPIRES),
+        (idle.owns, OWNS),
+    ] {
+        if holds && !report.warnings.contains(&warning) {
+            report.warnings.push(warning);
+        }
+    }
+    if idle.sessions > 0 {
+        return Err(Retry(
+            "the inactive user still has sessions: a program missed the last rotation, or a pooler keeps them open",
+        ));
+    }
+    Ok(())
+}
+
+/// The name of preflight's sessions; others' do not have it.
+const LOOKING: &str = "keyrota preflight";
+const CURRENT_REJECTED: &str = "the server refuses the current value: the password was changed elsewhere, or the user does not exist, or its VALID UNTIL is past";
+const CURRENT_BLOCKED: &str = "the current value is right, but a lock or a limit blocks it (NOLOGIN, CONNECTION LIMIT, CONNECT, the database's name)";
+const SUPERUSER: &str =
+    "a user of the file is a superuser: any program that has it can do anything";
+const EXPIRES: &str = "a user of the file has a VALID UNTIL: no rotation moves it";
+const OWNS: &str = "a login user owns objects itself, which the other cannot alter: REASSIGN OWNED gives them to the owner role";

@@ -1,0 +1,103 @@
+//! What the server's catalogs say of the file's users. Everyone may read these catalogs.
+
+use keyrota_contract::RotatorError;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Error, Row};
+
+use super::session::ask;
+
+/// One user of the server.
+#[derive(Debug)]
+pub(super) struct Role {
+    pub name: String,
+    pub can_login: bool,
+    pub superuser: bool,
+    /// Its `VALID UNTIL` is past; or still to come.
+    pub expired: bool,
+    pub expires: bool,
+    /// Sessions it may have; negative: any number.
+    pub limit: i32,
+    /// Whether it may connect to the file's database.
+    pub connects: bool,
+    /// `ALTER ROLE … SET`, for all databases and for the file's.
+    pub settings: Vec<String>,
+    /// Whose member it is.
+    pub groups: Vec<String>,
+    /// What it was granted itself, as addresses of catalog entries. Not which privileges on it.
+    pub grants: Vec<String>,
+    /// Whether it owns anything, in any database.
+    pub owns: bool,
+    /// Its sessions without ours.
+    pub sessions: i64,
+    /// Whether the user that asks may give it a password.
+    pub may_change: bool,
+}
+
+impl Role {
+    /// The role that `ALTER ROLE … SET role` makes it, if it is a member of that.
+    pub(super) fn owner(&self) -> Option<&str> {
+        let roles = self.settings.iter().filter_map(|s| s.strip_prefix("role="));
+        roles.last().filter(|r| self.groups.iter().any(|g| g == r))
+    }
+}
+
+/// Those of `users` that exist.
+pub(super) async fn look(
+    session: &mut PgConnection,
+    users: &[String],
+    database: &str,
+) -> Result<Vec<Role>, RotatorError> {
+    let rows = ask(sqlx::query(LOOK)
+        .bind(users)
+        .bind(database)
+        .fetch_all(session))
+    .await?;
+    rows.iter()
+        .map(|row| role(row).map_err(|_| RotatorError::Retry("the server's catalogs are strange")))
+        .collect()
+}
+
+fn role(row: &PgRow) -> Result<Role, Error> {
+    Ok(Role {
+        name: row.try_get("name")?,
+        can_login: row.try_get("can_login")?,
+        superuser: row.try_get("superuser")?,
+        expired: row.try_get("expired")?,
+        expires: row.try_get("expires")?,
+        limit: row.try_get("limit")?,
+        connects: row.try_get("connects")?,
+        settings: row.try_get("settings")?,
+        groups: row.try_get("groups")?,
+        grants: row.try_get("grants")?,
+        owns: row.try_get("owns")?,
+        sessions: row.try_get("sessions")?,
+        may_change: row.try_get("may_change")?,
+    })
+}
+
+/// From version 16 on CREATEROLE changes only those roles that it was given with ADMIN OPTION.
+const LOOK: &str = "
+SELECT r.rolname::text AS name, r.rolcanlogin AS can_login, r.rolsuper AS superuser, r.rolconnlimit AS limit,
+    coalesce(r.rolvaliduntil <= pg_catalog.now(), false) AS expired,
+    coalesce(pg_catalog.isfinite(r.rolvaliduntil), false) AS expires,
+    coalesce(pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT'), false) AS connects,
+    ARRAY(SELECT c FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
+        WHERE s.setrole = r.oid AND s.setdatabase IN (0, d.oid) ORDER BY s.setdatabase, c) AS settings,
+    ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members m
+        JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
+        WHERE m.member = r.oid GROUP BY 1 ORDER BY 1) AS groups,
+    ARRAY(SELECT DISTINCT pg_catalog.concat_ws(':', p.dbid, p.classid, p.objid, p.objsubid)
+        FROM pg_catalog.pg_shdepend p WHERE p.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+        AND p.refobjid = r.oid AND p.deptype IN ('a', 'r') ORDER BY 1) AS grants,
+    EXISTS (SELECT FROM pg_catalog.pg_shdepend p
+        WHERE p.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+        AND p.refobjid = r.oid AND p.deptype = 'o') AS owns,
+    (SELECT count(*) FROM pg_catalog.pg_stat_activity a
+        WHERE a.usesysid = r.oid AND a.pid <> pg_catalog.pg_backend_pid()) AS sessions,
+    (me.rolsuper OR r.rolname = session_user OR (me.rolcreaterole AND NOT r.rolsuper AND (
+        pg_catalog.current_setting('server_version_num')::int < 160000
+        OR pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')))) AS may_change
+FROM pg_catalog.pg_roles r
+JOIN pg_catalog.pg_roles me ON me.rolname = current_user
+LEFT JOIN pg_catalog.pg_database d ON d.datname = $2
+WHERE r.rolname = ANY ($1)";

@@ -1,0 +1,7 @@
+//! The rotator of MySQL and MariaDB against a real MariaDB.
+
+mod bed;
+mod faults;
+mod preflight;
+mod probes;
+mod sequences;

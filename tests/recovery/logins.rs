@@ -1,0 +1,73 @@
+//! A program that reads its URL anew and logs in, again and again, while keyrota works and dies.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::bed::env_file;
+
+/// Logs in where a URL says, once; why not, if not.
+pub type Login = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// The program at work.
+pub struct Logins {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Count>,
+}
+
+/// What it met with.
+#[derive(Debug, Default)]
+pub struct Count {
+    /// Logins that worked.
+    pub done: u32,
+    /// How often logins began to fail, for how long they did, and what the first one was told.
+    pub gaps: Vec<(Duration, String)>,
+}
+
+impl Logins {
+    /// Starts it, with the URL that the variable DATABASE_URL has in `file`. What it has read may
+    /// be used for `refresh`; a login that takes longer than that proves nothing.
+    pub fn start(file: PathBuf, refresh: Duration, login: Login) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut count = Count::default();
+            let mut gap: Option<(Instant, String)> = None;
+            while !flag.load(Ordering::SeqCst) {
+                let read = Instant::now();
+                match (login(&url(&file)), gap.take()) {
+                    (Ok(()), began) => {
+                        count.done += 1;
+                        count
+                            .gaps
+                            .extend(began.map(|(at, why)| (at.elapsed(), why)));
+                    }
+                    (Err(_), None) if read.elapsed() > refresh => {}
+                    (Err(why), None) => gap = Some((read, why)),
+                    (Err(_), began) => gap = began,
+                }
+            }
+            count.gaps.extend(gap.map(|(at, why)| (at.elapsed(), why)));
+            count
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends it.
+    pub fn stop(self) -> Count {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap()
+    }
+}
+
+/// The URL in an environment file.
+pub fn url(file: &Path) -> String {
+    let bytes = std::fs::read(file).unwrap();
+    let variables = env_file(&bytes);
+    let found = variables
+        .into_iter()
+        .find(|(name, _)| name == "DATABASE_URL");
+    found.expect("the file has a DATABASE_URL").1
+}
