@@ -178,6 +178,8 @@ fn shut(error: &Error) -> Shut {
     };
     match (error.code(), error.routine()) {
         ("28P01", _) => Shut::Rejected,
+        // pgbouncer (seen with 1.18) calls everything a protocol violation. It has one language.
+        ("08P01", None) if POOLER_REFUSALS.contains(&error.message()) => Shut::Rejected,
         (_, Some("InitializeSessionUserId" | "CheckMyDatabase")) => Shut::Blocked,
         // The slots that are left are for superusers; there is no such database.
         ("53300" | "3D000", Some("InitPostgres")) => Shut::Blocked,
@@ -223,6 +225,10 @@ fn changed(error: &Error) -> RotatorError {
 
 /// What keyrota's sessions are called; those that change something have the attempt's id as well.
 pub(super) const NAME: &str = "keyrota";
+const POOLER_REFUSALS: [&str; 2] = [
+    "SASL authentication failed",
+    "password authentication failed",
+];
 const UNREACHABLE: &str = "the server cannot be reached";
 const UNTRUSTED: &str = "no trusted TLS to the server: its certificate has to be for url's host, by a CA in ca_file or a public one";
 const SILENT: RotatorError = RotatorError::Retry("the server did not answer a question");
