@@ -200,8 +200,8 @@ fn changed(error: &Error) -> RotatorError {
         Error::Database(error) => error.try_downcast_ref::<PgDatabaseError>(),
         _ => None,
     };
-    // FATAL ends the session, and may come after the commit: that of a terminated backend does when
-    // it was waiting for a standby.
+    // FATAL ends the session, and does not say what had been done before. One that is ended while it
+    // waits for a standby has committed, and says nothing at all.
     let Some(error) = error.filter(|e| e.severity() == PgSeverity::Error) else {
         return Ambiguous("the connection was lost after the change was sent");
     };
