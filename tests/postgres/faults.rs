@@ -69,6 +69,31 @@ async fn a_session_that_is_ended_while_it_waits_is_ambiguous() {
     assert_eq!(bed.probe(Which::Pending).await, Probe::Accepted);
 }
 
+/// Ended while it waits for a lock, with a last word: nothing was done, but the word does not say so.
+#[tokio::test]
+async fn a_session_that_is_ended_with_a_word_is_ambiguous() {
+    let mut bed = Bed::two(Server::shared()).await;
+    bed.mint();
+    let mut other = bed.server.connect("postgres").await;
+    let alter = format!("BEGIN; ALTER ROLE \"{}\" PASSWORD 'x'", bed.user(1));
+    sqlx::raw_sql(sqlx::AssertSqlSafe(alter))
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let (rotator, id) = (bed.rotator(), attempt());
+    let (installed, quiet) = tokio::join!(rotator.install(Which::Pending, id, &bed.m), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        rotator.quiesce(id, &bed.m).await
+    });
+    other.close().await.unwrap();
+    assert!(
+        matches!(installed, Err(RotatorError::Ambiguous(_))),
+        "{installed:?}"
+    );
+    assert_eq!(quiet, Quiet::Quiet);
+    assert_eq!(bed.probe(Which::Pending).await, Probe::Rejected);
+}
+
 #[tokio::test]
 async fn who_may_not_end_a_session_does_not_know() {
     let bed = Bed::one(Server::shared(), true).await;

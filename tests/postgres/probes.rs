@@ -142,9 +142,9 @@ async fn a_rule_and_a_full_server_say_nothing() {
     let bed = Bed::one(server.clone(), false).await;
     let mut barred = bed.settings.clone();
     server
-        .run("postgres", "CREATE DATABASE t1".into())
+        .run("postgres", "CREATE DATABASE barred".into())
         .await
-        .ok();
+        .unwrap();
     barred.endpoint.database = "barred".into();
     let value = bed.value(&bed.user(0), FIRST).value.expose_to(|b| {
         String::from_utf8(b.to_vec())

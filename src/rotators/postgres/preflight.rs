@@ -149,7 +149,7 @@ async fn clock(session: &mut PgConnection) -> Result<i64, RotatorError> {
         .map_err(|_| Retry("the server's answer is strange"))
 }
 
-/// Whether this session is the server's own and not a pooler's: a pooler gives out a server session
+/// Whether what was reached is the server's own and not a pooler's: a pooler gives out a server session
 /// that was there before. By name alone it is not seen, for poolers pass the name on. `earlier` is
 /// the server's clock in a session that had ended before this one began.
 async fn direct(session: &mut PgConnection, earlier: i64) -> Result<(), RotatorError> {

@@ -36,8 +36,13 @@ pub(super) struct Role {
 impl Role {
     /// The role that `ALTER ROLE … SET role` makes it, if it is a member of that.
     pub(super) fn owner(&self) -> Option<&str> {
-        let roles = self.settings.iter().filter_map(|s| s.strip_prefix("role="));
-        roles.last().filter(|r| self.groups.iter().any(|g| g == r))
+        // A setting for one database stands after one for all, and counts before it.
+        let mut roles = self
+            .settings
+            .iter()
+            .rev()
+            .filter_map(|s| s.strip_prefix("role="));
+        roles.next().filter(|r| self.groups.iter().any(|g| g == r))
     }
 }
 

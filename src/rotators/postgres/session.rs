@@ -178,6 +178,8 @@ fn shut(error: &Error) -> Shut {
     };
     match (error.code(), error.routine()) {
         ("28P01", _) => Shut::Rejected,
+        // pgbouncer (seen with 1.18) calls everything a protocol violation. It has one language.
+        ("08P01", None) if POOLER_REFUSALS.contains(&error.message()) => Shut::Rejected,
         (_, Some("InitializeSessionUserId" | "CheckMyDatabase")) => Shut::Blocked,
         // The slots that are left are for superusers; there is no such database.
         ("53300" | "3D000", Some("InitPostgres")) => Shut::Blocked,
@@ -198,8 +200,8 @@ fn changed(error: &Error) -> RotatorError {
         Error::Database(error) => error.try_downcast_ref::<PgDatabaseError>(),
         _ => None,
     };
-    // FATAL ends the session, and may come after the commit: that of a terminated backend does when
-    // it was waiting for a standby.
+    // FATAL ends the session, and does not say what had been done before. One that is ended while it
+    // waits for a standby has committed, and says nothing at all.
     let Some(error) = error.filter(|e| e.severity() == PgSeverity::Error) else {
         return Ambiguous("the connection was lost after the change was sent");
     };
@@ -223,6 +225,10 @@ fn changed(error: &Error) -> RotatorError {
 
 /// What keyrota's sessions are called; those that change something have the attempt's id as well.
 pub(super) const NAME: &str = "keyrota";
+const POOLER_REFUSALS: [&str; 2] = [
+    "SASL authentication failed",
+    "password authentication failed",
+];
 const UNREACHABLE: &str = "the server cannot be reached";
 const UNTRUSTED: &str = "no trusted TLS to the server: its certificate has to be for url's host, by a CA in ca_file or a public one";
 const SILENT: RotatorError = RotatorError::Retry("the server did not answer a question");
