@@ -102,15 +102,23 @@ async fn retain(
         Probe::Rejected => {}
         Probe::Unknown => return Err(UNREACHABLE),
     }
-    let second = session.rows(&change::has_second(account)).await;
-    let second = second.map_err(|f| f.asking(super::account::CANNOT_READ))?;
-    if first(&second) != Some("0") {
+    if has_second(session, account).await? {
         // What is retained is the first one, and the current one may be the second.
         let sql = change::set(&account.sql(), &current.password);
         session.change(&sql).await?;
     }
     let sql = change::set_and_retain(account, &wanted.password);
     session.change(&sql).await
+}
+
+/// MySQL: whether the account has a second password.
+pub(super) async fn has_second(
+    session: &mut Session,
+    account: &Account,
+) -> Result<bool, RotatorError> {
+    let second = session.rows(&change::has_second(account)).await;
+    let second = second.map_err(|f| f.asking(super::account::CANNOT_READ))?;
+    Ok(first(&second) != Some("0"))
 }
 
 /// Makes the server refuse a value that is not current.
