@@ -12,7 +12,7 @@ use super::{Mysql, Way, change, hash, login};
 use crate::rotators::database::{Login, admin_login};
 
 /// How long an attempt that was told to end may take.
-const QUIESCE: Duration = Duration::from_secs(20);
+const QUIESCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(200);
 
 /// Makes the server accept a value.
@@ -177,9 +177,12 @@ pub(super) async fn quiesce(my: &Mysql, attempt: Uuid, m: &Material) -> Quiet {
         return Quiet::Unknown;
     };
     let over = tokio::time::timeout(QUIESCE, end(&mut session, attempt)).await;
-    session.close().await;
     match over {
-        Ok(Ok(())) => Quiet::Quiet,
+        Ok(Ok(())) => {
+            session.close().await;
+            Quiet::Quiet
+        }
+        // No goodbye: it would wait for the same server.
         Ok(Err(_)) | Err(_) => Quiet::Unknown,
     }
 }
