@@ -167,6 +167,8 @@ async fn a_server_that_judges_passwords() {
     bed.create(&mut m);
     bed.install(Pending, &m).await.unwrap();
     assert_eq!(bed.client(&m.pending), Ok(()));
+    // The README says so; if a server ever hides it, the README can say less.
+    assert!(server.statements().contains(&bed.login(&m.pending).1));
     promote(&mut m);
     rotator.refuse(Previous, &m).await.unwrap();
     rotator.refuse(Previous, &m).await.unwrap();

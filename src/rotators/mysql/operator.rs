@@ -12,7 +12,7 @@ use super::{Mysql, Way, change, hash, login};
 use crate::rotators::database::{Login, admin_login};
 
 /// How long an attempt that was told to end may take.
-const QUIESCE: Duration = Duration::from_secs(20);
+const QUIESCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(200);
 
 /// Makes the server accept a value.
@@ -102,15 +102,23 @@ async fn retain(
         Probe::Rejected => {}
         Probe::Unknown => return Err(UNREACHABLE),
     }
-    let second = session.rows(&change::has_second(account)).await;
-    let second = second.map_err(|f| f.asking(super::account::CANNOT_READ))?;
-    if first(&second) != Some("0") {
+    if has_second(session, account).await? {
         // What is retained is the first one, and the current one may be the second.
         let sql = change::set(&account.sql(), &current.password);
         session.change(&sql).await?;
     }
     let sql = change::set_and_retain(account, &wanted.password);
     session.change(&sql).await
+}
+
+/// MySQL: whether the account has a second password.
+pub(super) async fn has_second(
+    session: &mut Session,
+    account: &Account,
+) -> Result<bool, RotatorError> {
+    let second = session.rows(&change::has_second(account)).await;
+    let second = second.map_err(|f| f.asking(super::account::CANNOT_READ))?;
+    Ok(first(&second) != Some("0"))
 }
 
 /// Makes the server refuse a value that is not current.
@@ -169,9 +177,12 @@ pub(super) async fn quiesce(my: &Mysql, attempt: Uuid, m: &Material) -> Quiet {
         return Quiet::Unknown;
     };
     let over = tokio::time::timeout(QUIESCE, end(&mut session, attempt)).await;
-    session.close().await;
     match over {
-        Ok(Ok(())) => Quiet::Quiet,
+        Ok(Ok(())) => {
+            session.close().await;
+            Quiet::Quiet
+        }
+        // No goodbye: it would wait for the same server.
         Ok(Err(_)) | Err(_) => Quiet::Unknown,
     }
 }

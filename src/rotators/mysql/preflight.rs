@@ -183,7 +183,10 @@ async fn one_account(
         ));
     }
     if server.dialect == Dialect::MySql {
-        return Ok(());
+        // Which one it is cannot be seen; while there is a candidate, it is the candidate or the current.
+        let ours = m.pending.is_some();
+        let second = operator::has_second(session, account).await?;
+        return if second && !ours { Err(SECOND) } else { Ok(()) };
     }
     let known: Vec<_> = [Which::Current, Which::Pending, Which::Previous]
         .into_iter()
@@ -197,13 +200,15 @@ async fn one_account(
             ));
         }
         if !known.contains(&method.hash) {
-            return Err(RotatorError::Refused(
-                "the account accepts a second password that keyrota does not know, and a change would take it away: remove it first",
-            ));
+            return Err(SECOND);
         }
     }
     Ok(())
 }
+
+const SECOND: RotatorError = RotatorError::Refused(
+    "the account accepts a second password that keyrota does not know: find out who uses it, and remove it",
+);
 
 /// Before anything has begun, a login that is refused is a mistake to tell, not one to wait out.
 fn for_good(e: RotatorError) -> RotatorError {
