@@ -13,7 +13,7 @@ use super::engage::{Patience, actor, engage, with};
 use super::exit::{self, Failed};
 use super::rotate::read_value;
 use super::say::{print, print_json, table};
-use crate::config::model::{Environment, Kind, Part, Role};
+use crate::config::model::{Environment, Part, Role};
 use crate::engine::adopt::Adopted;
 use crate::engine::{Engine, Stop};
 
@@ -60,13 +60,16 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
             ));
         }
     };
-    // Others may need it for their own look.
-    let is_external = |name: &str| {
-        let secret = chosen.env.secrets.iter().find(|s| s.name == name);
-        secret.is_some_and(|s| matches!(s.kind, Kind::External(_)))
+    // What another one's look needs comes before that one.
+    let is_used = |name: &String| {
+        chosen
+            .env
+            .secrets
+            .iter()
+            .any(|s| s.kind.uses().contains(name))
     };
     let mut takes = takes;
-    takes.sort_by_key(|(name, _)| !is_external(name));
+    takes.sort_by_key(|(name, _)| !is_used(name));
     context.block_on(async {
         let engine = engage(context, chosen, Patience::None).await?;
         with(engine, async |engine| {

@@ -33,8 +33,8 @@ pub enum Adopted {
 }
 
 impl Engine {
-    /// Adopts `value` as the current one: stored if the provider holds none, recorded if it holds
-    /// the same. Without `value`, what the provider holds is recorded as it is and nothing is
+    /// Adopts `value` as the current one: stored if the provider holds none, or one that gives way;
+    /// recorded if it holds the same. Without `value`, what the provider holds is recorded as it is and nothing is
     /// written to it. Repeating it is harmless.
     pub async fn adopt(
         &self,
@@ -55,12 +55,18 @@ impl Engine {
             return Ok(Adopted::Unfit(unfit));
         }
         let current = parts.version(&VersionRef::Stage(Stage::Current)).await?;
+        let differs = match (&current, value) {
+            (Some(current), Some(value)) => !current.value.same_as(value),
+            _ => false,
+        };
         match (&current, value) {
-            (Some(current), Some(value)) if !resumes && !current.value.same_as(value) => {
+            (Some(current), _)
+                if !resumes && differs && !self.gives_way(secret, &parts, current).await? =>
+            {
                 return Ok(Adopted::Differs);
             }
             (None, None) => return Ok(Adopted::Absent),
-            (Some(_), _) if !resumes => {}
+            (Some(_), _) if !resumes && !differs => {}
             (_, value) => {
                 let order = Order {
                     trigger: "import",
@@ -102,6 +108,42 @@ impl Engine {
         self.record(secret, &parts, &current, actor).await
     }
 
+    /// Whether what the provider holds may be replaced by an import: nobody can have it from here,
+    /// or nobody can use it any more.
+    async fn gives_way(
+        &self,
+        secret: &Secret,
+        parts: &Parts<'_>,
+        current: &Version,
+    ) -> Result<bool, EngineError> {
+        if matches!(secret.kind, Kind::External(_)) {
+            return Ok(true); // it was changed where it is made, and this is how it follows here
+        }
+        if parts.rotator.target().is_none() {
+            return Ok(false);
+        }
+        let material = self.material_of(parts, &current.value).await?;
+        let probe = parts.rotator.probe(Which::Current, &material).await;
+        Ok(probe == Probe::Rejected)
+    }
+
+    /// What a rotator needs to judge one value as the current one.
+    async fn material_of(
+        &self,
+        parts: &Parts<'_>,
+        value: &SecretValue,
+    ) -> Result<Material, EngineError> {
+        Ok(Material {
+            current: Some(Version {
+                id: None,
+                value: value.expose_to(SecretValue::copy_of),
+                public: Public::new(),
+            }),
+            uses: parts.uses().await?,
+            ..Material::default()
+        })
+    }
+
     /// Why `value` cannot be the value of a secret, in fixed sentences; none if it can. Changes
     /// nothing.
     pub async fn unfit(
@@ -123,8 +165,8 @@ impl Engine {
         if !unmeant.is_empty() {
             return Ok(unmeant);
         }
-        let copy = || value.expose_to(SecretValue::copy_of);
-        let minted = self.with_entropy(|entropy| parts.rotator.adopt(copy(), entropy));
+        let copy = value.expose_to(SecretValue::copy_of);
+        let minted = self.with_entropy(|entropy| parts.rotator.adopt(copy, entropy));
         if let Err(
             RotatorError::Refused(why) | RotatorError::Retry(why) | RotatorError::Ambiguous(why),
         ) = minted
@@ -134,20 +176,12 @@ impl Engine {
         if parts.rotator.target().is_none() {
             return Ok(Vec::new());
         }
-        let uses = parts.uses().await?;
+        let material = self.material_of(parts, value).await?;
         // A program may need what comes with the same import; a server that is logged in to, never.
-        if matches!(secret.kind, Kind::Command(_)) && uses.len() < secret.kind.uses().len() {
+        if matches!(secret.kind, Kind::Command(_)) && material.uses.len() < secret.kind.uses().len()
+        {
             return Ok(Vec::new());
         }
-        let material = Material {
-            current: Some(Version {
-                id: None,
-                value: copy(),
-                public: Public::new(),
-            }),
-            uses,
-            ..Material::default()
-        };
         Ok(match parts.rotator.probe(Which::Current, &material).await {
             Probe::Accepted => Vec::new(),
             Probe::Blocked => vec!["it is right, but a lock or a limit of its server blocks it"],

@@ -122,6 +122,8 @@ pub struct Parts<'a> {
     program: Option<Duration>,
 }
 
+/// What a rotator may take to end an earlier attempt, beyond what any effect may take.
+const QUIET_MAX: Duration = Duration::from_secs(20);
 /// What ends a program by itself needs a moment for that.
 const LAST_MOMENT: Duration = Duration::from_secs(10);
 
@@ -226,6 +228,8 @@ impl<'a> Parts<'a> {
     pub fn patience(&self, effect: &Effect) -> Duration {
         let Effect::Deliver { listener, .. } = effect else {
             return match (effect, self.program) {
+                // A session that waits for a standby is given time to end.
+                (Effect::Quiesce, None) => QUIET_MAX,
                 (_, None)
                 | (
                     Effect::Create | Effect::Promote | Effect::ObserveCurrent | Effect::Destroy(_),
