@@ -114,7 +114,10 @@ impl Bed {
         bed.camera = Some(Camera::start(filmed));
         if let Some((login, refresh)) = world.login {
             let file = bed.keyrota.path("out/app.env");
-            bed.logins = Some((Logins::start(file, refresh, login.clone()), login));
+            bed.logins = Some((
+                Logins::start(file, "DATABASE_URL", refresh, login.clone()),
+                login,
+            ));
         }
         bed
     }

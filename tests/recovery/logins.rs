@@ -27,9 +27,10 @@ pub struct Count {
 }
 
 impl Logins {
-    /// Starts it, with the URL that the variable DATABASE_URL has in `file`. What it has read may
-    /// be used for `refresh`; a login that takes longer than that proves nothing.
-    pub fn start(file: PathBuf, refresh: Duration, login: Login) -> Self {
+    /// Starts it, with the URL that `variable` has in `file`. What it has read may be used for
+    /// `refresh`; a login that takes longer than that proves nothing.
+    pub fn start(file: PathBuf, variable: &str, refresh: Duration, login: Login) -> Self {
+        let variable = variable.to_owned();
         let stop = Arc::new(AtomicBool::new(false));
         let flag = stop.clone();
         let thread = std::thread::spawn(move || {
@@ -37,7 +38,7 @@ impl Logins {
             let mut gap: Option<(Instant, String)> = None;
             while !flag.load(Ordering::SeqCst) {
                 let read = Instant::now();
-                match (login(&url(&file)), gap.take()) {
+                match (login(&url_in(&file, &variable)), gap.take()) {
                     (Ok(()), began) => {
                         count.done += 1;
                         count
@@ -64,10 +65,12 @@ impl Logins {
 
 /// The URL in an environment file.
 pub fn url(file: &Path) -> String {
+    url_in(file, "DATABASE_URL")
+}
+
+fn url_in(file: &Path, variable: &str) -> String {
     let bytes = std::fs::read(file).unwrap();
     let variables = env_file(&bytes);
-    let found = variables
-        .into_iter()
-        .find(|(name, _)| name == "DATABASE_URL");
-    found.expect("the file has a DATABASE_URL").1
+    let found = variables.into_iter().find(|(name, _)| name == variable);
+    found.expect("the file has the variable").1
 }

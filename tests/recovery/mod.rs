@@ -10,6 +10,7 @@ mod databases;
 mod film;
 mod log;
 mod logins;
+mod loops;
 mod scenarios;
 
 use std::sync::Mutex;
@@ -60,26 +61,33 @@ fn a_first_value_is_made_once_wherever_its_making_dies() {
 }
 
 #[test]
-fn logins_never_fail_wherever_a_rotation_of_two_users_dies() {
-    every_death(
-        "postgres, alternating users",
-        &databases::POSTGRES_ALTERNATING,
-        8,
-    );
+fn logins_never_fail_wherever_a_rotation_of_two_postgres_users_dies() {
+    every_death("postgres, two users", &databases::POSTGRES_TWO, 9);
 }
 
 #[test]
-fn logins_fail_once_wherever_a_rotation_of_one_user_dies() {
-    every_death("postgres, single user", &databases::POSTGRES_SINGLE, 8);
+fn logins_fail_once_wherever_a_rotation_of_one_postgres_user_dies() {
+    every_death("postgres, one user", &databases::POSTGRES_ONE, 8);
 }
 
 #[test]
-fn a_user_that_changes_itself_is_never_locked_out() {
-    every_death(
-        "postgres, single user, by itself",
-        &databases::POSTGRES_SELF,
-        8,
-    );
+fn a_postgres_user_that_changes_itself_is_never_locked_out() {
+    every_death("postgres, one user by itself", &databases::POSTGRES_SELF, 8);
+}
+
+#[test]
+fn logins_never_fail_wherever_a_rotation_of_two_mariadb_users_dies() {
+    every_death("mariadb, two users", &databases::MARIADB_TWO, 9);
+}
+
+#[test]
+fn logins_never_fail_wherever_a_rotation_of_two_mariadb_passwords_dies() {
+    every_death("mariadb, two passwords", &databases::MARIADB_BOTH, 9);
+}
+
+#[test]
+fn a_mariadb_user_that_changes_itself_is_never_locked_out() {
+    every_death("mariadb, one user by itself", &databases::MARIADB_SELF, 8);
 }
 
 #[test]
