@@ -115,7 +115,11 @@ impl Bed {
         if let Some((login, refresh)) = world.login {
             let file = bed.keyrota.path("out/app.env");
             bed.logins = Some((
-                Logins::start(file, "DATABASE_URL", refresh, login.clone()),
+                Logins::start(
+                    file,
+                    vec![("DATABASE_URL".to_owned(), login.clone())],
+                    refresh,
+                ),
                 login,
             ));
         }

@@ -27,30 +27,31 @@ pub struct Count {
 }
 
 impl Logins {
-    /// Starts it, with the URL that `variable` has in `file`. What it has read may be used for
-    /// `refresh`; a login that takes longer than that proves nothing.
-    pub fn start(file: PathBuf, variable: &str, refresh: Duration, login: Login) -> Self {
-        let variable = variable.to_owned();
+    /// Starts it: for each variable, with the URL that it has in `file`. What it has read may be used
+    /// for `refresh`; a login that takes longer than that proves nothing.
+    pub fn start(file: PathBuf, logins: Vec<(String, Login)>, refresh: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = stop.clone();
         let thread = std::thread::spawn(move || {
             let mut count = Count::default();
-            let mut gap: Option<(Instant, String)> = None;
+            let mut gaps: Vec<Option<(Instant, String)>> = vec![None; logins.len()];
             while !flag.load(Ordering::SeqCst) {
-                let read = Instant::now();
-                match (login(&url_in(&file, &variable)), gap.take()) {
-                    (Ok(()), began) => {
-                        count.done += 1;
-                        count
-                            .gaps
-                            .extend(began.map(|(at, why)| (at.elapsed(), why)));
+                for ((variable, login), gap) in logins.iter().zip(&mut gaps) {
+                    let read = Instant::now();
+                    match (login(&url_in(&file, variable)), gap.take()) {
+                        (Ok(()), began) => {
+                            count.done += 1;
+                            let ended = began.map(|(at, why)| (at.elapsed(), why));
+                            count.gaps.extend(ended);
+                        }
+                        (Err(_), None) if read.elapsed() > refresh => {}
+                        (Err(why), None) => *gap = Some((read, why)),
+                        (Err(_), began) => *gap = began,
                     }
-                    (Err(_), None) if read.elapsed() > refresh => {}
-                    (Err(why), None) => gap = Some((read, why)),
-                    (Err(_), began) => gap = began,
                 }
             }
-            count.gaps.extend(gap.map(|(at, why)| (at.elapsed(), why)));
+            let open = gaps.into_iter().flatten();
+            count.gaps.extend(open.map(|(at, why)| (at.elapsed(), why)));
             count
         });
         Self { stop, thread }

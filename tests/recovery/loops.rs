@@ -37,26 +37,24 @@ fn two_hundred(server: &str, ground: impl Fn() -> Ground) {
         .map(|n| (format!("database{n}"), ground()))
         .collect();
     let keyrota = at_work(&secrets, TWO);
-    let file = keyrota.path("out/app.env");
-    let readers: Vec<Logins> = secrets
+    let logins = secrets
         .iter()
-        .map(|(name, ground)| Logins::start(file.clone(), name, REFRESH, ground.login.clone()))
+        .map(|(name, ground)| (name.clone(), ground.login.clone()))
         .collect();
+    let reader = Logins::start(keyrota.path("out/app.env"), logins, REFRESH);
     let names: Vec<&str> = secrets.iter().map(|(name, _)| name.as_str()).collect();
     for _ in 0..ROUNDS {
         keyrota
             .run(&[&["rotate", "--wait"], &names[..]].concat())
             .code(0);
     }
-    let counts: Vec<Count> = readers.into_iter().map(Logins::stop).collect();
-    let done: u32 = counts.iter().map(|c| c.done).sum();
-    let refused: Vec<_> = counts.iter().flat_map(|c| &c.gaps).collect();
+    let Count { done, gaps } = reader.stop();
     println!(
         "{server}: {} rotations of alternating users, {done} logins meanwhile, {} refused",
         SECRETS * ROUNDS,
-        refused.len()
+        gaps.len()
     );
-    assert!(refused.is_empty(), "{refused:?}");
+    assert!(gaps.is_empty(), "{gaps:?}");
     assert!(done as usize > SECRETS * ROUNDS, "{done} logins");
     for name in names {
         let history = keyrota.run(&["history", name, "--json"]).code(0).json();
@@ -71,8 +69,8 @@ fn gap(server: &str, ground: &Ground) {
     const ROTATIONS: usize = 10;
     let secrets = [("database".to_owned(), ground.clone())];
     let keyrota = at_work(&secrets, ITSELF);
-    let file = keyrota.path("out/app.env");
-    let reader = Logins::start(file, "DATABASE_URL", REFRESH, ground.login.clone());
+    let logins = vec![("DATABASE_URL".to_owned(), ground.login.clone())];
+    let reader = Logins::start(keyrota.path("out/app.env"), logins, REFRESH);
     for _ in 0..ROTATIONS {
         keyrota.run(&["rotate", "database", "--wait"]).code(0);
         std::thread::sleep(Duration::from_millis(200));
