@@ -1,107 +1,24 @@
 //! The worked example against a real server, seen through the stock client.
 
-use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use keyrota::rotators::command::{Command as Rotator, Slots};
 use keyrota::world::SystemEntropy;
 use keyrota_contract::{Material, Probe, Rotator as _, RotatorError, Target, Version, Which};
 
-use super::bed::{Bed, ROTATION, version, wait_for};
+use super::bed::{Bed, ROTATION, version};
 use super::word;
+use crate::support::redis::{ADMIN, FIRST, Redis};
 
-const ADMIN: &str = "the-admins-own-password-0123456789";
-const FIRST: &str = "the-first-password-of-the-application";
-
-/// A server of its own, ended by its process id.
-struct Redis {
-    bed: Bed,
-    port: u16,
-    process: Child,
-}
-
-impl Redis {
-    async fn start() -> Self {
-        let mut bed = Bed::new(Slots::Dual, "");
-        let acl = format!(
-            "user default on >{ADMIN} ~* &* +@all\nuser app on >{FIRST} ~app:* +@all -@admin\n"
-        );
-        std::fs::write(bed.path("users.acl"), acl).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/redis-acl");
-        bed.settings.argv = [example, &format!("127.0.0.1:{port}"), "app", "default"]
-            .map(str::to_owned)
-            .to_vec();
-        let process = serve(&bed, port);
-        let redis = Self { bed, port, process };
-        redis.ready().await;
-        redis
-    }
-
-    async fn ready(&self) {
-        wait_for(|| self.login("default", ADMIN)).await;
-    }
-
-    async fn restart(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.process = serve(&self.bed, self.port);
-        self.ready().await;
-    }
-
-    /// Whether the stock client is let in; the password goes through its input.
-    fn login(&self, user: &str, password: &str) -> bool {
-        self.client(&format!("AUTH {user} {password}\n"))
-            .contains("OK")
-    }
-
-    fn client(&self, commands: &str) -> String {
-        let mut client = Command::new("redis-cli")
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("these tests need Debian's package redis-tools");
-        // It may be gone already, if there is no server yet.
-        let _ = client.stdin.take().unwrap().write_all(commands.as_bytes());
-        String::from_utf8(client.wait_with_output().unwrap().stdout).unwrap()
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Debian ships one binary under several names; this one is in the package that is no service.
-fn serve(bed: &Bed, port: u16) -> Child {
-    Command::new("redis-check-rdb")
-        .arg0("redis-server")
-        .args([
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            &port.to_string(),
-            "--save",
-            "",
-        ])
-        .arg("--dir")
-        .arg(bed.dir.path())
-        .arg("--aclfile")
-        .arg(bed.path("users.acl"))
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("these tests need Debian's package redis-tools")
+/// A server, and the example for it.
+fn example() -> (Redis, Bed) {
+    let (redis, mut bed) = (Redis::start(), Bed::new(Slots::Dual, ""));
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/redis-acl");
+    bed.settings.argv = [program, &redis.address(), "app", "default"]
+        .map(str::to_owned)
+        .to_vec();
+    (redis, bed)
 }
 
 fn uses(m: Material) -> Material {
@@ -118,8 +35,8 @@ fn text(v: &Version) -> String {
 
 #[tokio::test]
 async fn two_passwords_in_the_grace_and_one_afterwards() {
-    let mut redis = Redis::start().await;
-    let rotator: Rotator = redis.bed.rotator();
+    let (mut redis, bed) = example();
+    let rotator: Rotator = bed.rotator();
     let mut m = uses(Material {
         current: Some(version(None, FIRST)),
         ..Material::default()
@@ -144,7 +61,7 @@ async fn two_passwords_in_the_grace_and_one_afterwards() {
     assert_eq!(rotator.probe(Which::Current, &m).await, Probe::Accepted);
     // The grace, which a restart of the server does not end.
     assert!(redis.login("app", &new) && redis.login("app", FIRST));
-    redis.restart().await;
+    redis.restart();
     assert!(redis.login("app", &new) && redis.login("app", FIRST));
 
     m.previous = m.current.take();
@@ -155,16 +72,15 @@ async fn two_passwords_in_the_grace_and_one_afterwards() {
     assert_eq!(rotator.probe(Which::Previous, &m).await, Probe::Rejected);
     assert_eq!(rotator.probe(Which::Current, &m).await, Probe::Accepted);
     assert!(redis.login("app", &new) && !redis.login("app", FIRST));
-    redis.restart().await;
+    redis.restart();
     assert!(redis.login("app", &new) && !redis.login("app", FIRST));
-    let kept = redis.bed.file("users.acl");
-    assert!(!kept.contains(&new), "the server keeps hashes");
+    assert!(!redis.users().contains(&new), "the server keeps hashes");
 }
 
 #[tokio::test]
 async fn a_server_that_is_gone_or_set_up_badly() {
-    let mut redis = Redis::start().await;
-    let rotator = redis.bed.rotator();
+    let (mut redis, mut bed) = example();
+    let rotator = bed.rotator();
     let material = || uses(super::before_the_switch());
 
     // The current value is another one.
@@ -174,7 +90,7 @@ async fn a_server_that_is_gone_or_set_up_badly() {
     // A user without a password accepts every one.
     redis.client(&format!("AUTH default {ADMIN}\nACL SETUSER app nopass\n"));
     assert_eq!(rotator.control(&m).await, Probe::Accepted);
-    redis.restart().await;
+    redis.restart();
     assert_eq!(rotator.control(&m).await, Probe::Rejected);
     // An account that is missing is not made.
     redis.client(&format!("AUTH default {ADMIN}\nACL DELUSER app\n"));
@@ -186,8 +102,7 @@ async fn a_server_that_is_gone_or_set_up_badly() {
     let outcome = rotator.install(Which::Pending, ROTATION, &locked_out).await;
     assert_eq!(word(outcome), "retry");
 
-    redis.process.kill().unwrap();
-    redis.process.wait().unwrap();
+    redis.kill();
     assert_eq!(
         word(rotator.install(Which::Pending, ROTATION, &m).await),
         "retry"
@@ -197,9 +112,9 @@ async fn a_server_that_is_gone_or_set_up_badly() {
     // Slow, not gone: a server that takes connections and never answers.
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = deaf.local_addr().unwrap().to_string();
-    redis.bed.settings.argv[1] = address;
-    redis.bed.settings.timeout = Duration::from_secs(1);
-    let slow = redis.bed.rotator();
+    bed.settings.argv[1] = address;
+    bed.settings.timeout = Duration::from_secs(1);
+    let slow = bed.rotator();
     assert_eq!(
         word(slow.install(Which::Pending, ROTATION, &m).await),
         "ambiguous"

@@ -329,7 +329,7 @@ impl Bed {
                 let meant = match name {
                     "jwks.json" => 0o644,
                     _ if name.ends_with(".checkpoints") => 0o644,
-                    "keys" | "checkpoints" => 0o700,
+                    "keys" | "checkpoints" | "programs" => 0o700,
                     _ => 0o600,
                 };
                 assert_eq!(mode, meant, "{}", path.display());

@@ -11,6 +11,7 @@ mod film;
 mod log;
 mod logins;
 mod loops;
+mod programs;
 mod scenarios;
 
 use std::sync::Mutex;
@@ -88,6 +89,16 @@ fn logins_never_fail_wherever_a_rotation_of_two_mariadb_passwords_dies() {
 #[test]
 fn a_mariadb_user_that_changes_itself_is_never_locked_out() {
     every_death("mariadb, one user by itself", &databases::MARIADB_SELF, 8);
+}
+
+#[test]
+fn a_program_with_two_values_refuses_nobody_wherever_a_rotation_dies() {
+    every_death("command, redis-acl", &programs::DUAL, 9);
+}
+
+#[test]
+fn a_program_with_one_value_is_never_left_with_an_unknown_one() {
+    every_death("command, one value", &programs::SINGLE, 8);
 }
 
 #[test]

@@ -5,3 +5,4 @@ pub mod keyrota;
 pub mod leaks;
 pub mod mariadb;
 pub mod postgres;
+pub mod redis;
