@@ -75,6 +75,8 @@ pub enum Death {
     At(&'static str, u32),
     /// By the kernel, this long after its start.
     After(Duration),
+    /// By itself, if at all: the n-th call of this name, in each of its threads, fails with EIO.
+    Disk(&'static str, u32),
     /// Not at all.
     None,
 }
@@ -172,8 +174,11 @@ impl Bed {
 
     fn run(&mut self, args: &[&str], stdin: &str, death: &Death) -> (Ran, bool) {
         use std::io::Write;
-        let mut child = self
-            .command(args, death)
+        let mut command = self.command(args, death);
+        if let Death::Disk(call, n) = death {
+            command = failing(&command, call, *n);
+        }
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -194,7 +199,11 @@ impl Bed {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
-        (ran, output.status.signal() == Some(9))
+        let killed = match death {
+            Death::Disk(..) => ran.code != 0,
+            _ => output.status.signal() == Some(9),
+        };
+        (ran, killed)
     }
 
     /// The command, as everything here runs it: telling all it can tell, temporary files in sight.
@@ -336,6 +345,31 @@ impl Bed {
             }
         }
     }
+}
+
+/// The same command, on a disk that fails.
+fn failing(command: &std::process::Command, call: &str, n: u32) -> std::process::Command {
+    let mut traced = std::process::Command::new("strace");
+    traced
+        .args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            &format!("trace={call}"),
+        ])
+        .args(["-e", &format!("inject={call}:error=EIO:when={n}")])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => traced.env(name, value),
+            None => traced.env_remove(name),
+        };
+    }
+    traced
 }
 
 /// What `rotate --wait` and `import` end with.

@@ -145,6 +145,22 @@ fn no_moment_is_a_bad_one_to_die() {
     assert!(kills >= 6, "{kills} kills: the process was still at work");
 }
 
+#[test]
+fn a_disk_that_fails_loses_nothing() {
+    let calls = (1..=30).map(|n| ("fsync", n));
+    let calls = calls.chain((1..=280).step_by(17).map(|n| ("pwrite64", n)));
+    let disturbed = on_two_threads(calls.map(|(call, n)| {
+        move || {
+            let mut bed = Bed::new(&scenarios::RANDOM);
+            let disturbed = bed.order(&Death::Disk(call, n));
+            finish(bed);
+            u32::from(disturbed)
+        }
+    }));
+    println!("random, EIO: {disturbed} processes gave up, 0 violations");
+    assert!(disturbed >= 20, "{disturbed} processes noticed");
+}
+
 fn on_two_threads<T: FnOnce() -> u32 + Send>(tries: impl Iterator<Item = T>) -> u32 {
     let tries = Mutex::new(tries.collect::<Vec<_>>());
     std::thread::scope(|scope| {
