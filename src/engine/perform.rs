@@ -64,8 +64,12 @@ impl Job<'_> {
             .iter()
             .find(|v| v.stages.contains(&Stage::Current))
             .map(|v| v.native.clone());
-        let material = self.material().await?;
+        let mut material = self.material().await?;
         let fingerprint = material.current.as_ref().map(|v| self.print(&v.value));
+        if self.parts.rotator.target().is_some() && !self.journal.machine.policy.target {
+            // An import: it was judged before it began, and what it replaces no longer works.
+            material.current = None;
+        }
         let report = self.parts.rotator.preflight(&material).await?;
         for warning in report.warnings {
             tracing::warn!(secret = %self.secret.name, "{warning}");
@@ -106,7 +110,7 @@ impl Job<'_> {
             Probe::Rejected => Ok(fact.map(|fact| (fact, now.to_string()))),
             Probe::Accepted => Err(Performed::failed(
                 Reply::Refused,
-                "the target accepts a wrong value, so nothing it accepts is proven: look for trust or peer authentication",
+                ACCEPTS_ANYTHING,
             )),
             Probe::Blocked | Probe::Unknown => Err(Performed::failed(
                 Reply::Retry,
@@ -395,6 +399,9 @@ impl Job<'_> {
         })
     }
 }
+
+/// What is said of a target that accepts a wrong value.
+pub(super) const ACCEPTS_ANYTHING: &str = "the target accepts a wrong value, so nothing it accepts is proven: look for trust or peer authentication (pg_hba.conf)";
 
 /// How long a server that was seen to refuse a wrong value is taken to do so.
 const CONTROL_LASTS_MS: i64 = 24 * 3600 * 1000;
