@@ -213,7 +213,7 @@ const SECOND: RotatorError = RotatorError::Refused(
 fn for_good(e: RotatorError) -> RotatorError {
     match e {
         operator::ADMIN_REFUSED => RotatorError::Refused(
-            "the administrator's login is refused: put the right value in its place",
+            "the server refuses the administrator's login: take the right one with `keyrota import`",
         ),
         other => other,
     }
