@@ -313,8 +313,9 @@ pub(super) fn policy(
         },
         announce: secret.announce && !is_self_verified(&secret.kind),
         observe_published: matches!(&secret.kind, Kind::Jwt(jwt) if jwt.jwks_url.is_some()),
-        settle_ms: ms(secret.waits.settle),
-        grace_ms: ms(secret.waits.grace),
+        // What an import replaces, nobody can use any more.
+        settle_ms: if import { 0 } else { ms(secret.waits.settle) },
+        grace_ms: if import { 0 } else { ms(secret.waits.grace) },
         confirm: secret.confirm.is_some(),
         keep_previous: target.is_some(),
         attempts_max: ATTEMPTS_MAX,
