@@ -178,4 +178,5 @@ impl Target for Mysql {
     }
 }
 
-const NOT_OURS: RotatorError = RotatorError::Refused("the value is for a user that the file does not name");
+const NOT_OURS: RotatorError =
+    RotatorError::Refused("the value is for a user that the file does not name");
