@@ -7,6 +7,7 @@ use super::context::Context;
 use super::exit::{self, Failed};
 use super::progress::second;
 use super::say;
+use crate::engine::journal::Journal;
 use crate::state::Rotation;
 
 /// Options of `keyrota history`.
@@ -88,7 +89,9 @@ fn as_text(told: &Told<'_>) -> String {
     if told.rotations.is_empty() {
         return format!("{} was never rotated\n", told.name);
     }
-    let header = ["STARTED", "OUTCOME", "TOOK", "BY", "WHY", "ROTATION"];
+    let header = [
+        "STARTED", "OUTCOME", "TOOK", "BY", "WHY", "ROTATION", "FAILURE",
+    ];
     let mut rows = vec![header.map(str::to_owned)];
     for r in told.rotations {
         rows.push([
@@ -101,6 +104,7 @@ fn as_text(told: &Told<'_>) -> String {
             say::plain(&r.actor),
             why(r),
             r.id.to_string(),
+            failure(r).map(|f| say::plain(&f)).unwrap_or_default(),
         ]);
     }
     let mut out = say::table(&rows);
@@ -129,7 +133,10 @@ fn as_markdown(told: &Told<'_>) -> String {
         let cells = [
             second(say::timestamp(r.started_ms)),
             dash(r.ended_ms.map(|ms| second(say::timestamp(ms)))),
-            outcome(r),
+            match failure(r) {
+                Some(why) => format!("{}: {}", outcome(r), say::cell(&why)),
+                None => outcome(r),
+            },
             say::cell(&r.trigger),
             dash(r.reason.as_deref().map(say::cell)),
             say::cell(&r.actor),
@@ -159,6 +166,7 @@ fn as_json(told: &Told<'_>) -> Value {
             "ended": r.ended_ms.map(|ms| second(say::timestamp(ms))),
             "version": r.version.map(|v| v.to_string()),
             "fingerprint": r.fingerprint,
+            "failure": failure(r),
         })
     });
     json!({
@@ -175,6 +183,11 @@ fn outcome(r: &Rotation) -> String {
         Some(outcome) => outcome.as_str().to_owned(),
         None => format!("under way: {}", r.phase),
     }
+}
+
+/// Why it was abandoned, or is not further: a fixed sentence.
+fn failure(r: &Rotation) -> Option<String> {
+    Journal::from_text(&r.record).ok()?.failure
 }
 
 fn why(r: &Rotation) -> String {

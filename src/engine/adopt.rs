@@ -5,7 +5,7 @@ use keyrota_contract::{
 };
 
 use super::parts::Parts;
-use super::perform::kid_fact;
+use super::perform::{ACCEPTS_ANYTHING, kid_fact};
 use super::start::{Begin, NotBegun, Order};
 use super::{Engine, EngineError, Stop, entries};
 use crate::audit::{self, Actor, NewEntry};
@@ -183,13 +183,35 @@ impl Engine {
             return Ok(Vec::new());
         }
         Ok(match parts.rotator.probe(Which::Current, &material).await {
-            Probe::Accepted => Vec::new(),
+            Probe::Accepted => self.trusting(secret, parts, &material).await,
             Probe::Blocked => vec!["it is right, but a lock or a limit of its server blocks it"],
-            Probe::Rejected => vec!["its server refuses it"],
+            Probe::Rejected => {
+                vec!["its server refuses it: import what its program logs in with now"]
+            }
             Probe::Unknown => vec![
                 "its server could not be asked: is it up, is it reached from here, and does ca_file vouch for it?",
             ],
         })
+    }
+
+    /// What is wrong with a database that accepted the value: one that lets anybody in proves nothing.
+    /// A program that speaks for its target is asked when the import has begun.
+    async fn trusting(
+        &self,
+        secret: &Secret,
+        parts: &Parts<'_>,
+        material: &Material,
+    ) -> Vec<&'static str> {
+        let (Some(target), Some(_)) = (parts.rotator.target(), secret.kind.database()) else {
+            return Vec::new();
+        };
+        match target.control(material).await {
+            Probe::Rejected => Vec::new(),
+            Probe::Accepted => vec![ACCEPTS_ANYTHING],
+            Probe::Blocked | Probe::Unknown => {
+                vec!["its server does not say whether it refuses a wrong value: try again"]
+            }
+        }
     }
 
     /// Writes down what the provider holds, without touching it.

@@ -181,7 +181,10 @@ impl<'a> Run<'a> {
             self.journal.machine.phase,
             Phase::Restore(_) | Phase::Undo(_)
         );
-        let failure = performed.failure.filter(|why| !why.is_empty());
+        // What is meant to be refused, and is, is no failure.
+        let meant = performed.reply == Reply::Probed(Probed::Rejected)
+            && budget::expects_refusal(&self.journal.machine.phase);
+        let failure = performed.failure.filter(|why| !why.is_empty() && !meant);
         if failure.is_some() || !(round_goes_on || goes_back) {
             self.journal.failure = failure.map(str::to_owned);
         }

@@ -64,8 +64,15 @@ impl Job<'_> {
             .iter()
             .find(|v| v.stages.contains(&Stage::Current))
             .map(|v| v.native.clone());
-        let material = self.material().await?;
+        if self.journal.machine.policy.target {
+            self.spare_the_account().await?;
+        }
+        let mut material = self.material().await?;
         let fingerprint = material.current.as_ref().map(|v| self.print(&v.value));
+        if self.parts.rotator.target().is_some() && !self.journal.machine.policy.target {
+            // An import: it was judged before it began, and what it replaces no longer works.
+            material.current = None;
+        }
         let report = self.parts.rotator.preflight(&material).await?;
         for warning in report.warnings {
             tracing::warn!(secret = %self.secret.name, "{warning}");
@@ -104,10 +111,7 @@ impl Job<'_> {
         }
         match target.control(material).await {
             Probe::Rejected => Ok(fact.map(|fact| (fact, now.to_string()))),
-            Probe::Accepted => Err(Performed::failed(
-                Reply::Refused,
-                "the target accepts a wrong value, so nothing it accepts is proven: look for trust or peer authentication",
-            )),
+            Probe::Accepted => Err(Performed::failed(Reply::Refused, ACCEPTS_ANYTHING)),
             Probe::Blocked | Probe::Unknown => Err(Performed::failed(
                 Reply::Retry,
                 "the target does not say whether it refuses a wrong value",
@@ -235,21 +239,24 @@ impl Job<'_> {
         }
     }
 
-    async fn probe(&self, which: Which) -> Result<Performed, Performed> {
-        let phase = &self.journal.machine.phase;
-        if let Some(target) = self.parts.rotator.target()
-            && !budget::expects_refusal(phase)
-            && budget::is_spent(
-                self.fact(&budget::fact(&target.account()))
-                    .await?
-                    .as_deref(),
-                self.engine.now().0,
-            )
-        {
+    /// Waits when too many logins were refused lately.
+    async fn spare_the_account(&self) -> Result<(), Performed> {
+        let Some(target) = self.parts.rotator.target() else {
+            return Ok(());
+        };
+        let known = self.fact(&budget::fact(&target.account())).await?;
+        if budget::is_spent(known.as_deref(), self.engine.now().0) {
             return Err(Performed::failed(
                 Reply::Retry,
                 "three logins were refused within a quarter of an hour: waiting, so that the server does not lock the account",
             ));
+        }
+        Ok(())
+    }
+
+    async fn probe(&self, which: Which) -> Result<Performed, Performed> {
+        if !budget::expects_refusal(&self.journal.machine.phase) {
+            self.spare_the_account().await?;
         }
         let material = self.material().await?;
         if which == Which::Pending {
@@ -395,6 +402,9 @@ impl Job<'_> {
         })
     }
 }
+
+/// What is said of a target that accepts a wrong value.
+pub(super) const ACCEPTS_ANYTHING: &str = "the target accepts a wrong value, so nothing it accepts is proven: look for trust or peer authentication (pg_hba.conf)";
 
 /// How long a server that was seen to refuse a wrong value is taken to do so.
 const CONTROL_LASTS_MS: i64 = 24 * 3600 * 1000;

@@ -63,6 +63,8 @@ pub enum NotBegun {
     Minted,
     /// The provider holds nothing yet, and this is not the way to make the first.
     Absent,
+    /// The provider holds nothing yet, and only a person can give the first.
+    MustImport,
     /// It failed too often in a row: its turns are not taken any more.
     Failing,
     /// A rotation that has its value already is under way; the value that was given was not used.
@@ -85,6 +87,9 @@ impl NotBegun {
             }
             Self::UnderWay => {
                 "an earlier rotation is still under way and the value given was not used: wait for its end (keyrota status), then give it again"
+            }
+            Self::MustImport => {
+                "nothing is stored yet, and keyrota does not make the first: `keyrota plan NAME --setup` shows what has to be there, `keyrota import NAME --stdin` takes it"
             }
             Self::Absent => {
                 "nothing is stored yet: make the first with `keyrota rotate NAME`, or adopt one with `keyrota import`"
@@ -131,7 +136,10 @@ impl Engine {
         let may_create = order.trigger != "schedule"
             && (secret.when_absent == WhenAbsent::Create || order.given.is_some());
         if first && !may_create {
-            return Ok(Begin::Not(NotBegun::Absent));
+            return Ok(Begin::Not(match secret.when_absent {
+                WhenAbsent::Create => NotBegun::Absent,
+                WhenAbsent::Refuse => NotBegun::MustImport,
+            }));
         }
         let row = self.begin(secret, &parts, first, order).await?;
         let mut run = Run::new(self, secret, &parts, row)?;
@@ -305,8 +313,9 @@ pub(super) fn policy(
         },
         announce: secret.announce && !is_self_verified(&secret.kind),
         observe_published: matches!(&secret.kind, Kind::Jwt(jwt) if jwt.jwks_url.is_some()),
-        settle_ms: ms(secret.waits.settle),
-        grace_ms: ms(secret.waits.grace),
+        // What an import replaces, nobody can use any more.
+        settle_ms: if import { 0 } else { ms(secret.waits.settle) },
+        grace_ms: if import { 0 } else { ms(secret.waits.grace) },
         confirm: secret.confirm.is_some(),
         keep_previous: target.is_some(),
         attempts_max: ATTEMPTS_MAX,

@@ -88,7 +88,7 @@ async fn a_current_value_that_is_missing_wrong_or_anothers() {
     m.current = Some(bed.value("a", "a wrong password"));
     assert!(bed.complaint(&m).await.contains("does not accept"));
     m.current = Some(bed.value("k", OLD));
-    assert!(bed.complaint(&m).await.contains("not one of the file's"));
+    assert!(bed.complaint(&m).await.contains("the file does not name"));
     let mut m = bed.material();
     m.uses
         .insert("admin".to_owned(), bed.value("k", "a wrong password"));

@@ -102,7 +102,13 @@ impl<'a> Parts<'a> {
             Some((user, password)) => (Some(user), Some(password)),
             None => (None, None),
         };
-        let (host, port) = split_port(place).ok_or(NO_URL)?;
+        // `user:p@ss:word@host`: what was taken for the host is the tail of the password.
+        let otherwise = if rest.contains('@') {
+            UNENCODED
+        } else {
+            NO_URL
+        };
+        let (host, port) = split_port(place).ok_or(otherwise)?;
         let path = rest.strip_prefix('/').map(|path| {
             let end = path.find(['?', '#']).unwrap_or(path.len());
             &path[..end]

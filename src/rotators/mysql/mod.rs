@@ -182,4 +182,5 @@ impl Target for Mysql {
     }
 }
 
-const NOT_OURS: RotatorError = RotatorError::Refused("the value's user is not one of the file's");
+const NOT_OURS: RotatorError =
+    RotatorError::Refused("the value is for a user that the file does not name");

@@ -177,7 +177,9 @@ async fn direct(session: &mut PgConnection, earlier: i64) -> Result<(), RotatorE
 fn shut_out(why: Shut, admin: bool) -> RotatorError {
     match (why, admin) {
         (Shut::Unknown(why), _) => Retry(why),
-        (Shut::Rejected, true) => Refused("the server refuses the administrator's login"),
+        (Shut::Rejected, true) => Refused(
+            "the server refuses the administrator's login: take the right one with `keyrota import`",
+        ),
         (Shut::Blocked, true) => {
             Refused("the administrator's password is right, but a lock or a limit blocks it")
         }

@@ -1,0 +1,28 @@
+//! Database kinds through the command line, as an operator sees them, on real servers.
+
+mod bed;
+mod import;
+mod rotate;
+mod trouble;
+
+use std::sync::Arc;
+
+use crate::support::mariadb::Mariadb;
+use crate::support::postgres::Postgres;
+use bed::Server;
+
+/// The servers that the tests share.
+fn shared() -> [Server; 2] {
+    [
+        Server::Postgres(Postgres::shared()),
+        Server::Mariadb(Mariadb::shared()),
+    ]
+}
+
+fn postgres() -> Server {
+    Server::Postgres(Postgres::shared())
+}
+
+fn mariadb(options: &[&str]) -> Server {
+    Server::Mariadb(Arc::new(Mariadb::start(options)))
+}
