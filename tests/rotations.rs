@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use crate::support::evidence::{document, value_at, versions};
 use crate::support::keyrota::{Keyrota, Ran};
 
 const HEAD: &str = r#"environment = "development"
@@ -277,4 +278,31 @@ fn the_state_follows_a_kind_that_was_edited() {
     keyrota.write("schedules/development.toml", &format!("{HEAD}{key}"));
     keyrota.run(&["rotate", "token"]).code(0);
     assert_eq!(kind(), "signing-key");
+}
+
+#[test]
+fn what_others_make_follows_by_import_and_what_keyrota_makes_does_not() {
+    let keyrota = bed(
+        "[secrets.partner]\nkind = \"external\"\nenv = \"PARTNER\"\n[secrets.token]\nkind = \"random\"\nrefresh = \"0s\"\n",
+        &[],
+    );
+    let [first, second] = ["pay-live-5mQ2cX8vR1tL7nB4", "pay-live-8tL1nB7vR4cX2mQ5"];
+    for (secret, value, code, result) in [
+        ("partner", first, 0, "imported"),
+        ("partner", second, 0, "imported"),
+        ("partner", second, 0, "known"),
+        ("token", first, 0, "imported"),
+        ("token", second, 22, "differs"),
+    ] {
+        let ran = keyrota.run_with_stdin(&["import", secret, "--stdin", "--json"], value);
+        assert_eq!(ran.code(code).json()["results"][0]["result"], result);
+    }
+    let home = keyrota.path(".keyrota");
+    let sealed = std::fs::read(home.join("development.age")).unwrap();
+    let kept = document(&home, &sealed);
+    for (secret, value) in [("partner", second), ("token", first)] {
+        assert_eq!(value_at(&kept, secret, "current").unwrap(), value);
+        assert_eq!(versions(&kept, secret).len(), 1, "{secret}");
+    }
+    keyrota.run(&["audit", "verify"]).code(0);
 }

@@ -89,10 +89,6 @@ impl Mysql {
 #[async_trait]
 impl Rotator for Mysql {
     async fn preflight(&self, m: &Material) -> Result<Report, RotatorError> {
-        if m.current.is_none() {
-            // Its import, which proves the value by a login: there is nothing to look at yet.
-            return Ok(Report::default());
-        }
         preflight::look(self, m).await
     }
 

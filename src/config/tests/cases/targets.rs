@@ -81,7 +81,7 @@ pub const CASES: &[Case] = &[
         &[
             "13:9 names a secret without a user name",
             "19:9 names a secret that keyrota rotates itself",
-            "25:9 does not have",
+            "25:8 names a secret that this file does not have",
         ],
     ),
     (
