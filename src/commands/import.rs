@@ -65,6 +65,7 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
         let secret = chosen.env.secrets.iter().find(|s| s.name == name);
         secret.is_some_and(|s| matches!(s.kind, Kind::External(_)))
     };
+    let order: Vec<_> = takes.iter().map(|(name, _)| name.clone()).collect();
     let mut takes = takes;
     takes.sort_by_key(|(name, _)| !is_external(name));
     context.block_on(async {
@@ -83,6 +84,8 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
             } else {
                 lines = unfit;
             }
+            // What was not taken, then the rest as it was given.
+            lines.sort_by_key(|line| order.iter().position(|name| *name == line.name));
             report(context, &engine.env().name, &lines)?;
             Ok(exit::worst(lines.iter().map(|l| l.code)))
         })
