@@ -68,6 +68,7 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
             .iter()
             .any(|s| s.kind.uses().contains(name))
     };
+    let order: Vec<_> = takes.iter().map(|(name, _)| name.clone()).collect();
     let mut takes = takes;
     takes.sort_by_key(|(name, _)| !is_used(name));
     context.block_on(async {
@@ -86,6 +87,8 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
             } else {
                 lines = unfit;
             }
+            // What was not taken, then the rest as it was given.
+            lines.sort_by_key(|line| order.iter().position(|name| *name == line.name));
             report(context, &engine.env().name, &lines)?;
             Ok(exit::worst(lines.iter().map(|l| l.code)))
         })

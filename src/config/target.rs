@@ -26,6 +26,7 @@ struct Words {
 
 /// The longest one call of a program may take when the file does not say.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+const COMMAND_TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
 /// `kind = "postgres"`.
 pub fn postgres(reader: &mut Reader<'_>, s: &Section<'_>, root: &Path) -> Database {
@@ -63,6 +64,15 @@ pub fn command(reader: &mut Reader<'_>, s: &Section<'_>) -> CommandRotator {
             help,
         );
     }
+    let timeout = s.duration("timeout").unwrap_or(COMMAND_TIMEOUT);
+    if timeout.is_zero() || timeout > COMMAND_TIMEOUT_MAX {
+        reader.error(
+            s.spot_of("timeout"),
+            &join(&s.at, "timeout"),
+            "is not between 1s and 10m",
+            "write \"30s\"",
+        );
+    }
     let token = kinds::random(reader, s);
     CommandRotator {
         argv,
@@ -70,7 +80,7 @@ pub fn command(reader: &mut Reader<'_>, s: &Section<'_>) -> CommandRotator {
             Some("single") => Slots::Single,
             _ => Slots::Dual,
         },
-        timeout: s.duration("timeout").unwrap_or(COMMAND_TIMEOUT),
+        timeout,
         length: token.length,
         alphabet: token.alphabet,
         uses: s.texts("uses").into_iter().map(str::to_owned).collect(),

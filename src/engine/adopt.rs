@@ -5,8 +5,9 @@ use keyrota_contract::{
 };
 
 use super::parts::Parts;
-use super::perform::{ACCEPTS_ANYTHING, kid_fact};
+use super::perform::kid_fact;
 use super::start::{Begin, NotBegun, Order};
+use super::target::ACCEPTS_ANYTHING;
 use super::{Engine, EngineError, Stop, entries};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::gate_rules;

@@ -8,7 +8,7 @@
 //! # Layout
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
-//! - `perform`: one effect; `deliver`: telling a consumer; `performed`: what came of it; `exposure`: what programs see of a secret, pure
+//! - `perform`: one effect; `target`: on a server, `deliver`: telling a consumer; `performed`: what came of it; `exposure`: what programs see of a secret, pure
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`], `rotators`: from the checked model to the things that act; [`input`]: keys and tokens
@@ -34,6 +34,7 @@ mod performed;
 pub mod request;
 pub mod rotators;
 mod start;
+mod target;
 pub mod view;
 
 use std::path::PathBuf;

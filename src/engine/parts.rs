@@ -236,6 +236,8 @@ impl<'a> Parts<'a> {
                     _,
                 ) => Duration::ZERO,
                 (Effect::Preflight, Some(timeout)) => 4 * (timeout + LAST_MOMENT),
+                // It looks at the current value first.
+                (Effect::Refuse(_), Some(timeout)) => 2 * (timeout + LAST_MOMENT),
                 (_, Some(timeout)) => timeout + LAST_MOMENT,
             };
         };

@@ -3,9 +3,7 @@
 //! Nothing here decides. Each function asks a provider, a rotator or a consumer, and turns the
 //! answer into a [`Reply`]; what was learnt on the way goes into the journal with the outcome.
 
-use keyrota_contract::{
-    Material, Minted, Native, Probe, Public, Quiet, SecretValue, Stage, Target, VersionRef,
-};
+use keyrota_contract::{Material, Minted, Native, Probe, Public, SecretValue, Stage, VersionRef};
 use keyrota_rotation::{Effect, Probed, Reply, Which};
 use uuid::Uuid;
 
@@ -90,36 +88,7 @@ impl Job<'_> {
         }))
     }
 
-    /// A server that accepts a wrong value accepts anything (trust authentication, an agent in
-    /// between), and what it says of right ones proves nothing. A login that is refused may count
-    /// towards a lock of the account, so a server is asked once a day. What to remember of it.
-    async fn control(
-        &self,
-        server: Option<&str>,
-        material: &Material,
-    ) -> Result<Option<(String, String)>, Performed> {
-        let Some(target) = self.parts.rotator.target() else {
-            return Ok(None);
-        };
-        let fact = server.map(|server| format!("refuses/{server}/{}", target.account()));
-        let now = self.engine.now().0;
-        if let Some(fact) = &fact {
-            let seen = self.fact(fact).await?.and_then(|at| at.parse::<i64>().ok());
-            if seen.is_some_and(|at| (0..CONTROL_LASTS_MS).contains(&(now - at))) {
-                return Ok(None);
-            }
-        }
-        match target.control(material).await {
-            Probe::Rejected => Ok(fact.map(|fact| (fact, now.to_string()))),
-            Probe::Accepted => Err(Performed::failed(Reply::Refused, ACCEPTS_ANYTHING)),
-            Probe::Blocked | Probe::Unknown => Err(Performed::failed(
-                Reply::Retry,
-                "the target does not say whether it refuses a wrong value",
-            )),
-        }
-    }
-
-    async fn fact(&self, key: &str) -> Result<Option<String>, Performed> {
+    pub(super) async fn fact(&self, key: &str) -> Result<Option<String>, Performed> {
         self.engine
             .store
             .fact(key)
@@ -219,41 +188,6 @@ impl Job<'_> {
         format!("{}/{}/{}", self.engine.env.name, self.secret.name, self.id)
     }
 
-    async fn install(&self, which: Which) -> Result<Performed, Performed> {
-        let material = self.material().await?;
-        self.target()?
-            .install(role(which), self.id, &material)
-            .await?;
-        self.engine.kill.after_effect();
-        Ok(Performed::done(Learnt::Nothing))
-    }
-
-    async fn quiesce(&self) -> Result<Performed, Performed> {
-        let material = self.material().await?;
-        match self.target()?.quiesce(self.id, &material).await {
-            Quiet::Quiet => Ok(Performed::done(Learnt::Nothing)),
-            Quiet::Unknown => Err(Performed::failed(
-                Reply::Retry,
-                "an earlier attempt may still take effect",
-            )),
-        }
-    }
-
-    /// Waits when too many logins were refused lately.
-    async fn spare_the_account(&self) -> Result<(), Performed> {
-        let Some(target) = self.parts.rotator.target() else {
-            return Ok(());
-        };
-        let known = self.fact(&budget::fact(&target.account())).await?;
-        if budget::is_spent(known.as_deref(), self.engine.now().0) {
-            return Err(Performed::failed(
-                Reply::Retry,
-                "three logins were refused within a quarter of an hour: waiting, so that the server does not lock the account",
-            ));
-        }
-        Ok(())
-    }
-
     async fn probe(&self, which: Which) -> Result<Performed, Performed> {
         if !budget::expects_refusal(&self.journal.machine.phase) {
             self.spare_the_account().await?;
@@ -344,13 +278,6 @@ impl Job<'_> {
         })
     }
 
-    async fn refuse(&self, which: Which) -> Result<Performed, Performed> {
-        let material = self.material().await?;
-        self.target()?.refuse(role(which), &material).await?;
-        self.engine.kill.after_effect();
-        Ok(Performed::done(Learnt::Nothing))
-    }
-
     async fn destroy(&self, which: Which) -> Result<Performed, Performed> {
         let version = match (which, &self.journal.from) {
             (Which::Pending, _) => VersionRef::Ours(self.id),
@@ -365,13 +292,6 @@ impl Job<'_> {
             .await?;
         self.engine.kill.after_effect();
         Ok(Performed::done(Learnt::Nothing))
-    }
-
-    fn target(&self) -> Result<&dyn Target, Performed> {
-        self.parts.rotator.target().ok_or(Performed::failed(
-            Reply::Refused,
-            "this kind has no server to be told",
-        ))
     }
 
     pub(super) fn print(&self, value: &SecretValue) -> String {
@@ -403,19 +323,13 @@ impl Job<'_> {
     }
 }
 
-/// What is said of a target that accepts a wrong value.
-pub(super) const ACCEPTS_ANYTHING: &str = "the target accepts a wrong value, so nothing it accepts is proven: look for trust or peer authentication (pg_hba.conf)";
-
-/// How long a server that was seen to refuse a wrong value is taken to do so.
-const CONTROL_LASTS_MS: i64 = 24 * 3600 * 1000;
-
 /// Under which fact the owner of a key id is known.
 pub(super) fn kid_fact(kid: &str) -> String {
     format!("kid/{kid}")
 }
 
 /// The contract's word for the machine's.
-fn role(which: Which) -> keyrota_contract::Which {
+pub(super) fn role(which: Which) -> keyrota_contract::Which {
     match which {
         Which::Current => keyrota_contract::Which::Current,
         Which::Pending => keyrota_contract::Which::Pending,

@@ -5,3 +5,4 @@ mod faults;
 mod preflight;
 mod probes;
 mod sequences;
+mod whole;

@@ -59,7 +59,7 @@ async fn no_value_and_no_login() {
     m.pending = Some(super::bed::version(keyrota_contract::SecretValue::copy_of(
         b"nonsense",
     )));
-    assert_eq!(bed.probe(Pending, &m).await, Rejected);
+    assert_eq!(bed.probe(Pending, &m).await, Unknown);
     let broken = m.pending.take().unwrap().value;
     let mut entropy = keyrota::world::SystemEntropy;
     assert!(bed.rotator().adopt(broken, &mut entropy).is_err());

@@ -65,6 +65,6 @@ const BEAT_MAX: Duration = Duration::from_secs(15);
 const BEAT_MIN: Duration = Duration::from_millis(100);
 /// What a start or a stop is given with each beat: four of them.
 const MORE: Duration = Duration::from_secs(60);
-/// No effect takes longer: the ten minutes that a consumer's program may be given, and the limits
-/// of everything around it.
-const QUIET_MAX: Duration = Duration::from_secs(12 * 60);
+/// No effect takes longer: a preflight may call a rotator's program four times, for ten minutes each,
+/// beside the limits of everything around it.
+const QUIET_MAX: Duration = Duration::from_secs(45 * 60);

@@ -62,7 +62,7 @@ pub(super) fn patch(
     let mut from = 0;
     for (at, new) in &changes {
         value.extend_from_slice(&current.as_bytes()[from..at.start]);
-        value.extend_from_slice(new.as_bytes());
+        value.extend_from_slice(new);
         from = at.end;
     }
     value.extend_from_slice(&current.as_bytes()[from..]);
@@ -148,8 +148,11 @@ fn string(text: &str, at: Range<usize>) -> Result<Zeroizing<String>, Complaint> 
         .map_err(|_| "the value's username, password or host is not a string")
 }
 
-fn quoted(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(serde_json::Value::from(text).to_string())
+fn quoted(text: &str) -> Zeroizing<Vec<u8>> {
+    // One byte becomes six at most (\u0001): the buffer never grows, so it leaves no copies behind.
+    let mut quoted = Zeroizing::new(Vec::with_capacity(6 * text.len() + 2));
+    serde_json::to_writer(&mut *quoted, text).expect("a buffer in memory takes everything");
+    quoted
 }
 
 const NO_LOGIN: Complaint = "the value has no username or no password";

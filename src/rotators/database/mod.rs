@@ -118,6 +118,16 @@ impl Settings {
         self.server.as_ref().unwrap_or(&self.endpoint)
     }
 
+    /// What no two rotations may change at a time: the server and its users, however the file writes
+    /// them.
+    pub fn account(&self, kind: &str) -> String {
+        let at = self.direct();
+        let mut users = self.users().to_vec();
+        users.sort();
+        let host = at.host.to_ascii_lowercase();
+        format!("{kind}://{host}:{} {}", at.port, users.join(" "))
+    }
+
     /// The file's users.
     pub fn users(&self) -> &[String] {
         match &self.users {

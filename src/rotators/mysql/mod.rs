@@ -122,9 +122,8 @@ impl Rotator for Mysql {
     async fn probe(&self, which: Which, m: &Material) -> Probe {
         match pick(which, m).map(|v| self.settings.login(&v.value)) {
             Some(Ok(login)) => login::both(&self.settings, &login).await,
-            // What holds no login opens nothing.
-            Some(Err(_)) => Probe::Rejected,
-            None => Probe::Unknown,
+            // What cannot be read, or names another server, is not sent: nothing is learnt of it.
+            Some(Err(_)) | None => Probe::Unknown,
         }
     }
 
@@ -151,9 +150,7 @@ impl Target for Mysql {
     }
 
     fn account(&self) -> String {
-        let at = self.settings.direct();
-        let users = self.settings.users().join(" ");
-        format!("mysql://{}:{} {users}", at.host, at.port)
+        self.settings.account("mysql")
     }
 
     async fn control(&self, m: &Material) -> Probe {

@@ -29,11 +29,7 @@ impl Target for Postgres {
     }
 
     fn account(&self) -> String {
-        let at = self.settings.direct();
-        let mut users = self.settings.users().to_vec();
-        users.sort();
-        let host = at.host.to_ascii_lowercase();
-        format!("postgres://{host}:{} {}", at.port, users.join(" "))
+        self.settings.account("postgres")
     }
 
     async fn control(&self, _: &Material) -> Probe {

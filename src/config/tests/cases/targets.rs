@@ -86,8 +86,13 @@ pub const CASES: &[Case] = &[
     ),
     (
         "a program",
-        "[secrets.a]\nkind = 'command'\nargv = ['redis-acl']\nslots = 'two'\nlength = 4",
-        &["9:8 does not begin with the path", "10:9 ", "11:10 128 bit"],
+        "[secrets.a]\nkind = 'command'\nargv = ['redis-acl']\nslots = 'two'\nlength = 4\ntimeout = '11m'",
+        &[
+            "9:8 does not begin with the path",
+            "10:9 ",
+            "11:10 128 bit",
+            "12:11 is not between 1s and 10m",
+        ],
     ),
     (
         "what a database's credentials have not",
