@@ -152,10 +152,13 @@ fn zone(reader: &mut Reader<'_>, top: &Section<'_>) -> (TimeZone, String) {
     let spot = top
         .get("timezone")
         .map_or(top.spot, |(_, node)| reader.spot(node));
+    // Asking the database lists all of zoneinfo, and a boot waits for `keyrota check`.
+    if ["UTC", "Etc/UTC"].contains(&name) {
+        return (TimeZone::UTC, name.to_owned());
+    }
     // Abbreviations and offsets have no rules for summer time, or another region's.
-    match TimeZone::get(name).ok().filter(|_| {
-        ["UTC", "Etc/UTC"].contains(&name) || name.contains('/') && !name.starts_with("Etc/")
-    }) {
+    let with_rules = name.contains('/') && !name.starts_with("Etc/");
+    match TimeZone::get(name).ok().filter(|_| with_rules) {
         Some(zone) => (zone, name.to_owned()),
         None => {
             let known: Vec<String> = jiff::tz::db()
