@@ -36,7 +36,8 @@ fn main() {
         (command, wanted)
     };
     let (utc, berlin) = (utc.as_path(), berlin.as_path());
-    let measured: [(&str, &dyn Fn() -> (Command, i32)); 5] = [
+    type Call<'a> = &'a dyn Fn() -> (Command, i32);
+    let measured: [(&str, Call<'_>); 5] = [
         ("/bin/true", &|| (Command::new("/bin/true"), 0)),
         ("keyrota --version", &|| {
             let mut command = Command::new(KEYROTA);

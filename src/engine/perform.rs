@@ -193,6 +193,13 @@ impl Job<'_> {
             self.spare_the_account().await?;
         }
         let material = self.material().await?;
+        if which == Which::Previous && material.previous.is_none() {
+            // Whoever removed it from the provider did what retiring does last.
+            return Ok(Performed::probed(
+                Probed::Rejected,
+                "it is gone from the provider",
+            ));
+        }
         if which == Which::Pending {
             let pending = material.pending.as_ref().ok_or(Performed::failed(
                 Reply::Refused,

@@ -54,6 +54,14 @@ impl Job<'_> {
 
     pub(super) async fn install(&self, which: Which) -> Result<Performed, Performed> {
         let material = self.material().await?;
+        let current = material.current.as_ref().map(|v| self.print(&v.value));
+        if which == Which::Pending && current != self.journal.from_fingerprint {
+            // Its value may be on the server already: the candidate would end it.
+            return Err(Performed::failed(
+                Reply::Refused,
+                "somebody else changed the current value since this rotation began: it is left as it is",
+            ));
+        }
         self.target()?
             .install(role(which), self.id, &material)
             .await?;

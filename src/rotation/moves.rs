@@ -67,6 +67,12 @@ impl Record {
         self
     }
 
+    /// The target provably has not got the candidate.
+    pub(crate) fn not_installed(mut self) -> Self {
+        self.installed = false;
+        self
+    }
+
     /// Provably not installed: the same candidate again, if tries are left.
     pub(crate) fn install_again(self, at: Moment) -> Self {
         if self.tries >= self.policy.attempts_max {

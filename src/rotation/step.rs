@@ -87,6 +87,11 @@ impl Record {
 
         match (self.phase.clone(), reply) {
             (Phase::Preflight, Done) => self.go(Phase::Create),
+            // For good and at once, so nothing was changed: nothing has to be changed back, and what
+            // refuses the new value (a policy) may refuse the way back as well.
+            (Phase::Set(Setting::Install), Refused) if !self.doubt && self.tries == 0 => {
+                self.not_installed().fall_back(at)
+            }
             (Phase::Preflight | Phase::Create | Phase::Set(_) | Phase::Test, Refused) => {
                 self.fall_back(at)
             }

@@ -253,3 +253,24 @@ fn the_way_back_depends_on_what_was_done() {
         Phase::Undo(Undoing::Withdraw(_))
     ));
 }
+
+#[test]
+fn what_was_refused_at_once_need_not_be_changed_back() {
+    let install = || {
+        let mut policy = policy();
+        policy.overlap = Overlap::Replace;
+        let mut record = at(Phase::Set(Setting::Install), policy);
+        (record.created, record.installed, record.announced) = (true, true, false);
+        record
+    };
+    let refused = reply(install(), Reply::Refused);
+    assert_eq!(refused.phase, Phase::Undo(Undoing::Destroy));
+    assert!(!refused.installed);
+    // A failure that may pass may have come after the change.
+    let later = replies(install(), &[Reply::Retry, Reply::Refused]);
+    assert_eq!(later.phase, Phase::Restore(Restoring::Quiesce));
+    let mut doubtful = install();
+    doubtful.doubt = true;
+    let doubtful = reply(doubtful, Reply::Refused);
+    assert_eq!(doubtful.phase, Phase::Restore(Restoring::Quiesce));
+}
