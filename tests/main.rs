@@ -26,3 +26,4 @@ mod support;
 mod systemd;
 mod tidy;
 mod tokens;
+mod tour;
