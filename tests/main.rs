@@ -27,3 +27,4 @@ mod support;
 mod systemd;
 mod tidy;
 mod tokens;
+mod tour;
