@@ -29,6 +29,16 @@ pub struct Plan {
     pub port: u16,
 }
 
+impl Server {
+    /// Ends it as a crash would, and starts it again; nobody else may have it.
+    pub fn crash_and_restart(&mut self) {
+        match self {
+            Self::Postgres(s) => Arc::get_mut(s).unwrap().crash_and_restart(),
+            Self::Mariadb(s) => Arc::get_mut(s).unwrap().crash_and_restart(),
+        }
+    }
+}
+
 pub struct Bed {
     pub keyrota: Keyrota,
     pub server: Server,

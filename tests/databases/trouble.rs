@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use super::bed::{Bed, FIRST, Server};
 use crate::support::postgres::Postgres;
@@ -277,6 +278,47 @@ fn a_server_that_is_gone_in_the_middle() {
             assert_eq!(bed.value("current"), Some(candidate));
             bed.sound();
         }
+    }
+}
+
+/// A server that crashes at any moment of a rotation, and comes back: one new value, and it works.
+#[test]
+fn a_server_that_restarts_in_the_middle() {
+    use std::time::Duration;
+    for server in [
+        Server::Postgres(Arc::new(Postgres::start())),
+        super::mariadb(&[]),
+    ] {
+        let mut bed = Bed::two(server).imported();
+        // What is acknowledged must be kept also where the server is told not to hurry.
+        if matches!(bed.server, Server::Postgres(_)) {
+            bed.sql("ALTER ROLE {k} SET synchronous_commit = off");
+        }
+        for step in 1..=10 {
+            let before = bed.value("current");
+            let mut command = bed.keyrota.command(&["rotate", "database", "--wait"]);
+            let mut rotating = command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(Duration::from_millis(120) * step);
+            bed.server.crash_and_restart();
+            rotating.wait().unwrap();
+            bed.sound();
+            // A rotation that a refused look ended is ordered again.
+            let again = bed.run(&["status", "database", "--json"]).json();
+            let under_way = !again["secrets"][0]["rotation"].is_null();
+            if under_way || bed.value("current") == before {
+                bed.run(&["rotate", "database", "--wait"]).code(0);
+            }
+            assert_ne!(bed.value("current"), before, "after {step} steps");
+            bed.sound();
+        }
+        let history = bed.run(&["history", "database", "--json"]).json();
+        let rotated = history["rotations"].as_array().unwrap().iter();
+        let rotated = rotated.filter(|r| r["outcome"] == "rotated").count();
+        assert_eq!(rotated, 10);
     }
 }
 

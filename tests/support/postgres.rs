@@ -82,6 +82,28 @@ impl Postgres {
         );
     }
 
+    /// Ends the server as a crash would, and starts it again on what it left.
+    pub fn crash_and_restart(&mut self) {
+        self.quit();
+        let at = Setup {
+            directory: self.directory.path(),
+            binaries: binaries(),
+            user: self.user,
+        };
+        // What says "ready" is of the server that is gone.
+        std::fs::remove_file(self.directory.path().join("data/postmaster.pid")).unwrap_or(());
+        self.process = at.serve(self.port);
+        let up = ready(&mut self.process, self.directory.path());
+        assert!(up, "it starts again");
+    }
+
+    /// SIGQUIT: an immediate shutdown; its children end with it.
+    fn quit(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        let _ = self.process.wait();
+    }
+
     /// The port on 127.0.0.1, which is also part of the socket's name.
     pub fn port(&self) -> u16 {
         self.port
@@ -155,10 +177,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        // SIGQUIT: an immediate shutdown; its children end with it, and nothing is worth keeping.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
-        let _ = self.process.wait();
+        self.quit(); // nothing is worth keeping
     }
 }
 
