@@ -36,7 +36,7 @@ fn main() {
         (command, wanted)
     };
     let (utc, berlin) = (utc.as_path(), berlin.as_path());
-    let measured: [(&str, &dyn Fn() -> (Command, i32)); 5] = [
+    let measured: [(&str, Start<'_>); 5] = [
         ("/bin/true", &|| (Command::new("/bin/true"), 0)),
         ("keyrota --version", &|| {
             let mut command = Command::new(KEYROTA);
@@ -71,6 +71,9 @@ fn main() {
 
 /// The exit code of an environment that is not fit.
 const UNFIT: i32 = keyrota::commands::exit::UNFIT as i32;
+
+/// Makes a command, and says how it has to end.
+type Start<'a> = &'a dyn Fn() -> (Command, i32);
 
 fn lasts((mut command, wanted): (Command, i32)) -> Duration {
     command.stdin(Stdio::null());
