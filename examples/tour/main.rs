@@ -201,6 +201,8 @@ format = "dotenv"
         let mut doomed = self.start(&["rotate", "database", "--wait"]);
         let last = || self.json(&["history", "database", "--json"])["rotations"][0].take();
         loop {
+            let ended = doomed.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended before it could be killed");
             let last = last();
             let early = ["preflight", "create"]
                 .iter()
