@@ -9,7 +9,7 @@ use keyrota_contract::Entropy;
 
 use super::Global;
 use super::exit::Failed;
-use crate::config::model::{Environment, Host, ProviderKind};
+use crate::config::model::{Environment, Host};
 use crate::config::{self, diagnostic};
 use crate::engine::input;
 use crate::engine::parts::Providers;
@@ -337,8 +337,6 @@ fn home(env: &Environment) -> Option<Home> {
 
 /// Whether a provider of the environment uses the identity that keyrota makes.
 pub fn uses_made_identity(env: &Environment) -> bool {
-    env.providers.iter().any(|p| {
-        let ProviderKind::File(file) = &p.kind;
-        file.identity.is_none()
-    })
+    let mut files = env.providers.iter().filter_map(|p| p.kind.file());
+    files.any(|file| file.identity.is_none())
 }

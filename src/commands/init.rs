@@ -11,7 +11,6 @@ use keyrota_local::identity;
 use super::context::{Chosen, Context, DEVELOPMENT, Home, uses_made_identity};
 use super::exit::{self, Failed};
 use super::say::{print, print_json};
-use crate::config::model::ProviderKind;
 use crate::keys::Seed;
 use crate::world::SystemEntropy;
 
@@ -99,10 +98,8 @@ pub fn make_keys(chosen: &Chosen) -> Result<bool, Failed> {
     if dir.exists() || !(wants_seed || wants_identity) {
         return Ok(false);
     }
-    let documents = chosen.env.providers.iter().filter_map(|p| {
-        let ProviderKind::File(file) = &p.kind;
-        file.identity.is_none().then_some(file.path.as_path())
-    });
+    let files = chosen.env.providers.iter().filter_map(|p| p.kind.file());
+    let documents = files.filter_map(|f| f.identity.is_none().then_some(f.path.as_path()));
     let orphans: Vec<&Path> = documents.filter(|path| path.exists()).collect();
     if let Some(orphan) = orphans.first() {
         return Err(Failed::config(format!(

@@ -20,7 +20,7 @@ use super::check::{self, Variables};
 use super::context::{Chosen, Context};
 use super::exit::{self, Failed};
 use crate::config::gate_rules::{self, sees};
-use crate::config::model::{Program, ProviderKind, Reference, Secret};
+use crate::config::model::{Program, Reference, Secret};
 use crate::engine::view::{self, ViewError};
 use crate::world::UntilExec;
 
@@ -127,11 +127,8 @@ fn inherited(chosen: &Chosen, rules: &[Rule], pristine: bool) -> Variables {
 
 /// Variables that hold, or lead to, what keyrota opens its own doors with.
 fn own_inputs(chosen: &Chosen) -> Vec<&str> {
-    let identities = chosen.env.providers.iter().filter_map(|provider| {
-        let ProviderKind::File(file) = &provider.kind;
-        file.identity.as_ref()
-    });
-    let references = identities
+    let providers = chosen.env.providers.iter().flat_map(|p| p.kind.inputs());
+    let references = providers
         .chain(&chosen.host.keys)
         .chain(&chosen.host.state_password);
     let named = references.filter_map(|reference| match reference {

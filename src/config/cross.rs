@@ -1,28 +1,22 @@
 //! Contradictions between environments, and within one about places: two secrets at one place
 //! would overwrite each other's versions.
 
-use std::path::Path;
-
 use super::diagnostic::Diagnostic;
 use super::mask::name;
-use super::model::{Database, Environment, ProviderKind, Secret};
+use super::model::{Database, Environment, Secret};
 use super::read::join;
 
 /// A place, whoever names it: what is behind the provider, and the path there.
-fn target<'a>(environment: &'a Environment, secret: &'a Secret) -> Option<(&'a Path, &'a str)> {
-    let provider = environment
-        .providers
-        .iter()
-        .find(|p| p.name == secret.provider)?;
-    match &provider.kind {
-        ProviderKind::File(file) => Some((&file.path, &secret.path)),
-    }
+fn target<'a>(environment: &Environment, secret: &'a Secret) -> Option<(String, &'a str)> {
+    let mut providers = environment.providers.iter();
+    let provider = providers.find(|p| p.name == secret.provider)?;
+    Some((provider.kind.store(), &secret.path))
 }
 
 /// Every place is kept by one secret of one environment.
 pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    let mut seen: Vec<(&Environment, &Secret, (&Path, &str))> = Vec::new();
+    let mut seen: Vec<(&Environment, &Secret, (String, &str))> = Vec::new();
     for environment in environments {
         for secret in &environment.secrets {
             let Some(place) = target(environment, secret) else {

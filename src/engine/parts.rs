@@ -64,21 +64,15 @@ impl Providers {
             locks: None,
         };
         for provider in &env.providers {
-            let who = || format!("providers.{}", provider.name);
-            let ProviderKind::File(file) = &provider.kind;
-            let key = match &file.identity {
-                Some(reference) => input::resolve(reference),
-                None => input::from_file(made_identity),
+            let name = &provider.name;
+            let built: Arc<dyn Provider> = match &provider.kind {
+                ProviderKind::File(file) => {
+                    let built = document(name, file, host, made_identity)?;
+                    providers.files.insert(name.clone(), built.clone());
+                    built
+                }
             };
-            let key = key.map_err(|e| PartsError::Input(who(), e))?;
-            let identities = key
-                .expose_to(Identities::parse)
-                .map_err(|e| PartsError::Identity(who(), e))?;
-            let built = FileProvider::new(&file.path, identities, &file.recipients, host)
-                .map_err(|e| PartsError::Identity(who(), e))?;
-            let built = Arc::new(built);
-            providers.files.insert(provider.name.clone(), built.clone());
-            providers.all.insert(provider.name.clone(), built);
+            providers.all.insert(name.clone(), built);
         }
         Ok(providers)
     }
@@ -90,6 +84,27 @@ impl Providers {
             .expect("the model only names providers it has")
             .clone()
     }
+}
+
+/// An encrypted document, opened with its identity.
+fn document(
+    name: &str,
+    file: &model::FileProvider,
+    host: &str,
+    made_identity: &Path,
+) -> Result<Arc<FileProvider>, PartsError> {
+    let who = || format!("providers.{name}");
+    let key = match &file.identity {
+        Some(reference) => input::resolve(reference),
+        None => input::from_file(made_identity),
+    };
+    let key = key.map_err(|e| PartsError::Input(who(), e))?;
+    let identities = key
+        .expose_to(Identities::parse)
+        .map_err(|e| PartsError::Identity(who(), e))?;
+    FileProvider::new(&file.path, identities, &file.recipients, host)
+        .map(Arc::new)
+        .map_err(|e| PartsError::Identity(who(), e))
 }
 
 /// One consumer of a secret.

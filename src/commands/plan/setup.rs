@@ -46,24 +46,27 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
         if !secrets.iter().any(|s| s.provider == provider.name) {
             continue;
         }
-        let ProviderKind::File(file) = &provider.kind;
         let mut thing = |what: String| {
             all.push(Thing {
                 table: format!("providers.{}", provider.name),
                 what,
             })
         };
-        thing(match &file.identity {
-            None => "the age identity: keyrota makes it in .keyrota/keys".to_owned(),
-            Some(reference) => format!(
-                "the age identity as {}: age-keygen makes one",
-                in_words(reference)
-            ),
-        });
-        thing(format!(
-            "a directory that keyrota may write: {}",
-            file.path.parent().unwrap_or(&file.path).display()
-        ));
+        match &provider.kind {
+            ProviderKind::File(file) => {
+                thing(match &file.identity {
+                    None => "the age identity: keyrota makes it in .keyrota/keys".to_owned(),
+                    Some(reference) => format!(
+                        "the age identity as {}: age-keygen makes one",
+                        in_words(reference)
+                    ),
+                });
+                thing(format!(
+                    "a directory that keyrota may write: {}",
+                    file.path.parent().unwrap_or(&file.path).display()
+                ));
+            }
+        }
     }
     for secret in secrets {
         let mut thing = |what: String| {

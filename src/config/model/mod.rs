@@ -80,6 +80,29 @@ pub enum ProviderKind {
     File(FileProvider),
 }
 
+impl ProviderKind {
+    /// The document, where it is one.
+    pub fn file(&self) -> Option<&FileProvider> {
+        match self {
+            Self::File(file) => Some(file),
+        }
+    }
+
+    /// What it opens its own doors with.
+    pub fn inputs(&self) -> Vec<&Reference> {
+        match self {
+            Self::File(file) => file.identity.iter().collect(),
+        }
+    }
+
+    /// What is behind it: two providers with the same answer keep the same values.
+    pub fn store(&self) -> String {
+        match self {
+            Self::File(file) => format!("file {}", file.path.display()),
+        }
+    }
+}
+
 /// `kind = "file"`.
 #[derive(Debug, Clone)]
 pub struct FileProvider {

@@ -186,8 +186,8 @@ fn relative_paths_resolve_beside_the_directory() {
     )
     .unwrap();
     let loaded = load(&schedules, None, now());
-    let crate::config::model::ProviderKind::File(file) = &loaded.environments[0].providers[0].kind;
-    assert_eq!(file.path, d.path().join("d.age"));
+    let file = loaded.environments[0].providers[0].kind.file();
+    assert_eq!(file.unwrap().path, d.path().join("d.age"));
 }
 
 #[test]
