@@ -83,11 +83,7 @@ impl<'a> Run<'a> {
     /// An effect was begun by a process that is gone.
     async fn recover(&mut self) -> Result<(), EngineError> {
         let effect = self.journal.machine.effect();
-        let lost = Performed {
-            reply: Reply::Lost,
-            failure: Some("the process ended in the middle of it"),
-            learnt: Learnt::Nothing,
-        };
+        let lost = Performed::failed(Reply::Lost, "the process ended in the middle of it");
         self.outcome(effect.as_ref(), lost).await
     }
 
@@ -155,11 +151,7 @@ impl<'a> Run<'a> {
         let limit = EFFECT_TIMEOUT + self.parts.patience(effect);
         let performed = tokio::time::timeout(limit, job.perform(effect))
             .await
-            .unwrap_or(Performed {
-                reply: Reply::Ambiguous,
-                failure: Some("no answer in time"),
-                learnt: Learnt::Nothing,
-            });
+            .unwrap_or(Performed::failed(Reply::Ambiguous, "no answer in time"));
         kill.after_reply();
         self.outcome(Some(effect), performed).await?;
         kill.after_outcome();
@@ -240,7 +232,7 @@ impl<'a> Run<'a> {
                 }));
             }
         }
-        changes.extend(self.refusal(effect, performed.reply).await?);
+        changes.extend(self.refusal(&performed).await?);
         let mut log = vec![entries::outcome(self, effect, &performed)];
         if let Learnt::Base { fingerprint, .. } = &performed.learnt {
             log.extend(self.drift(fingerprint.as_deref()).await?);
@@ -256,14 +248,9 @@ impl<'a> Run<'a> {
     }
 
     /// A login that was refused against expectation is counted: a server may lock the account.
-    async fn refusal(
-        &self,
-        effect: Option<&Effect>,
-        reply: Reply,
-    ) -> Result<Option<Change>, EngineError> {
+    async fn refusal(&self, performed: &Performed) -> Result<Option<Change>, EngineError> {
         let unexpected = !budget::expects_refusal(&self.journal.machine.phase);
-        let (Some(Effect::Probe(_)), Reply::Probed(Probed::Rejected), Some(account), true) =
-            (effect, reply, &self.row.account, unexpected)
+        let (true, Some(account), true) = (performed.turned_away, &self.row.account, unexpected)
         else {
             return Ok(None);
         };

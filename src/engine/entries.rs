@@ -27,7 +27,7 @@ pub(super) fn outcome(run: &Run<'_>, effect: Option<&Effect>, performed: &Perfor
         Reply::Probed(Probed::Unknown) | Reply::Ambiguous | Reply::Lost => {
             audit::Outcome::Ambiguous
         }
-        Reply::Probed(_) | Reply::Retry => audit::Outcome::Rejected,
+        Reply::Probed(_) | Reply::Retry | Reply::Held => audit::Outcome::Rejected,
         Reply::Refused => audit::Outcome::Denied,
     });
     if let Reply::Probed(probed) = performed.reply {
@@ -183,7 +183,7 @@ fn word(probed: Probed) -> &'static str {
 
 fn class(reply: Reply) -> &'static str {
     match reply {
-        Reply::Retry => "transient",
+        Reply::Retry | Reply::Held => "transient",
         Reply::Ambiguous | Reply::Lost => "ambiguous",
         Reply::Refused => "permanent",
         Reply::Done | Reply::Probed(_) => "observed",

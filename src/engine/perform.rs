@@ -75,17 +75,21 @@ impl Job<'_> {
         for warning in report.warnings {
             tracing::warn!(secret = %self.secret.name, "{warning}");
         }
-        let refuses = self.control(report.server.as_deref(), &material).await?;
         for consumer in &self.parts.consumers {
             if consumer.required {
                 consumer.told.preflight().await?;
             }
         }
-        Ok(Performed::done(Learnt::Base {
-            native,
-            fingerprint,
-            refuses,
-        }))
+        // Last: it costs a refused login, and what it showed is remembered only with the rest.
+        let refuses = self.control(report.server.as_deref(), &material).await?;
+        Ok(Performed {
+            turned_away: refuses.is_some(),
+            ..Performed::done(Learnt::Base {
+                native,
+                fingerprint,
+                refuses,
+            })
+        })
     }
 
     pub(super) async fn fact(&self, key: &str) -> Result<Option<String>, Performed> {

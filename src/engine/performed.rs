@@ -9,6 +9,8 @@ pub(super) struct Performed {
     pub reply: Reply,
     /// Why it is not `Done`: a fixed sentence.
     pub failure: Option<&'static str>,
+    /// The target turned a login of the secret's account away.
+    pub turned_away: bool,
     pub learnt: Learnt,
 }
 
@@ -41,6 +43,7 @@ impl Performed {
         Self {
             reply: Reply::Done,
             failure: None,
+            turned_away: false,
             learnt,
         }
     }
@@ -49,6 +52,7 @@ impl Performed {
         Self {
             reply,
             failure: Some(failure),
+            turned_away: false,
             learnt: Learnt::Nothing,
         }
     }
@@ -58,6 +62,7 @@ impl Performed {
         Self {
             reply: Reply::Probed(probed),
             failure,
+            turned_away: probed == Probed::Rejected,
             learnt: Learnt::Nothing,
         }
     }
@@ -84,6 +89,10 @@ impl From<RotatorError> for Performed {
             RotatorError::Retry(why) => Self::failed(Reply::Retry, why),
             RotatorError::Ambiguous(why) => Self::failed(Reply::Ambiguous, why),
             RotatorError::Refused(why) => Self::failed(Reply::Refused, why),
+            RotatorError::Rejected(why) => Self {
+                turned_away: true,
+                ..Self::failed(Reply::Refused, why)
+            },
         }
     }
 }

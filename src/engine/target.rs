@@ -45,7 +45,7 @@ impl Job<'_> {
         let known = self.fact(&budget::fact(&target.account())).await?;
         if budget::is_spent(known.as_deref(), self.engine.now().0) {
             return Err(Performed::failed(
-                Reply::Retry,
+                Reply::Held,
                 "three logins were refused within a quarter of an hour: waiting, so that the server does not lock the account",
             ));
         }

@@ -115,6 +115,8 @@ pub enum Reply {
     Probed(Probed),
     /// It was not done; it may be tried again.
     Retry,
+    /// It was not begun: something has to be waited for first. Not counted as a try.
+    Held,
     /// It may have been done.
     Ambiguous,
     /// It was begun by a process that is gone, so it may have been done. Not counted as a try.

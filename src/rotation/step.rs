@@ -57,9 +57,11 @@ impl Record {
                 let fits = match reply {
                     Reply::Done => asked == Some(false),
                     Reply::Probed(_) => asked == Some(true),
-                    Reply::Retry | Reply::Ambiguous | Reply::Lost | Reply::Refused => {
-                        asked.is_some()
-                    }
+                    Reply::Retry
+                    | Reply::Held
+                    | Reply::Ambiguous
+                    | Reply::Lost
+                    | Reply::Refused => asked.is_some(),
                 };
                 if !fits {
                     return Err(illegal);
@@ -86,6 +88,8 @@ impl Record {
         use Reply::{Ambiguous, Done, Lost, Probed, Refused};
 
         match (self.phase.clone(), reply) {
+            (_, Reply::Held) => self.again(reply, at),
+
             (Phase::Preflight, Done) => self.go(Phase::Create),
             // For good and at once, so nothing was changed: nothing has to be changed back, and what
             // refuses the new value (a policy) may refuse the way back as well.
@@ -225,7 +229,9 @@ impl Record {
             Reply::Refused => telling.fail(Told::Refused),
             // The same consumer is told again at once.
             Reply::Lost => {}
-            Reply::Retry | Reply::Ambiguous | Reply::Probed(_) => telling.fail(Told::Failed),
+            Reply::Retry | Reply::Held | Reply::Ambiguous | Reply::Probed(_) => {
+                telling.fail(Told::Failed);
+            }
         }
         self.phase = phase(telling);
         self.round(at)

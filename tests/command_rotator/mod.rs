@@ -121,6 +121,7 @@ fn word(outcome: Result<(), RotatorError>) -> &'static str {
         Err(RotatorError::Retry(_)) => "retry",
         Err(RotatorError::Ambiguous(_)) => "ambiguous",
         Err(RotatorError::Refused(_)) => "refused",
+        Err(RotatorError::Rejected(_)) => "rejected",
     }
 }
 

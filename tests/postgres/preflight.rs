@@ -9,6 +9,7 @@ use crate::support::postgres::Postgres as Server;
 fn sentence(error: RotatorError) -> (&'static str, &'static str) {
     match error {
         RotatorError::Refused(s) => ("refused", s),
+        RotatorError::Rejected(s) => ("rejected", s),
         RotatorError::Retry(s) => ("retry", s),
         RotatorError::Ambiguous(s) => ("ambiguous", s),
     }
@@ -228,7 +229,7 @@ async fn one_user() {
     bed.m.current = Some(bed.value(&bed.user(0), "wrong"));
     let (is, said) = sentence(bed.rotator().preflight(&bed.m).await.unwrap_err());
     assert!(
-        is == "refused" && said.contains("changed elsewhere"),
+        is == "rejected" && said.contains("changed elsewhere"),
         "{is}: {said}"
     );
     bed.m.current = Some(bed.value(&bed.user(0), "\u{7}"));

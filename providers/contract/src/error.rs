@@ -75,6 +75,9 @@ pub enum RotatorError {
     Ambiguous(&'static str),
     /// Provably no effect, and it never will have one with this value or this configuration.
     Refused(&'static str),
+    /// As [`Refused`](Self::Refused), because the target turned the stored value away: a server may
+    /// lock an account after a few of these, so they are counted.
+    Rejected(&'static str),
 }
 
 impl fmt::Display for RotatorError {
@@ -82,7 +85,7 @@ impl fmt::Display for RotatorError {
         match self {
             Self::Retry(c) => write!(f, "{c} (will be tried again)"),
             Self::Ambiguous(c) => write!(f, "{c} (unknown whether it took effect)"),
-            Self::Refused(c) => write!(f, "{c} (refused)"),
+            Self::Refused(c) | Self::Rejected(c) => write!(f, "{c} (refused)"),
         }
     }
 }

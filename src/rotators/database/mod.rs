@@ -128,6 +128,16 @@ impl Settings {
         format!("{kind}://{host}:{} {}", at.port, users.join(" "))
     }
 
+    /// What a server called `name` is to the application: behind another pooler, what it refuses has
+    /// to be seen again.
+    pub fn seen_as(&self, name: String) -> String {
+        let at = &self.endpoint;
+        match self.server {
+            Some(_) => format!("{name} behind {}:{}", at.host, at.port),
+            None => name,
+        }
+    }
+
     /// The file's users.
     pub fn users(&self) -> &[String] {
         match &self.users {

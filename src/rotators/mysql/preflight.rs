@@ -59,7 +59,7 @@ async fn examine(
     }
     let mut report = Report {
         warnings: Vec::new(),
-        server: server.name.clone(),
+        server: server.name.clone().map(|name| my.settings.seen_as(name)),
     };
     if change::shows_passwords(server.dialect) {
         report.warnings.push(
@@ -95,7 +95,9 @@ async fn logs_in(my: &Mysql, at: &Endpoint, login: &Login) -> Result<(), Rotator
             "the server blocks the account because of too many wrong passwords: find who sends them, then FLUSH PRIVILEGES or ALTER USER … ACCOUNT UNLOCK"
         }
         Err(fault) if fault.login() == Probe::Rejected => {
-            "the server does not accept the current value: put the right one in its place (`keyrota import`)"
+            return Err(RotatorError::Rejected(
+                "the server does not accept the current value: put the right one in its place (`keyrota import`)",
+            ));
         }
         Err(_) => {
             return Err(RotatorError::Retry(

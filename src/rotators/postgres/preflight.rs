@@ -11,7 +11,7 @@ use super::super::database::{Endpoint, Login, Users};
 use super::Postgres;
 use super::roles::{self, Role};
 use super::session::{self, Shut, ask, leave, open};
-use RotatorError::{Refused, Retry};
+use RotatorError::{Refused, Rejected, Retry};
 
 pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, RotatorError> {
     if m.current.is_none() {
@@ -74,7 +74,7 @@ pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, R
         match this.probe_at(at, &current).await {
             Probe::Accepted => {}
             Probe::Blocked => return Err(Refused(CURRENT_BLOCKED)),
-            Probe::Rejected => return Err(Refused(CURRENT_REJECTED)),
+            Probe::Rejected => return Err(Rejected(CURRENT_REJECTED)),
             Probe::Unknown => return Err(Retry(unknown(at, ca_file, &current).await)),
         }
     }
@@ -88,14 +88,11 @@ pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, R
             return Err(Refused("url and server lead to different database servers"));
         }
     }
-    report.server = Some(match server.identifier {
+    let direct = settings.direct();
+    report.server = Some(settings.seen_as(match server.identifier {
         Some(identifier) => format!("postgres {identifier}"),
-        None => format!(
-            "postgres://{}:{}",
-            settings.direct().host,
-            settings.direct().port
-        ),
-    });
+        None => format!("postgres://{}:{}", direct.host, direct.port),
+    }));
     Ok(report)
 }
 
@@ -183,7 +180,7 @@ fn shut_out(why: Shut, admin: bool) -> RotatorError {
         (Shut::Blocked, true) => {
             Refused("the administrator's password is right, but a lock or a limit blocks it")
         }
-        (Shut::Rejected, false) => Refused(CURRENT_REJECTED),
+        (Shut::Rejected, false) => Rejected(CURRENT_REJECTED),
         (Shut::Blocked, false) => Refused(CURRENT_BLOCKED),
     }
 }

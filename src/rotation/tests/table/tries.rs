@@ -40,6 +40,23 @@ fn tries_are_counted_where_there_is_a_way_back() {
     }
 }
 
+/// An account that is spared for a quarter of an hour must not cost the rotation.
+#[test]
+fn what_is_held_is_not_a_try_in_any_phase() {
+    for phase in [
+        Phase::Preflight,
+        Phase::Set(Setting::Install),
+        Phase::Test,
+        Phase::Retire(Retiring::Check),
+        Phase::Restore(Restoring::Check),
+        Phase::Undo(Undoing::Check),
+    ] {
+        let held = replies(at(phase.clone(), policy()), &[Reply::Held; 9]);
+        assert_eq!((&held.phase, held.tries, held.failures), (&phase, 0, 9));
+        assert!(matches!(held.todo(NOW), Todo::Wait { retry: true, .. }));
+    }
+}
+
 #[test]
 fn a_crash_is_not_a_try() {
     for phase in [

@@ -23,6 +23,8 @@ pub enum Fault {
     CrashAfter,
     /// "Try again", nothing happened.
     RetryBefore,
+    /// "Wait", nothing was begun.
+    Held,
     /// "Try again", although it happened.
     RetryAfter,
     /// No answer; it happened.
@@ -35,10 +37,11 @@ pub enum Fault {
     Refused,
 }
 
-pub const FAULTS: [Fault; 8] = [
+pub const FAULTS: [Fault; 9] = [
     Fault::CrashBefore,
     Fault::CrashAfter,
     Fault::RetryBefore,
+    Fault::Held,
     Fault::RetryAfter,
     Fault::AmbiguousDone,
     Fault::AmbiguousNot,
@@ -256,6 +259,7 @@ impl World {
         match fault {
             Some(Fault::CrashBefore) => None,
             Some(Fault::RetryBefore) => Some(Reply::Retry),
+            Some(Fault::Held) => Some(Reply::Held),
             Some(Fault::AmbiguousNot) => Some(Reply::Ambiguous),
             Some(Fault::Refused) => {
                 self.refused_forward |= way_back;
