@@ -141,8 +141,10 @@ impl Bed {
     pub async fn complaint(&self, m: &Material) -> &'static str {
         match self.rotator().preflight(m).await {
             Ok(_) => "",
-            Err(RotatorError::Refused(why) | RotatorError::Retry(why)) => why,
-            Err(e) => panic!("{e}"),
+            Err(
+                RotatorError::Refused(why) | RotatorError::Rejected(why) | RotatorError::Retry(why),
+            ) => why,
+            Err(RotatorError::Ambiguous(why)) => panic!("{why}"),
         }
     }
 }

@@ -106,7 +106,7 @@ async fn two_users() {
         (
             "ALTER ROLE {a} PASSWORD 'x'",
             "ALTER ROLE {a} PASSWORD '{first}'",
-            "refused",
+            "rejected",
             "changed elsewhere",
         ),
         (
