@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::support::evidence::{block_on, document, value_at};
+use crate::support::evidence::{block_on, document, seal, value_at};
 use crate::support::keyrota::{Keyrota, Ran};
 use crate::support::mariadb::Mariadb;
 use crate::support::postgres::Postgres;
+use crate::support::proxy::Wire;
 
 /// What a person chose long ago; all of it that a URL has no room for is encoded there.
 pub const FIRST: &str = "h@nd:made/%#?-Pw1";
@@ -24,7 +25,7 @@ pub enum Server {
 pub struct Plan {
     pub strategy: &'static str,
     /// Further lines of the secret.
-    pub lines: &'static str,
+    pub lines: String,
     pub ca_file: PathBuf,
     pub port: u16,
 }
@@ -65,7 +66,7 @@ impl Bed {
         };
         let plan = Plan {
             strategy,
-            lines,
+            lines: lines.to_owned(),
             ca_file,
             port,
         };
@@ -170,11 +171,31 @@ impl Bed {
         self
     }
 
+    /// The same, with the server at the far end of a wire.
+    pub fn behind_a_wire(mut self) -> (Self, Wire) {
+        let wire = Wire::to(self.plan.port);
+        self.plan.port = wire.port();
+        self.write_schedule();
+        (self.imported(), wire)
+    }
+
     /// The value at a stage; none while nothing was stored.
     pub fn value(&self, stage: &str) -> Option<String> {
         let home = self.keyrota.path(".keyrota");
         let sealed = std::fs::read(home.join("development.age")).ok()?;
         value_at(&document(&home, &sealed), "database", stage)
+    }
+
+    /// As somebody who has the identity and the stock `age`.
+    pub fn write_current(&self, value: &str) {
+        let home = self.keyrota.path(".keyrota");
+        let file = home.join("development.age");
+        let mut opened = document(&home, &std::fs::read(&file).unwrap());
+        let versions = &mut opened["secrets"]["development/database"]["versions"];
+        let mut versions = versions.as_array_mut().unwrap().iter_mut();
+        let current = versions.find(|v| v["stage"] == "current").unwrap();
+        current["value"] = value.into();
+        seal(&home, &file, &opened);
     }
 
     /// What the stock client hears, with the login in a URL.

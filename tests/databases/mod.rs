@@ -1,8 +1,10 @@
 //! Database kinds through the command line, as an operator sees them, on real servers.
 
 mod bed;
+mod between;
 mod import;
 mod rotate;
+mod standby;
 mod trouble;
 
 use std::sync::Arc;

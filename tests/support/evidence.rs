@@ -79,6 +79,21 @@ pub fn document(home: &Path, sealed: &[u8]) -> Value {
     serde_json::from_slice(&opened.stdout).unwrap()
 }
 
+/// Writes a document as a person would, for the identity of `home`.
+pub fn seal(home: &Path, file: &Path, opened: &Value) {
+    let mut age = Command::new("age")
+        .args(["-e", "-i"])
+        .arg(home.join("keys/age-identity"))
+        .arg("-o")
+        .arg(file)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the age program is installed");
+    let text = serde_json::to_vec(opened).unwrap();
+    age.stdin.take().unwrap().write_all(&text).unwrap();
+    assert!(age.wait().unwrap().success());
+}
+
 /// The versions of a secret in a document.
 pub fn versions(document: &Value, secret: &str) -> Vec<Value> {
     let versions = &document["secrets"][format!("development/{secret}")]["versions"];

@@ -4,5 +4,7 @@ pub mod evidence;
 pub mod keyrota;
 pub mod leaks;
 pub mod mariadb;
+pub mod pooler;
 pub mod postgres;
+pub mod proxy;
 pub mod redis;

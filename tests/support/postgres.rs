@@ -19,6 +19,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 /// The superuser of every test server.
 pub const ADMIN: &str = "admin";
 const PASSWORD: &str = "correct horse battery staple";
+/// What a server with a [`follower`](Postgres::follower) has before its rules.
+pub const FOLLOWED: &str = "local replication all trust";
 
 /// A running server; ended, by its process id, when dropped.
 pub struct Postgres {
@@ -60,6 +62,16 @@ impl Postgres {
         };
         at.certificates();
         at.cluster(settings, rules);
+        Self::run_in(directory, user)
+    }
+
+    /// On the data in this directory, on a free port.
+    fn run_in(directory: tempfile::TempDir, user: Option<(u32, u32)>) -> Self {
+        let at = Setup {
+            directory: directory.path(),
+            binaries: binaries(),
+            user,
+        };
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0")
                 .unwrap()
@@ -80,6 +92,34 @@ impl Postgres {
             "Postgres does not start:\n{}",
             std::fs::read_to_string(directory.path().join("log")).unwrap()
         );
+    }
+
+    /// A server that follows this one, from a copy of all it has. This one needs [`FOLLOWED`].
+    pub fn follower(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), Permissions::from_mode(0o711)).unwrap();
+        if let Some((uid, gid)) = self.user {
+            chown(directory.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let at = Setup {
+            directory: directory.path(),
+            binaries: binaries(),
+            user: self.user,
+        };
+        let from = format!("-h {} -p {} -U {ADMIN}", self.socket().display(), self.port);
+        at.done(
+            at.binaries.join("pg_basebackup"),
+            &format!("{from} -D data -R -X stream -c fast --no-sync"),
+        );
+        // The copied settings name the first one's certificate; of it only the CA is asked for.
+        std::fs::copy(self.ca_file(), directory.path().join("ca.crt")).unwrap();
+        Self::run_in(directory, self.user)
+    }
+
+    /// A follower becomes a server of its own.
+    pub async fn promote(&self) {
+        let promote = "SELECT pg_promote(true)".to_owned();
+        self.run("postgres", promote).await.unwrap();
     }
 
     /// Ends the server as a crash would, and starts it again on what it left.
