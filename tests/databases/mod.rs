@@ -3,6 +3,7 @@
 mod bed;
 mod between;
 mod import;
+mod readme;
 mod rotate;
 mod standby;
 mod trouble;

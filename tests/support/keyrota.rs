@@ -69,8 +69,14 @@ impl Keyrota {
 
     /// Runs it to its end, with `input` on standard input.
     pub fn run_with_stdin(&self, args: &[&str], input: &str) -> Ran {
-        let mut child = self
-            .command(args)
+        Ran::fed(&mut self.command(args), input)
+    }
+}
+
+impl Ran {
+    /// A command, run to its end, with `input` on standard input.
+    pub fn fed(command: &mut Command, input: &str) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -78,11 +84,9 @@ impl Keyrota {
             .unwrap();
         // A program that reads nothing may be gone by now.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        Ran::of(child.wait_with_output().unwrap())
+        Self::of(child.wait_with_output().unwrap())
     }
-}
 
-impl Ran {
     /// What a command that was run to its end left.
     pub fn of(output: std::process::Output) -> Self {
         Self {
