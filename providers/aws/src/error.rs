@@ -41,11 +41,14 @@ where
                 answer.raw().status().as_u16(),
             )
         }
-        // The headers of an answer, and not what it says.
-        SdkError::ResponseError(_) => doing.unanswered(
-            "the answer of AWS cannot be read: it was cut off, or something else answered",
-            "the answer of AWS cannot be read; whether it took effect is not known",
-        ),
+        // An answer whose text cannot be read (a proxy's page, half an answer): its status may do.
+        SdkError::ResponseError(answer) => match answer.raw().status().as_u16() {
+            status @ (401 | 403 | 429 | 500..) => answered(doing, None, None, status),
+            _ => doing.unanswered(
+                "the answer of AWS cannot be read: it was cut off, or something else answered",
+                "the answer of AWS cannot be read; whether it took effect is not known",
+            ),
+        },
         SdkError::TimeoutError(_) => doing.unanswered(
             "AWS did not answer in time",
             "AWS did not answer in time; whether it took effect is not known",
