@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "aws")]
+use keyrota_aws::{AwsConfig, SecretsManagerProvider, SsmConfig, SsmProvider, Tier};
 use keyrota_contract::{
     Capabilities, Consumer, Place, Provider, ProviderError, Public, Rotator, Stage, Version,
     VersionInfo, VersionRef,
@@ -71,6 +73,19 @@ impl Providers {
                     providers.files.insert(name.clone(), built.clone());
                     built
                 }
+                #[cfg(feature = "aws")]
+                ProviderKind::SecretsManager(aws) => {
+                    Arc::new(SecretsManagerProvider::new(reach(aws)))
+                }
+                #[cfg(feature = "aws")]
+                ProviderKind::Ssm(ssm) => {
+                    Arc::new(SsmProvider::new(reach(&ssm.aws), parameters(ssm)))
+                }
+                #[cfg(not(feature = "aws"))]
+                ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) => {
+                    let who = format!("providers.{name}");
+                    return Err(PartsError::Refused(who, "AWS is not built in"));
+                }
             };
             providers.all.insert(name.clone(), built);
         }
@@ -105,6 +120,28 @@ fn document(
     FileProvider::new(&file.path, identities, &file.recipients, host)
         .map(Arc::new)
         .map_err(|e| PartsError::Identity(who(), e))
+}
+
+#[cfg(feature = "aws")]
+fn reach(aws: &model::AwsProvider) -> AwsConfig {
+    AwsConfig {
+        region: aws.region.clone(),
+        endpoint_url: aws.endpoint_url.clone(),
+        profile: aws.profile.clone(),
+        role_arn: aws.role_arn.clone(),
+        kms_key_id: aws.kms_key_id.clone(),
+    }
+}
+
+#[cfg(feature = "aws")]
+fn parameters(ssm: &model::SsmProvider) -> SsmConfig {
+    SsmConfig {
+        tier: match ssm.advanced {
+            true => Tier::Advanced,
+            false => Tier::Standard,
+        },
+        writes_per_second: ssm.writes_per_second,
+    }
 }
 
 /// One consumer of a secret.
@@ -352,6 +389,10 @@ fn is_multi_line(kind: &Kind) -> bool {
 pub fn capabilities(kind: &str) -> Option<Capabilities> {
     match kind {
         "file" => Some(keyrota_local::CAPABILITIES),
+        #[cfg(feature = "aws")]
+        "aws-secrets-manager" => Some(keyrota_aws::secrets_manager::CAPABILITIES),
+        #[cfg(feature = "aws")]
+        "aws-ssm" => Some(keyrota_aws::ssm::CAPABILITIES),
         _ => None,
     }
 }
