@@ -9,6 +9,7 @@
     reason = "what a test counted is read by whoever runs it"
 )]
 
+mod aws;
 mod cli_gate;
 mod cli_read;
 mod command_rotator;

@@ -1,0 +1,1 @@
+//! Whole rotations by the real binary.
