@@ -192,6 +192,11 @@ fn native(stage: Stage, version: &Version) -> Native {
     })
 }
 
+/// Whether this is a name of the candidate's.
+pub(super) fn names_pending(v: &VersionRef) -> bool {
+    matches!(v, VersionRef::Native(n) if n.0.starts_with("pending-"))
+}
+
 pub(super) fn pending_native(id: Uuid) -> String {
     format!("pending-{id}")
 }
