@@ -32,22 +32,17 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match e {
+        // A success that the SDK cannot read is an error of the service to it: a page, half an answer.
+        SdkError::ServiceError(answer) if answer.raw().status().is_success() => unreadable(doing),
         SdkError::ServiceError(answer) => {
             let told = answer.err().meta();
-            answered(
-                doing,
-                told.code(),
-                told.message(),
-                answer.raw().status().as_u16(),
-            )
+            let status = answer.raw().status().as_u16();
+            answered(doing, told.code(), told.message(), status)
         }
         // An answer whose text cannot be read (a proxy's page, half an answer): its status may do.
         SdkError::ResponseError(answer) => match answer.raw().status().as_u16() {
             status @ (401 | 403 | 429 | 500..) => answered(doing, None, None, status),
-            _ => doing.unanswered(
-                "the answer of AWS cannot be read: it was cut off, or something else answered",
-                "the answer of AWS cannot be read; whether it took effect is not known",
-            ),
+            _ => unreadable(doing),
         },
         SdkError::TimeoutError(_) => doing.unanswered(
             "AWS did not answer in time",
@@ -61,6 +56,13 @@ where
 
 const BROKE_WHILE_CHANGING: &str =
     "the connection to AWS broke; whether it took effect is not known";
+
+fn unreadable(doing: Doing) -> ProviderError {
+    doing.unanswered(
+        "the answer of AWS cannot be read: it was cut off, or something else answered",
+        "the answer of AWS cannot be read; whether it took effect is not known",
+    )
+}
 
 /// AWS' error code of a call, if AWS answered at all.
 pub(crate) fn code<E: ProvideErrorMetadata>(e: &SdkError<E>) -> Option<&str> {
