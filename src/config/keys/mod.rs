@@ -1,6 +1,7 @@
 //! Every key of every file: its name, its type, what it is for. Unknown keys, wrong types, the
 //! printed JSON Schema and what may be shown of a line all come from these tables and nowhere else.
 
+#[cfg(feature = "aws")]
 mod aws;
 mod consumers;
 mod secrets;
