@@ -9,8 +9,8 @@ use keyrota_contract::{
 };
 use uuid::Uuid;
 
-use crate::support::moto::{Moto, config, secrets_manager, ssm};
 use crate::support::aws_proxy::{Proxy, Spoil};
+use crate::support::moto::{Moto, config, secrets_manager, ssm};
 
 const SPOILS: &[Spoil] = &[
     Spoil::ResetBefore,

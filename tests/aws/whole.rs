@@ -4,10 +4,10 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use crate::support::aws_proxy::Proxy;
 use crate::support::keyrota::{Keyrota, Ran};
 use crate::support::leaks::Leaks;
 use crate::support::moto::{Moto, REGION};
-use crate::support::aws_proxy::Proxy;
 
 const SCHEDULE: &str = r#"environment = "development"
 [defaults]
@@ -65,15 +65,15 @@ const BY_HAND: &str = "written-by-hand-0123456789-0123456789-xyz";
 /// Told at once, so that nothing has to be waited for.
 const TOLD: &str = "[[secrets.NAME.consumers]]\nkind = \"command\"\nargv = [\"/bin/true\"]";
 
-struct Bed {
+pub struct Bed {
     keyrota: Keyrota,
-    moto: Arc<Moto>,
+    pub moto: Arc<Moto>,
     proxy: Proxy,
 }
 
 impl Bed {
     /// `settle`: how long a public key is shown before it is used.
-    async fn new(settle: &str) -> Self {
+    pub async fn new(settle: &str) -> Self {
         let moto = Arc::new(Moto::start().await);
         let proxy = Proxy::before(&moto.address()).await;
         let keyrota = Keyrota::in_temp();
@@ -96,17 +96,23 @@ impl Bed {
     }
 
     /// The proxy lives in this process: the binary is waited for elsewhere.
-    async fn run(&self, args: &[&str]) -> Ran {
+    pub async fn run(&self, args: &[&str]) -> Ran {
         self.run_with(args, |_| {}).await
     }
 
     async fn run_with(&self, args: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
-        let mut command = self.keyrota.command(args);
-        self.moto.tell(&mut command, &self.moto.admin);
-        command.stdin(Stdio::null());
+        let mut command = self.command(args);
         change(&mut command);
         let output = tokio::task::spawn_blocking(move || command.output());
         Ran::of(output.await.unwrap().unwrap())
+    }
+
+    /// For tests that end it themselves.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.keyrota.command(args);
+        self.moto.tell(&mut command, &self.moto.admin);
+        command.stdin(Stdio::null());
+        command
     }
 
     fn secret(&self, name: &str, stage: &str) -> String {
