@@ -9,9 +9,11 @@
     reason = "what a test counted is read by whoever runs it"
 )]
 
+mod aws;
 mod cli_gate;
 mod cli_read;
 mod command_rotator;
+mod conformance;
 mod databases;
 mod deps;
 mod faults;

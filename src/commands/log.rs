@@ -2,8 +2,11 @@
 
 use std::io::IsTerminal;
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::exit::Failed;
 use super::{Cli, Command};
@@ -18,23 +21,10 @@ pub fn start(cli: &Cli) {
     } else {
         LevelFilter::WARN
     };
-    let mut filter = EnvFilter::builder()
+    let filter = EnvFilter::builder()
         .with_default_directive(usual.into())
         .with_env_var("KEYROTA_LOG")
         .from_env_lossy();
-    for quiet in [
-        "sqlx",
-        "hyper",
-        "hyper_util",
-        "h2",
-        "rustls",
-        "reqwest",
-        "tokio",
-    ] {
-        if let Ok(directive) = format!("{quiet}=warn").parse() {
-            filter = filter.add_directive(directive);
-        }
-    }
     let colour = std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     // The journal stamps its own times.
@@ -43,11 +33,23 @@ pub fn start(cli: &Cli) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(colour);
+    // Beside the filter, not in it: there a more precise wish would win.
+    let cap = filter_fn(|of| *of.level() <= Level::WARN || !is_quiet(of.target()));
     if journal {
-        subscriber.without_time().with_ansi(false).init();
+        let subscriber = subscriber.without_time().with_ansi(false);
+        subscriber.finish().with(cap).init();
     } else {
-        subscriber.init();
+        subscriber.finish().with(cap).init();
     }
+}
+
+/// Crates that quote what passes through them.
+const QUIET: &[&str] = &[
+    "aws_", "h2", "hyper", "reqwest", "rustls", "sqlx", "tokio", "tower",
+];
+
+fn is_quiet(target: &str) -> bool {
+    QUIET.iter().any(|quiet| target.starts_with(quiet))
 }
 
 /// Says how a command failed, on standard error.

@@ -1,6 +1,7 @@
 //! Contradictions between environments, and within one about places: two secrets at one place
 //! would overwrite each other's versions.
 
+use super::aws::canonical;
 use super::diagnostic::Diagnostic;
 use super::mask::name;
 use super::model::{Database, Environment, Secret};
@@ -10,7 +11,10 @@ use super::read::join;
 fn target<'a>(environment: &Environment, secret: &'a Secret) -> Option<(String, &'a str)> {
     let mut providers = environment.providers.iter();
     let provider = providers.find(|p| p.name == secret.provider)?;
-    Some((provider.kind.store(), &secret.path))
+    Some((
+        provider.kind.store(),
+        canonical(&provider.kind, &secret.path),
+    ))
 }
 
 /// Every place is kept by one secret of one environment.

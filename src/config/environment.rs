@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
+use super::aws;
 use super::boot;
 use super::diagnostic::Diagnostic;
 use super::keys::{self, Key};
@@ -50,6 +51,7 @@ pub fn decode(
         providers: &provider_names,
     };
     let (secrets, unread) = secret::all(&mut reader, &top, &around);
+    aws::secrets(&mut reader, &providers, &secrets);
     let boot = boot::all(&mut reader, &top);
     variables_once(&mut reader, &secrets, &boot);
     let shown = secrets.iter().flat_map(|s| &s.env).map(|v| v.name.as_str());
@@ -190,10 +192,14 @@ fn providers(
         let at = join("providers", name);
         check_name(reader, spot, name, &at);
         names.push(name.to_owned());
-        let Some((_, section)) = reader.kind(table, &keys::PROVIDERS, spot, &at) else {
+        let Some((word, section)) = reader.kind(table, &keys::PROVIDERS, spot, &at) else {
             continue;
         };
-        let kind = ProviderKind::File(file_provider(reader, &section, root, environment));
+        let kind = match word {
+            "aws-secrets-manager" => ProviderKind::SecretsManager(aws::provider(reader, &section)),
+            "aws-ssm" => ProviderKind::Ssm(aws::ssm(reader, &section)),
+            _ => ProviderKind::File(file_provider(reader, &section, root, environment)),
+        };
         providers.push(Provider {
             name: name.to_owned(),
             kind,

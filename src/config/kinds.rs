@@ -6,6 +6,7 @@ use super::model::{
 };
 use super::read::{Reader, Section, join};
 use super::target;
+use super::words::is_url;
 
 use std::path::Path;
 use std::time::Duration;
@@ -132,7 +133,7 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
     let url = s.text("jwks_url");
     refuse(
         "jwks_url",
-        url.is_some_and(|u| !is_jwks_url(u)),
+        url.is_some_and(|u| !is_url(u)),
         "has to be an https URL",
         "write https://host/path; http only for localhost",
     );
@@ -175,29 +176,6 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
         },
         jwks_url: url.map(str::to_owned),
         accept_invalidation: accept,
-    }
-}
-
-fn is_jwks_url(url: &str) -> bool {
-    let host_of = |rest: &str| {
-        rest.split(['/', '?', '#'])
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let sound = !url.contains([' ', '#', '@']) && url.is_ascii();
-    let local = |host: &str| ["localhost", "127.0.0.1", "[::1]"].contains(&host);
-    match url.split_once("://") {
-        Some(("https", rest)) => sound && !host_of(rest).is_empty(),
-        Some(("http", rest)) => {
-            let host = host_of(rest);
-            let bare = host
-                .rsplit_once(':')
-                .filter(|(_, port)| port.parse::<u16>().is_ok())
-                .map_or(host.as_str(), |(h, _)| h);
-            sound && local(bare)
-        }
-        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
-//! - [`environment`]: one file; below it `secret` (`kinds`, `waits`, `turn`), `consumer`, `boot`
+//! - [`environment`]: one file; below it `secret` (`kinds`, `waits`, `turn`), `consumer`, `boot`, `aws`
 //! - [`mod@host`]: the file `keyrota.toml`
 //! - [`gate_rules`]: from an environment to what the gate asks of a program
 //! - [`model`]: what comes out
@@ -14,6 +14,7 @@
 //! Decoding is pure: [`environment::decode`] takes text and a time. Only [`load()`] and
 //! [`host::load`] read files, and nothing here reads a value that a file refers to.
 
+mod aws;
 mod boot;
 mod consumer;
 pub mod cross;
@@ -38,6 +39,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use aws::rights as aws_rights;
 pub use diagnostic::{Diagnostic, Severity};
 pub use keys::{CONSUMERS, Key, Kinds, PROVIDERS, SECRETS};
 pub use load::{Loaded, load};

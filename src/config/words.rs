@@ -281,3 +281,27 @@ pub fn names_a_secret(key: &str) -> bool {
     .any(|word| key.contains(word))
         || ["key", "pwd", "pass", "value", "seed", "pin"].contains(&key.as_str())
 }
+
+/// An address that keyrota may speak to: https, or http on this host.
+pub fn is_url(url: &str) -> bool {
+    let host_of = |rest: &str| {
+        rest.split(['/', '?', '#'])
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let sound = !url.contains([' ', '#', '@']) && url.is_ascii();
+    let local = |host: &str| ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+    match url.split_once("://") {
+        Some(("https", rest)) => sound && !host_of(rest).is_empty(),
+        Some(("http", rest)) => {
+            let host = host_of(rest);
+            let bare = host
+                .rsplit_once(':')
+                .filter(|(_, port)| port.parse::<u16>().is_ok())
+                .map_or(host.as_str(), |(h, _)| h);
+            sound && local(bare)
+        }
+        _ => false,
+    }
+}

@@ -17,6 +17,8 @@
 //! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
 
 pub mod adopt;
+#[cfg(feature = "aws")]
+mod aws;
 mod budget;
 pub mod daemon;
 mod deliver;

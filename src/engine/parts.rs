@@ -71,6 +71,15 @@ impl Providers {
                     providers.files.insert(name.clone(), built.clone());
                     built
                 }
+                #[cfg(feature = "aws")]
+                ProviderKind::SecretsManager(aws) => super::aws::secrets_manager(aws),
+                #[cfg(feature = "aws")]
+                ProviderKind::Ssm(ssm) => super::aws::parameter_store(ssm),
+                #[cfg(not(feature = "aws"))]
+                ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) => {
+                    let who = format!("providers.{name}");
+                    return Err(PartsError::Refused(who, "AWS is not built in"));
+                }
             };
             providers.all.insert(name.clone(), built);
         }
@@ -206,11 +215,31 @@ impl<'a> Parts<'a> {
 
     /// One version with its value and its public parts; `None` if it does not exist.
     pub async fn version(&self, which: &VersionRef) -> Result<Option<Version>, ProviderError> {
-        let Some(value) = self.provider.read(&self.place, which).await? else {
+        let all = self.provider.describe(&self.place).await?;
+        self.load(&all, which).await
+    }
+
+    /// The same, of versions that were asked for already: a store far away is asked once for
+    /// everything that is to be known of a place.
+    pub async fn load(
+        &self,
+        all: &[VersionInfo],
+        which: &VersionRef,
+    ) -> Result<Option<Version>, ProviderError> {
+        let info = find(all, which);
+        let by = match (which, info) {
+            // What holds a stage is always listed.
+            (VersionRef::Stage(_), None) => return Ok(None),
+            // Stores find a version by its id more easily than a candidate by its stage.
+            (VersionRef::Stage(Stage::Pending), Some(VersionInfo { ours: Some(id), .. })) => {
+                &VersionRef::Ours(*id)
+            }
+            _ => which,
+        };
+        let Some(value) = self.provider.read(&self.place, by).await? else {
             return Ok(None);
         };
-        let info = self.info(which).await?;
-        let stored = info.as_ref().map(|i| i.public.clone()).unwrap_or_default();
+        let stored = info.map(|i| i.public.clone()).unwrap_or_default();
         let public = self.rotator.public(&value, &stored);
         Ok(Some(Version {
             id: info.and_then(|i| i.ours),
@@ -230,11 +259,12 @@ impl<'a> Parts<'a> {
 
     /// What readers are shown: the current version, and pending if there is one, else previous.
     pub async fn shown(&self) -> Result<(Option<Version>, Option<Version>), ProviderError> {
-        let current = self.version(&VersionRef::Stage(Stage::Current)).await?;
-        let pending = self.version(&VersionRef::Stage(Stage::Pending)).await?;
-        let fallback = match pending {
+        let all = self.provider.describe(&self.place).await?;
+        let at = async |stage| self.load(&all, &VersionRef::Stage(stage)).await;
+        let current = at(Stage::Current).await?;
+        let fallback = match at(Stage::Pending).await? {
             Some(pending) => Some(pending),
-            None => self.version(&VersionRef::Stage(Stage::Previous)).await?,
+            None => at(Stage::Previous).await?,
         };
         Ok((current, fallback))
     }
@@ -268,13 +298,17 @@ impl<'a> Parts<'a> {
     }
 
     async fn info(&self, which: &VersionRef) -> Result<Option<VersionInfo>, ProviderError> {
-        let versions = self.provider.describe(&self.place).await?;
-        Ok(versions.into_iter().find(|v| match which {
-            VersionRef::Ours(id) => v.ours == Some(*id),
-            VersionRef::Stage(stage) => v.stages.contains(stage),
-            VersionRef::Native(native) => v.native == *native,
-        }))
+        let all = self.provider.describe(&self.place).await?;
+        Ok(find(&all, which).cloned())
     }
+}
+
+fn find<'v>(all: &'v [VersionInfo], which: &VersionRef) -> Option<&'v VersionInfo> {
+    all.iter().find(|v| match which {
+        VersionRef::Ours(id) => v.ours == Some(*id),
+        VersionRef::Stage(stage) => v.stages.contains(stage),
+        VersionRef::Native(native) => v.native == *native,
+    })
 }
 
 fn used(env: &Environment, secret: &Secret, providers: &Providers) -> Vec<Used> {
@@ -352,6 +386,10 @@ fn is_multi_line(kind: &Kind) -> bool {
 pub fn capabilities(kind: &str) -> Option<Capabilities> {
     match kind {
         "file" => Some(keyrota_local::CAPABILITIES),
+        #[cfg(feature = "aws")]
+        "aws-secrets-manager" => Some(keyrota_aws::secrets_manager::CAPABILITIES),
+        #[cfg(feature = "aws")]
+        "aws-ssm" => Some(keyrota_aws::ssm::CAPABILITIES),
         _ => None,
     }
 }

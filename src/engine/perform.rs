@@ -3,7 +3,9 @@
 //! Nothing here decides. Each function asks a provider, a rotator or a consumer, and turns the
 //! answer into a [`Reply`]; what was learnt on the way goes into the journal with the outcome.
 
-use keyrota_contract::{Material, Minted, Native, Probe, Public, SecretValue, Stage, VersionRef};
+use keyrota_contract::{
+    Material, Minted, Native, Probe, Public, SecretValue, Stage, Version, VersionInfo, VersionRef,
+};
 use keyrota_rotation::{Effect, Probed, Reply, Which};
 use uuid::Uuid;
 
@@ -65,7 +67,7 @@ impl Job<'_> {
         if self.journal.machine.policy.target {
             self.spare_the_account().await?;
         }
-        let mut material = self.material().await?;
+        let mut material = self.material_of(&versions).await?;
         let fingerprint = material.current.as_ref().map(|v| self.print(&v.value));
         if self.parts.rotator.target().is_some() && !self.journal.machine.policy.target {
             // An import: it was judged before it began, and what it replaces no longer works.
@@ -117,12 +119,10 @@ impl Job<'_> {
                 (value, public)
             }
             None => {
-                let minted = self.mint().await?;
+                let material = self.material().await?;
+                let minted = self.mint(&material)?;
                 self.refuse_used_kid(&minted.public).await?;
-                let current = self
-                    .parts
-                    .version(&VersionRef::Stage(Stage::Current))
-                    .await?;
+                let current = material.current;
                 if current.is_some_and(|current| current.value.same_as(&minted.value)) {
                     return Err(Performed::failed(
                         Reply::Refused,
@@ -149,7 +149,7 @@ impl Job<'_> {
         }))
     }
 
-    async fn mint(&self) -> Result<Minted, Performed> {
+    fn mint(&self, material: &Material) -> Result<Minted, Performed> {
         let rotator = &self.parts.rotator;
         if let Some(given) = self.given {
             let unmeant = given.expose_to(|bytes| gate_rules::unmeant(self.secret, bytes));
@@ -167,10 +167,9 @@ impl Job<'_> {
                 "the value a person gave was not stored before the process ended: give it again",
             ));
         }
-        let material = self.material().await?;
         Ok(self
             .engine
-            .with_entropy(|entropy| rotator.create(&material, entropy))?)
+            .with_entropy(|entropy| rotator.create(material, entropy))?)
     }
 
     /// An id names one key for ever, in all environments of this state (RFC 7517, section 4.5).
@@ -313,24 +312,45 @@ impl Job<'_> {
 
     /// The values an effect works with, read afresh for each one.
     pub(super) async fn material(&self) -> Result<Material, Performed> {
-        let previous = match &self.journal.from {
-            // Before the switch, what the provider calls previous belongs to an earlier rotation.
-            Some(from) => {
-                self.parts
-                    .version(&VersionRef::Native(Native(from.clone())))
-                    .await?
-            }
-            None => None,
+        let all = self.parts.provider.describe(&self.parts.place).await?;
+        self.material_of(&all).await
+    }
+
+    /// Of what stands in the provider, as it was described.
+    async fn material_of(&self, all: &[VersionInfo]) -> Result<Material, Performed> {
+        let load = async |which| self.parts.load(all, &which).await;
+        let ours = VersionRef::Ours(self.id);
+        let listed = all.iter().any(|v| v.ours == Some(self.id));
+        let is_current = |from: &String| {
+            let current = all.iter().find(|v| v.stages.contains(&Stage::Current));
+            current.is_some_and(|v| v.native.0 == *from)
         };
+        let current = load(VersionRef::Stage(Stage::Current)).await?;
         Ok(Material {
-            current: self
-                .parts
-                .version(&VersionRef::Stage(Stage::Current))
-                .await?,
-            pending: self.parts.version(&VersionRef::Ours(self.id)).await?,
-            previous,
+            pending: match &current {
+                // The switch is done.
+                Some(current) if current.id == Some(self.id) => Some(copy_of(current)),
+                // Not made yet.
+                _ if self.fingerprint.is_none() && !listed => None,
+                _ => load(ours).await?,
+            },
+            // Before the switch, what the provider calls previous belongs to an earlier rotation.
+            previous: match &self.journal.from {
+                Some(from) if is_current(from) => current.as_ref().map(copy_of),
+                Some(from) => load(VersionRef::Native(Native(from.clone()))).await?,
+                None => None,
+            },
+            current,
             uses: self.parts.uses().await?,
         })
+    }
+}
+
+fn copy_of(version: &Version) -> Version {
+    Version {
+        id: version.id,
+        value: version.value.expose_to(SecretValue::copy_of),
+        public: version.public.clone(),
     }
 }
 

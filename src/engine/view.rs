@@ -86,8 +86,9 @@ pub async fn jwks(
 /// The public parts of all stages of one secret: standby, current, previous.
 pub(super) async fn public_keys(parts: &Parts<'_>) -> Result<Vec<Public>, ProviderError> {
     let mut all = Vec::new();
+    let known = parts.provider.describe(&parts.place).await?;
     for stage in [Stage::Pending, Stage::Current, Stage::Previous] {
-        if let Some(version) = parts.version(&VersionRef::Stage(stage)).await? {
+        if let Some(version) = parts.load(&known, &VersionRef::Stage(stage)).await? {
             all.push(version.public);
         }
     }

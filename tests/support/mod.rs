@@ -1,9 +1,11 @@
 //! What several tests need: real servers, the real binary, and what to look for afterwards.
 
+pub mod aws_proxy;
 pub mod evidence;
 pub mod keyrota;
 pub mod leaks;
 pub mod mariadb;
+pub mod moto;
 pub mod pooler;
 pub mod postgres;
 pub mod proxy;

@@ -22,6 +22,7 @@ use crate::{
 
 mod envelope;
 use envelope::Envelope;
+pub use envelope::{decode as decode_public, encode as encode_public};
 
 /// A store of names and values. What is put is what the next `get` answers: a store that needs
 /// time to show it waits inside [`Flat::put`].

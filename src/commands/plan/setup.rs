@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::config::aws_rights;
 use crate::config::model::{
     ConsumerKind, Environment, Kind, ProviderKind, Reference, Secret, WhenAbsent,
 };
@@ -65,6 +66,11 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
                     "a directory that keyrota may write: {}",
                     file.path.parent().unwrap_or(&file.path).display()
                 ));
+            }
+            other => {
+                if let Some(rights) = aws_rights(env, other) {
+                    thing(rights);
+                }
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Every key of every file: its name, its type, what it is for. Unknown keys, wrong types, the
 //! printed JSON Schema and what may be shown of a line all come from these tables and nowhere else.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod consumers;
 mod secrets;
 
@@ -163,8 +165,20 @@ pub static ENVIRONMENT: &[Key] = &[
 pub static PROVIDERS: Kinds = Kinds {
     noun: "provider",
     common: &[],
-    built: &[("file", &[FILE_PROVIDER])],
-    planned: &["aws-secrets-manager", "aws-ssm", "vault"],
+    built: &[
+        ("file", &[FILE_PROVIDER]),
+        #[cfg(feature = "aws")]
+        ("aws-secrets-manager", &[aws::AWS]),
+        #[cfg(feature = "aws")]
+        ("aws-ssm", &[aws::AWS, aws::SSM]),
+    ],
+    planned: &[
+        #[cfg(not(feature = "aws"))]
+        "aws-secrets-manager",
+        #[cfg(not(feature = "aws"))]
+        "aws-ssm",
+        "vault",
+    ],
 };
 
 static FILE_PROVIDER: &[Key] = &[

@@ -78,6 +78,10 @@ pub struct Provider {
 pub enum ProviderKind {
     /// One age-encrypted document.
     File(FileProvider),
+    /// AWS Secrets Manager.
+    SecretsManager(AwsProvider),
+    /// AWS Systems Manager Parameter Store.
+    Ssm(SsmProvider),
 }
 
 impl ProviderKind {
@@ -85,6 +89,7 @@ impl ProviderKind {
     pub fn file(&self) -> Option<&FileProvider> {
         match self {
             Self::File(file) => Some(file),
+            Self::SecretsManager(_) | Self::Ssm(_) => None,
         }
     }
 
@@ -92,6 +97,7 @@ impl ProviderKind {
     pub fn inputs(&self) -> Vec<&Reference> {
         match self {
             Self::File(file) => file.identity.iter().collect(),
+            Self::SecretsManager(_) | Self::Ssm(_) => Vec::new(),
         }
     }
 
@@ -99,6 +105,8 @@ impl ProviderKind {
     pub fn store(&self) -> String {
         match self {
             Self::File(file) => format!("file {}", file.path.display()),
+            Self::SecretsManager(aws) => format!("aws-secrets-manager {}", aws.store()),
+            Self::Ssm(ssm) => format!("aws-ssm {}", ssm.aws.store()),
         }
     }
 }
@@ -112,6 +120,44 @@ pub struct FileProvider {
     pub recipients: Vec<String>,
     /// The key that opens it. `None` only in development: made in `.keyrota/`.
     pub identity: Option<Reference>,
+}
+
+/// What both kinds at AWS have.
+#[derive(Debug, Clone, Default)]
+pub struct AwsProvider {
+    /// The region.
+    pub region: String,
+    /// Another address of the service.
+    pub endpoint_url: Option<String>,
+    /// A profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// A role to assume.
+    pub role_arn: Option<String>,
+    /// The KMS key for what is made here.
+    pub kms_key_id: Option<String>,
+}
+
+impl AwsProvider {
+    /// Two that answer the same are in one account, as far as the file shows: by the role's account,
+    /// else by the profile. Two profiles of one account are not seen through.
+    fn store(&self) -> String {
+        let role = self.role_arn.as_deref();
+        let account = role.and_then(super::aws::account_of);
+        let account = account.or(self.profile.as_deref()).unwrap_or_default();
+        let at = self.endpoint_url.as_deref().unwrap_or_default();
+        format!("{} {account} {}", self.region, at.trim_end_matches('/'))
+    }
+}
+
+/// `kind = "aws-ssm"`.
+#[derive(Debug, Clone, Default)]
+pub struct SsmProvider {
+    /// Where, and as whom.
+    pub aws: AwsProvider,
+    /// Values of up to 8 KiB, at a charge.
+    pub advanced: bool,
+    /// How many parameters are put in a second at most.
+    pub writes_per_second: u32,
 }
 
 /// `[env.<NAME>]`: a variable that must be right at boot and is not keyrota's to make.

@@ -70,6 +70,55 @@ fn two_environments_share_a_place() {
     assert!(loaded.environments.is_empty());
 }
 
+#[cfg(feature = "aws")]
+#[test]
+fn two_environments_share_a_place_at_aws() {
+    let at = |environment: &str, provider: &str, path: &str| {
+        let provider = format!("[providers.aws]\n{provider}\n");
+        let secret = format!(
+            "[secrets.a]\nkind = \"random\"\nprovider = \"aws\"\npath = \"{path}\"\nenv = \"A\"\n"
+        );
+        schedule(
+            environment,
+            &format!("{environment}.age"),
+            &(provider + &secret),
+        )
+    };
+    let told = |one: (&str, &str), other: (&str, &str)| {
+        let d = directory(&[
+            ("production.toml", &at("production", one.0, one.1)),
+            ("staging.toml", &at("staging", other.0, other.1)),
+        ]);
+        let loaded = load(d.path(), None, now());
+        loaded
+            .diagnostics
+            .iter()
+            .map(|d| d.message())
+            .collect::<Vec<_>>()
+    };
+    let sm = "kind = \"aws-secrets-manager\"\nregion = \"eu-central-1\"";
+    let ssm = "kind = \"aws-ssm\"\nregion = \"eu-central-1\"";
+    let role = |account: &str, name: &str| {
+        format!("{sm}\nrole_arn = \"arn:aws:iam::{account}:role/{name}\"")
+    };
+    let shared = ["secrets.a: is kept at the same place as a of production"];
+    let (here, there) = ("111111111111", "222222222222");
+    assert_eq!(told((sm, "x/a"), (sm, "x/a")), shared);
+    assert_eq!(told((ssm, "x/a"), (ssm, "/x/a")), shared);
+    assert_eq!(
+        told((&role(here, "a"), "x"), (&role(here, "b"), "x")),
+        shared
+    );
+    for (one, other) in [
+        ((sm, "x/a"), (sm, "/x/a")),
+        ((sm, "x/a"), (ssm, "x/a")),
+        ((sm, "x"), (&*sm.replace("central", "west"), "x")),
+        ((&*role(here, "a"), "x"), (&*role(there, "a"), "x")),
+    ] {
+        assert_eq!(told(one, other), [""; 0], "{one:?} {other:?}");
+    }
+}
+
 #[test]
 fn anothers_mistakes_are_not_ours() {
     let production = schedule("production", "/var/lib/k.age", A);

@@ -3,6 +3,7 @@
 
 use super::{lines, read};
 
+mod aws;
 mod keys;
 mod targets;
 
@@ -31,6 +32,7 @@ fn check(name: &str, body: &str, expected: &[&str]) -> Option<String> {
 fn are_told_where_they_stand() {
     let wrong: Vec<String> = CASES
         .iter()
+        .chain(aws::CASES)
         .chain(keys::CASES)
         .chain(targets::CASES)
         .filter_map(|(name, body, expected)| check(name, body, expected))

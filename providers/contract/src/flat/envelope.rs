@@ -75,7 +75,7 @@ pub(super) fn public_fits(public: &Public) -> bool {
 }
 
 /// `key=value&key=value`, everything but letters, digits, `-`, `.` and `_` as `%XX` (RFC 3986).
-fn encode(public: &Public) -> String {
+pub fn encode(public: &Public) -> String {
     let escape = |text: &str, out: &mut String| {
         for b in text.bytes() {
             match b {
@@ -98,7 +98,8 @@ fn encode(public: &Public) -> String {
     out
 }
 
-fn decode(text: &str) -> Option<Public> {
+/// What [`encode`] made; `None` for anything else.
+pub fn decode(text: &str) -> Option<Public> {
     if text.is_empty() {
         return Some(Public::new());
     }

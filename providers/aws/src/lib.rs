@@ -1,0 +1,23 @@
+//! Providers at AWS. This crate alone names the AWS SDKs, and it sees nothing of keyrota but the
+//! contract.
+//!
+//! Neither provider does any I/O before its first call. The SDKs' own retries are off: whoever
+//! calls decides when to try again, so that every try can be seen. Every call has a time limit.
+//!
+//! # Layout
+//! - [`config`]: [`AwsConfig`], and the connection that is made of it at the first call
+//! - `error`: what an answer, or the lack of one, means
+//! - [`secrets_manager`]: [`SecretsManagerProvider`], `kind = "aws-secrets-manager"`
+//! - [`ssm`]: [`SsmProvider`], `kind = "aws-ssm"`; `ssm/history`: what stands under a parameter's
+//!   name; `ssm/description`: what keyrota writes beside a version; `ssm/limiter`: how often
+
+pub mod config;
+mod error;
+pub mod secrets_manager;
+pub mod ssm;
+#[cfg(test)]
+mod testing;
+
+pub use config::AwsConfig;
+pub use secrets_manager::SecretsManagerProvider;
+pub use ssm::{SsmConfig, SsmProvider, Tier};

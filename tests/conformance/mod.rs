@@ -1,0 +1,3 @@
+//! The contract, promise by promise, against servers that speak a provider's real protocol.
+
+mod aws;
