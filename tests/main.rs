@@ -12,6 +12,7 @@
 mod cli_gate;
 mod cli_read;
 mod command_rotator;
+mod conformance;
 mod databases;
 mod deps;
 mod faults;

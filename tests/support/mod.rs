@@ -4,6 +4,7 @@ pub mod evidence;
 pub mod keyrota;
 pub mod leaks;
 pub mod mariadb;
+pub mod openbao;
 pub mod pooler;
 pub mod postgres;
 pub mod proxy;

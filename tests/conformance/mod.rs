@@ -1,0 +1,3 @@
+//! Providers against the servers they are for: the contract's promises, and what only one store has.
+
+mod vault;

@@ -1,0 +1,3 @@
+//! The provider `vault` against OpenBao, over TLS.
+
+mod promises;
