@@ -9,7 +9,7 @@ keyrota_contract::conformance!(subject);
 
 async fn subject() -> Subject {
     let server = OpenBao::start().await;
-    let nothing = server.token("nothing", "", json!({})).await;
+    let nothing = server.token("nothing", "# may do nothing", json!({})).await;
     Subject::new(server.provider(server.root_token()), "promises")
         .with_denied(server.provider(&nothing))
         .keeping(server)
