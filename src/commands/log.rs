@@ -3,38 +3,37 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::exit::Failed;
 use super::{Cli, Command};
 
+/// Crates that may quote what passes through them (statements, bodies, headers): warnings at most.
+const QUIET: [&str; 7] = [
+    "sqlx",
+    "hyper",
+    "hyper_util",
+    "h2",
+    "rustls",
+    "reqwest",
+    "tokio",
+];
+/// Crates that call it an error when a server refuses something, and quote its words.
+const SILENT: [&str; 2] = ["vaultrs", "rustify"];
+
 /// Sets up logging. `KEYROTA_LOG` chooses what is told (`debug`, `keyrota=debug,warn`, …).
-///
-/// Crates that may quote what passes through them (statements, bodies, headers) never tell more
-/// than warnings, whatever is asked for.
 pub fn start(cli: &Cli) {
     let usual = if matches!(cli.command, Command::Daemon(_)) {
         LevelFilter::INFO
     } else {
         LevelFilter::WARN
     };
-    let mut filter = EnvFilter::builder()
+    let filter = EnvFilter::builder()
         .with_default_directive(usual.into())
         .with_env_var("KEYROTA_LOG")
         .from_env_lossy();
-    for quiet in [
-        "sqlx",
-        "hyper",
-        "hyper_util",
-        "h2",
-        "rustls",
-        "reqwest",
-        "tokio",
-    ] {
-        if let Ok(directive) = format!("{quiet}=warn").parse() {
-            filter = filter.add_directive(directive);
-        }
-    }
     let colour = std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     // The journal stamps its own times.
@@ -44,10 +43,22 @@ pub fn start(cli: &Cli) {
         .with_writer(std::io::stderr)
         .with_ansi(colour);
     if journal {
-        subscriber.without_time().with_ansi(false).init();
+        let subscriber = subscriber.without_time().with_ansi(false);
+        subscriber.finish().with(cap()).init();
     } else {
-        subscriber.init();
+        subscriber.finish().with(cap()).init();
     }
+}
+
+/// What no choice of `KEYROTA_LOG` goes beyond. A filter of its own: among the directives of the
+/// other one, `sqlx::query=trace` or `[request]=trace` would be the more specific and win.
+pub fn cap() -> Targets {
+    let quiet = QUIET.map(|name| (name, LevelFilter::WARN));
+    let silent = SILENT.map(|name| (name, LevelFilter::OFF));
+    Targets::new()
+        .with_default(LevelFilter::TRACE)
+        .with_targets(quiet)
+        .with_targets(silent)
 }
 
 /// Says how a command failed, on standard error.

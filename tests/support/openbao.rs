@@ -149,14 +149,33 @@ impl OpenBao {
     /// One request as root that must succeed.
     pub async fn ok(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let (status, body) = self.ask(method.clone(), path, body).await;
-        assert!((200..300).contains(&status), "{method} {path}: {status} {body}");
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {body}"
+        );
         body
     }
 
     /// Writes a secret as somebody else would.
     pub async fn put(&self, path: &str, data: Value) {
         let data = json!({"data": data});
-        self.ok(Method::POST, &format!("kv/data/{path}"), Some(data)).await;
+        self.ok(Method::POST, &format!("kv/data/{path}"), Some(data))
+            .await;
+    }
+
+    /// The same, of JSON that a tree of values would bend.
+    pub async fn put_text(&self, path: &str, data: &str) {
+        let url = format!("{}/v1/kv/data/{path}", self.address());
+        let request = self.client.post(url).header("X-Vault-Token", &self.root);
+        let sent = request.body(format!("{{\"data\": {data}}}")).send();
+        assert!(sent.await.unwrap().status().is_success());
+    }
+
+    /// The newest version as the server writes it.
+    pub async fn text(&self, path: &str) -> String {
+        let url = format!("{}/v1/kv/data/{path}", self.address());
+        let request = self.client.get(url).header("X-Vault-Token", &self.root);
+        request.send().await.unwrap().text().await.unwrap()
     }
 
     /// The newest version's fields.
@@ -167,7 +186,9 @@ impl OpenBao {
 
     /// The metadata of a path.
     pub async fn metadata(&self, path: &str) -> Value {
-        let read = self.ok(Method::GET, &format!("kv/metadata/{path}"), None).await;
+        let read = self
+            .ok(Method::GET, &format!("kv/metadata/{path}"), None)
+            .await;
         read["data"].clone()
     }
 
@@ -184,8 +205,12 @@ impl OpenBao {
     /// Makes or replaces a policy.
     pub async fn policy(&self, name: &str, policy: &str) {
         let body = json!({"policy": policy});
-        self.ok(Method::POST, &format!("sys/policies/acl/{name}"), Some(body))
-            .await;
+        self.ok(
+            Method::POST,
+            &format!("sys/policies/acl/{name}"),
+            Some(body),
+        )
+        .await;
     }
 
     /// A configuration for this server; tests change what they are about.

@@ -114,7 +114,10 @@ fn object(
     field: &str,
     value: &SecretValue,
 ) -> Zeroizing<Vec<u8>> {
-    let others: usize = fields.iter().map(|(k, v)| 6 * k.len() + v.get().len() + 4).sum();
+    let others: usize = fields
+        .iter()
+        .map(|(k, v)| 6 * k.len() + v.get().len() + 4)
+        .sum();
     value.expose_to(|value| {
         // No character takes more than six bytes; a vector that grows leaves copies behind.
         let capacity = others + 6 * (field.len() + value.len()) + 16;

@@ -118,7 +118,9 @@ impl Session {
             super::check_path(mount)?;
         }
         if config.namespace.as_ref().is_some_and(|n| !is_header(n)) {
-            return Err(invalid("`namespace` is none: letters, digits, `-`, `_` and `/`"));
+            return Err(invalid(
+                "`namespace` is none: letters, digits, `-`, `_` and `/`",
+            ));
         }
         Ok(Self {
             wire: Wire::new(&config),
@@ -147,7 +149,9 @@ impl Session {
 
     /// A 403 is a missing right, or the end of the token: the token itself tells.
     async fn lives(&self, token: &str) -> bool {
-        let lookup = self.wire.exchange(LookupTokenSelfRequest {}, token, Effect::None);
+        let lookup = self
+            .wire
+            .exchange(LookupTokenSelfRequest {}, token, Effect::None);
         matches!(lookup.await, Ok(reply) if reply.status == 200)
     }
 
@@ -191,10 +195,15 @@ impl Session {
     async fn renew(&self, lease: &mut Lease) -> Result<(), ProviderError> {
         let since = Instant::now();
         let renew = RenewTokenSelfRequest { increment: None };
-        let reply = self.wire.exchange(renew, &lease.token, Effect::None).await?;
+        let reply = self
+            .wire
+            .exchange(renew, &lease.token, Effect::None)
+            .await?;
         let granted = granted(reply.done(Effect::None)?)?;
         lease.since = since;
-        lease.terms = lease.terms.renewed(granted.lease_duration, granted.renewable);
+        lease.terms = lease
+            .terms
+            .renewed(granted.lease_duration, granted.renewable);
         Ok(())
     }
 
@@ -226,7 +235,9 @@ impl Session {
         };
         let granted = match reply.status {
             400 | 401 | 403 if !reply.is_upgrading() => {
-                return Err(denied("the login was refused: check the role and its secret"));
+                return Err(denied(
+                    "the login was refused: check the role and its secret",
+                ));
             }
             404 if reply.refusal(Effect::None).kind == ErrorKind::NotFound => {
                 return Err(denied(
@@ -244,11 +255,7 @@ impl Session {
 
     /// A token that there is already: how long it lives is asked of the server. A policy that does
     /// not let it ask is no reason to refuse it.
-    async fn take(
-        &self,
-        token: Zeroizing<String>,
-        since: Instant,
-    ) -> Result<Lease, ProviderError> {
+    async fn take(&self, token: Zeroizing<String>, since: Instant) -> Result<Lease, ProviderError> {
         let lookup = LookupTokenSelfRequest {};
         let reply = self.wire.exchange(lookup, &token, Effect::None).await?;
         let looked: Looked = match reply.status {
@@ -268,7 +275,10 @@ impl Session {
 
 fn granted(reply: Reply) -> Result<Granted, ProviderError> {
     let login: Login = serde_json::from_slice(&reply.body).map_err(|_| not_vault())?;
-    login.auth.filter(|auth| is_header(&auth.client_token)).ok_or(not_vault())
+    login
+        .auth
+        .filter(|auth| is_header(&auth.client_token))
+        .ok_or(not_vault())
 }
 
 /// What a person wrote into a file ends with a line feed.

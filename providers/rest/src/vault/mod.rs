@@ -308,9 +308,9 @@ impl Provider for VaultProvider {
         match self.resolve(at, &seen, v).await? {
             None => Ok(()),
             Some(Named::Pending) => self.delete_sibling(at).await,
-            Some(Named::Version(version)) if seen.holds_current(version) => Err(conflict(
-                "the current version is not destroyed",
-            )),
+            Some(Named::Version(version)) if seen.holds_current(version) => {
+                Err(conflict("the current version is not destroyed"))
+            }
             Some(Named::Version(version)) => {
                 let mut versions = vec![version];
                 // Somebody who changed another field made further versions with the same value.
@@ -381,7 +381,8 @@ impl VaultProvider {
         }
         for version in (recorded..seen.version()).rev() {
             match self.data(&at.path, Some(version)).await? {
-                Held::Here(document) if document.value(field(at)).is_ok_and(|v| v.same_as(value)) => {}
+                Held::Here(document)
+                    if document.value(field(at)).is_ok_and(|v| v.same_as(value)) => {}
                 _ => return Ok(None),
             }
         }
@@ -418,7 +419,9 @@ impl VaultProvider {
             }
             VersionRef::Ours(id) => seen.version_of(*id),
             VersionRef::Native(native)
-                if seen.pending().is_some_and(|p| pending_native(p.id) == *native) =>
+                if seen
+                    .pending()
+                    .is_some_and(|p| pending_native(p.id) == *native) =>
             {
                 return Ok(Some(Named::Pending));
             }

@@ -23,7 +23,9 @@ pub(super) async fn mount(session: &Session, mount: &str) -> Result<(), Provider
     let reply = reply.done(Effect::None)?;
     let found: Mount = reply.data()?;
     if found.path.trim_end_matches('/') != mount {
-        return Err(invalid("`mount` is a path below a mount: name the mount itself"));
+        return Err(invalid(
+            "`mount` is a path below a mount: name the mount itself",
+        ));
     }
     let version = found.options.unwrap_or_default().remove("version");
     match (found.kind.as_str(), version.as_deref()) {
@@ -44,11 +46,7 @@ struct Mount {
 }
 
 /// Refuses a place where a rotation would begin and not end.
-pub(super) async fn place(
-    session: &Session,
-    mount: &str,
-    at: &Place,
-) -> Result<(), ProviderError> {
+pub(super) async fn place(session: &Session, mount: &str, at: &Place) -> Result<(), ProviderError> {
     let needs = needs(mount, at);
     let paths: Vec<_> = needs.iter().map(|need| need.path.clone()).collect();
     let reply = session

@@ -60,9 +60,7 @@ impl Seen {
         candidate: Held,
     ) -> Result<Self, ProviderError> {
         let (sibling, sibling_version) = match candidate {
-            Held::Here(document) => {
-                (Some(Pending::from_document(&document)?), document.version)
-            }
+            Held::Here(document) => (Some(Pending::from_document(&document)?), document.version),
             Held::SoftDeleted(version) | Held::Gone(version) => (None, version),
         };
         let mut seen = Self {
@@ -79,7 +77,11 @@ impl Seen {
             seen.versions = numbered
                 .filter_map(|(n, about)| Some((n.parse().ok()?, about)))
                 .collect();
-            seen.custom = meta.custom_metadata.unwrap_or_default().into_iter().collect();
+            seen.custom = meta
+                .custom_metadata
+                .unwrap_or_default()
+                .into_iter()
+                .collect();
         }
         let newest = seen.current_version;
         if seen.is_there(newest) {
@@ -206,7 +208,9 @@ impl Seen {
 
     /// The newest version that was written down as ours.
     pub fn last_record(&self) -> Option<(u64, Uuid)> {
-        self.records().into_iter().max_by_key(|(version, _)| *version)
+        self.records()
+            .into_iter()
+            .max_by_key(|(version, _)| *version)
     }
 
     /// Our id of a version.

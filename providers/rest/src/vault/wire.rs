@@ -113,9 +113,8 @@ impl Wire {
 }
 
 fn authorities(file: &Path) -> Result<Vec<Certificate>, ProviderError> {
-    let pem = std::fs::read(file).map_err(|_| {
-        ProviderError::new(ErrorKind::Unavailable, "`ca_file` cannot be read")
-    })?;
+    let pem = std::fs::read(file)
+        .map_err(|_| ProviderError::new(ErrorKind::Unavailable, "`ca_file` cannot be read"))?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(invalid("`ca_file` holds no PEM certificate")),
@@ -268,12 +267,16 @@ impl Reply {
             404 if self.says("namespace not found") => {
                 (NotFound, "there is no such namespace: check `namespace`")
             }
-            404 if self.says("no handler for route") => {
-                (NotFound, "nothing is mounted there: check `mount` and `namespace`")
-            }
+            404 if self.says("no handler for route") => (
+                NotFound,
+                "nothing is mounted there: check `mount` and `namespace`",
+            ),
             404 => (NotFound, "the server knows nothing under this path"),
             405 => (Invalid, "the mount is no key/value engine, version 2"),
-            412 => (Unavailable, "the server has not caught up with its cluster yet"),
+            412 => (
+                Unavailable,
+                "the server has not caught up with its cluster yet",
+            ),
             413 => (Invalid, "the request is larger than the server takes"),
             429 => (Throttled, "the server limits how often it is asked"),
             300..=399 => (
@@ -307,6 +310,7 @@ impl Reply {
 
 /// The answer of something else.
 pub(super) fn not_vault() -> ProviderError {
-    invalid("the answer is none of Vault's: check `address`, and that `mount` is a key/value engine, version 2")
+    invalid(
+        "the answer is none of Vault's: check `address`, and that `mount` is a key/value engine, version 2",
+    )
 }
-
