@@ -163,21 +163,6 @@ impl OpenBao {
             .await;
     }
 
-    /// The same, of JSON that a tree of values would bend.
-    pub async fn put_text(&self, path: &str, data: &str) {
-        let url = format!("{}/v1/kv/data/{path}", self.address());
-        let request = self.client.post(url).header("X-Vault-Token", &self.root);
-        let sent = request.body(format!("{{\"data\": {data}}}")).send();
-        assert!(sent.await.unwrap().status().is_success());
-    }
-
-    /// The newest version as the server writes it.
-    pub async fn text(&self, path: &str) -> String {
-        let url = format!("{}/v1/kv/data/{path}", self.address());
-        let request = self.client.get(url).header("X-Vault-Token", &self.root);
-        request.send().await.unwrap().text().await.unwrap()
-    }
-
     /// The newest version's fields.
     pub async fn data(&self, path: &str) -> Value {
         let read = self.ok(Method::GET, &format!("kv/data/{path}"), None).await;

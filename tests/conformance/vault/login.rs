@@ -112,7 +112,7 @@ async fn a_refused_login_says_so() {
         secret_id: input("x"),
     };
     let p = VaultProvider::new(server.config(auth)).unwrap();
-    assert!(sentence(p.describe(&at).await).contains("no such login"));
+    assert!(sentence(p.describe(&at).await).contains("`auth`"));
     for bad in ["", "a b", "a\nb"] {
         let refused = server.provider(bad).describe(&at).await;
         assert_eq!(kind(refused), Some(ErrorKind::Denied), "{bad:?}");
@@ -200,7 +200,7 @@ async fn a_signed_token_of_a_file_is_read_at_each_login() {
         .ok(Method::POST, "auth/kube/role/keyrota", Some(role))
         .await;
     let signed = |audience: &str| {
-        let claims = json!({"sub": "host-1", "aud": audience, "exp": 4_102_444_800_u64});
+        let claims = json!({"sub": "host-1", "aud": audience, "nbf": 1_600_000_000, "exp": 4_102_444_800_u64});
         let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
         let key = jsonwebtoken::EncodingKey::from_ec_pem(&key).unwrap();
         jsonwebtoken::encode(&header, &claims, &key).unwrap()

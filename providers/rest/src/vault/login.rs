@@ -234,14 +234,10 @@ impl Session {
             }
         };
         let granted = match reply.status {
+            // The server tells nobody which: a wrong role, a wrong secret, no such method.
             400 | 401 | 403 if !reply.is_upgrading() => {
                 return Err(denied(
-                    "the login was refused: check the role and its secret",
-                ));
-            }
-            404 if reply.refusal(Effect::None).kind == ErrorKind::NotFound => {
-                return Err(denied(
-                    "there is no such login: check `auth.mount` and `namespace`",
+                    "the login was refused: check `auth` (role, secret, mount) and `namespace`",
                 ));
             }
             _ => granted(reply.done(Effect::None)?)?,

@@ -1,7 +1,7 @@
 //! The requests that vaultrs lacks, or makes in a way that keyrota cannot use.
 //!
-//! - Its `SetSecretRequest` takes a tree of JSON, which bends the numbers of other people's fields
-//!   and cannot be wiped; ours takes the text.
+//! - Its `SetSecretRequest` takes a tree of JSON, whose copies of values nothing wipes, and prints
+//!   them with `Debug`; ours takes the text.
 //! - Its `SetSecretMetadataRequest` sends `null` for what it is not told, and the server takes that
 //!   as zero: an operator's `max_versions` would be gone.
 //! - It has no request for `sys/capabilities-self` and for what an engine of a mount is.
