@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyrota_contract::{ErrorKind, ProviderError, SecretValue};
+use keyrota_contract::{ErrorKind, ProviderError, Public, SecretValue};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -153,17 +153,29 @@ pub(super) struct Pending {
     pub id: Uuid,
     /// The newest version of the main path when it was written.
     pub base: u64,
+    /// What may be known of it.
+    pub public: Public,
     value: SecretValue,
 }
 
 impl Pending {
     /// The fields of a candidate.
-    pub fn compose(id: Uuid, base: u64, value: &SecretValue) -> Zeroizing<Vec<u8>> {
-        let (id, base) = (format!("\"{id}\""), base.to_string());
-        let raw = |json| RawValue::from_string(json).expect("a number and quoted hex are JSON");
-        let (id, base) = (raw(id), raw(base));
-        let fields = BTreeMap::from([("id".to_owned(), &*id), ("base".to_owned(), &*base)]);
-        object(&fields, "value", value)
+    pub fn compose(
+        id: Uuid,
+        base: u64,
+        public: &Public,
+        value: &SecretValue,
+    ) -> Zeroizing<Vec<u8>> {
+        let raw = |value: serde_json::Value| {
+            RawValue::from_string(value.to_string()).expect("a tree of JSON is JSON")
+        };
+        let ours = [
+            ("id", raw(id.to_string().into())),
+            ("base", raw(base.into())),
+            ("public", raw(serde_json::json!(public))),
+        ];
+        let fields = ours.iter().map(|(key, raw)| ((*key).to_owned(), &**raw));
+        object(&fields.collect(), "value", value)
     }
 
     /// Only what keyrota wrote is one.
@@ -175,7 +187,9 @@ impl Pending {
         let of = |name| fields.get(name).map(|raw: &&RawValue| raw.get());
         let id = of("id").and_then(|json| serde_json::from_str(json).ok());
         let base = of("base").and_then(|json| serde_json::from_str(json).ok());
+        let public = of("public").and_then(|json| serde_json::from_str(json).ok());
         Ok(Self {
+            public: public.ok_or(foreign)?,
             id: id.ok_or(foreign)?,
             base: base.ok_or(foreign)?,
             value: text(fields.get("value").ok_or(foreign)?)?,

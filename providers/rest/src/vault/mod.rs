@@ -14,13 +14,14 @@
 //! - [`config`]: what a provider is made from
 //! - `wire`: one request, its limits, and what its reply means; `requests`: those vaultrs lacks
 //! - `login`: the token: got, renewed, got again
-//! - `seen`: what stands at a place; `document`: a secret's fields
+//! - `seen`: what stands at a place; `document`: a secret's fields; `records`: its custom metadata
 //! - `preflight`: rights and settings that a later step would miss
 
 pub mod config;
 mod document;
 mod login;
 mod preflight;
+mod records;
 mod requests;
 mod seen;
 mod wire;
@@ -53,17 +54,14 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     keeps_previous: true,
     value_bytes_max: VALUE_BYTES_MAX,
     binary: false,
-    // Custom metadata take 512 bytes under a key: less than a public key needs.
-    public_parts: false,
+    public_parts: true,
     first_is_current: false,
 };
 
-/// How many versions keep the id of their rotation beside them.
-const RECORDS_MAX: usize = 8;
+/// What a path's sibling adds to its name.
+const PENDING: &str = ".keyrota-pending";
 /// How many versions that others made are looked through for a value of ours.
 const FOREIGN_MAX: u64 = 8;
-/// The server's limit of custom metadata.
-const CUSTOM_KEYS_MAX: usize = 64;
 
 /// Keeps values in a key/value mount.
 pub struct VaultProvider {
@@ -121,11 +119,8 @@ impl VaultProvider {
 
     /// Writes down which version holds whose value. Other people's custom metadata stay.
     async fn record(&self, at: &Place, seen: &Seen, id: Uuid) -> Result<(), ProviderError> {
-        let put = Plain::put_metadata(
-            &self.mount,
-            &at.path,
-            &seen.custom_with(seen.version(), id, RECORDS_MAX),
-        );
+        let custom = seen.custom_with(seen.version(), id).ok_or(no_room())?;
+        let put = Plain::put_metadata(&self.mount, &at.path, &custom);
         let reply = self.session.ask(Effect::Change, || put.clone()).await?;
         reply.done(Effect::Change).map(drop)
     }
@@ -179,7 +174,7 @@ impl Provider for VaultProvider {
                 ours: Some(pending.id),
                 stages: vec![Stage::Pending],
                 created: None,
-                public: Public::new(),
+                public: pending.public.clone(),
             });
         }
         let stages = [
@@ -193,7 +188,7 @@ impl Provider for VaultProvider {
                 ours: seen.id_of(version),
                 stages: vec![stage],
                 created: seen.created(version),
-                public: Public::new(),
+                public: seen.public(version),
             });
         }
         Ok(all)
@@ -227,9 +222,9 @@ impl Provider for VaultProvider {
         at: &Place,
         id: Uuid,
         value: &SecretValue,
-        _public: &Public,
+        public: &Public,
     ) -> Result<Native, ProviderError> {
-        refuse_unkeepable(value)?;
+        refuse_unkeepable(value, public)?;
         let seen = self.look(at).await?;
         let there = match self.resolve(at, &seen, &VersionRef::Ours(id)).await? {
             None => None,
@@ -249,7 +244,7 @@ impl Provider for VaultProvider {
             // What says whose value is current is about to be overwritten.
             self.record(at, &seen, unrecorded).await?;
         }
-        let candidate = Pending::compose(id, seen.version(), value);
+        let candidate = Pending::compose(id, seen.version(), public, value);
         let cas = seen.sibling_version;
         self.put(PutVersion::new(&self.mount, &sibling(at), cas, candidate))
             .await?;
@@ -278,10 +273,8 @@ impl Provider for VaultProvider {
             if !seen.is_current(from) {
                 return Err(stale());
             }
-            if !seen.has_room_for_records(CUSTOM_KEYS_MAX) {
-                return Err(invalid(
-                    "the secret has 64 keys of custom metadata, and keyrota needs one: remove one",
-                ));
+            if seen.custom_with(seen.version() + 1, to).is_none() {
+                return Err(no_room());
             }
             let value = pending.value();
             // The version whose siblings are kept is the one that is replaced, or nothing is.
@@ -444,21 +437,30 @@ fn field(at: &Place) -> &str {
 }
 
 fn sibling(at: &Place) -> String {
-    format!("{}.keyrota-pending", at.path)
+    format!("{}{PENDING}", at.path)
 }
 
-/// What a URL would bend (`.`, `..`, nothing between two slashes) is no name of a place.
-fn check_path(path: &str) -> Result<(), ProviderError> {
+/// Why a path, or a mount, is none that keyrota uses: what a URL would bend (`.`, `..`, nothing
+/// between two slashes), and its own names.
+pub fn path_is_wrong(path: &str) -> Option<&'static str> {
     let odd = |part: &str| matches!(part, "" | "." | "..") || part.chars().any(char::is_control);
-    match path.split('/').any(odd) {
-        false => Ok(()),
-        true => Err(invalid(
-            "a mount or a path has an empty part, `.`, `..` or a control character in it",
+    if path.split('/').any(odd) {
+        return Some("has an empty part, `.`, `..` or a control character in it");
+    }
+    path.ends_with(PENDING)
+        .then_some("ends as keyrota's own paths do")
+}
+
+fn check_path(path: &str) -> Result<(), ProviderError> {
+    match path_is_wrong(path) {
+        None => Ok(()),
+        Some(_) => Err(invalid(
+            "a mount or a path has an empty part, `.`, `..` or a control character in it, or ends in .keyrota-pending",
         )),
     }
 }
 
-fn refuse_unkeepable(value: &SecretValue) -> Result<(), ProviderError> {
+fn refuse_unkeepable(value: &SecretValue, public: &Public) -> Result<(), ProviderError> {
     if !value.fits(VALUE_BYTES_MAX) {
         return Err(invalid("the value is larger than 65,536 bytes"));
     }
@@ -466,6 +468,9 @@ fn refuse_unkeepable(value: &SecretValue) -> Result<(), ProviderError> {
         return Err(invalid(
             "Vault keeps JSON, which is text, and the value is not UTF-8",
         ));
+    }
+    if !records::public_fits(public) {
+        return Err(invalid("the public parts are larger than 4,096 bytes"));
     }
     Ok(())
 }
@@ -476,6 +481,10 @@ fn invalid(context: &'static str) -> ProviderError {
 
 fn conflict(context: &'static str) -> ProviderError {
     ProviderError::new(ErrorKind::Conflict, context)
+}
+
+fn no_room() -> ProviderError {
+    invalid("the secret has too many keys of custom metadata (64 is the most): keyrota needs some")
 }
 
 fn stale() -> ProviderError {

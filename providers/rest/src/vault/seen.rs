@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use keyrota_contract::{Native, ProviderError, SecretValue};
+use keyrota_contract::{Native, ProviderError, Public, SecretValue};
 use uuid::Uuid;
 use vaultrs::api::kv2::requests::ReadSecretMetadataRequest;
 use vaultrs::api::kv2::responses::{ReadSecretMetadataResponse, SecretMetadata};
 
 use super::document::{Held, Pending};
 use super::login::Session;
+use super::records::Records;
 use super::soft_deleted;
 use super::wire::Effect;
-
-/// The custom metadata that say which version is whose: `7=ID 5=ID`, the newest first.
-const RECORDS: &str = "keyrota";
 
 /// The metadata of a path; `None` if there is no such path.
 pub(super) async fn metadata(
@@ -36,7 +34,7 @@ pub(super) async fn metadata(
 pub(super) struct Seen {
     current_version: u64,
     versions: BTreeMap<u64, SecretMetadata>,
-    custom: BTreeMap<String, String>,
+    records: Records,
     sibling: Option<Pending>,
     /// The newest version of the sibling path.
     pub sibling_version: u64,
@@ -66,7 +64,7 @@ impl Seen {
         let mut seen = Self {
             current_version: 0,
             versions: BTreeMap::new(),
-            custom: BTreeMap::new(),
+            records: Records::default(),
             sibling,
             sibling_version,
             current: Current::Absent,
@@ -77,17 +75,13 @@ impl Seen {
             seen.versions = numbered
                 .filter_map(|(n, about)| Some((n.parse().ok()?, about)))
                 .collect();
-            seen.custom = meta
-                .custom_metadata
-                .unwrap_or_default()
-                .into_iter()
-                .collect();
+            seen.records = Records::of(meta.custom_metadata.unwrap_or_default());
         }
         let newest = seen.current_version;
         if seen.is_there(newest) {
             seen.current = Current::Held {
                 since: newest,
-                id: seen.recorded(newest),
+                id: seen.records.of_version(newest),
             };
         }
         Ok(seen)
@@ -98,7 +92,7 @@ impl Seen {
     pub fn to_be_judged(&self) -> Option<u64> {
         let newest = self.current_version;
         let about = self.versions.get(&newest).filter(|a| !a.destroyed)?;
-        let ours_perhaps = self.recorded(newest).is_none()
+        let ours_perhaps = self.records.of_version(newest).is_none()
             && (self.sibling.as_ref().is_some_and(|p| p.base < newest)
                 || self.last_record().is_some());
         (!about.deletion_time.is_empty() || ours_perhaps).then_some(newest)
@@ -117,7 +111,7 @@ impl Seen {
         } else if let Some(since) = unchanged_since {
             self.current = Current::Held {
                 since,
-                id: self.recorded(since),
+                id: self.records.of_version(since),
             };
         }
     }
@@ -184,7 +178,7 @@ impl Seen {
     pub fn unrecorded(&self) -> Option<Uuid> {
         self.current_id()
             .filter(|id| self.sibling_id() == Some(*id))
-            .filter(|_| self.recorded(self.current_version).is_none())
+            .filter(|_| self.records.of_version(self.current_version).is_none())
     }
 
     /// The version before the current value, and whether it surely is still there.
@@ -202,22 +196,21 @@ impl Seen {
         self.versions.get(&version).is_some_and(|a| !a.destroyed)
     }
 
+    /// Whether somebody wrote down whose a version is.
     pub fn is_recorded(&self, version: u64) -> bool {
-        self.recorded(version).is_some()
+        self.records.of_version(version).is_some()
     }
 
     /// The newest version that was written down as ours.
     pub fn last_record(&self) -> Option<(u64, Uuid)> {
-        self.records()
-            .into_iter()
-            .max_by_key(|(version, _)| *version)
+        self.records.newest()
     }
 
     /// Our id of a version.
     pub fn id_of(&self, version: u64) -> Option<Uuid> {
         match self.holds_current(version) {
             true => self.current_id(),
-            false => self.recorded(version),
+            false => self.records.of_version(version),
         }
     }
 
@@ -226,10 +219,21 @@ impl Seen {
         if self.current_id() == Some(id) {
             return Some(self.current_version);
         }
-        let mut records = self.records().into_iter();
-        records
-            .find(|(version, theirs)| *theirs == id && self.is_there(*version))
-            .map(|(version, _)| version)
+        let version = self.records.version_of(id)?;
+        self.is_there(version).then_some(version)
+    }
+
+    /// What may be known of a version.
+    pub fn public(&self, version: u64) -> Public {
+        let sibling = self
+            .sibling
+            .as_ref()
+            .filter(|p| self.id_of(version) == Some(p.id));
+        match (sibling, self.holds_current(version)) {
+            (Some(sibling), _) => sibling.public.clone(),
+            (None, true) => self.records.public(self.since()),
+            (None, false) => self.records.public(version),
+        }
     }
 
     /// When a version was made, in milliseconds since 1970.
@@ -252,35 +256,14 @@ impl Seen {
         };
     }
 
-    /// Whether the custom metadata take the records.
-    pub fn has_room_for_records(&self, keys_max: usize) -> bool {
-        self.custom.contains_key(RECORDS) || self.custom.len() < keys_max
-    }
-
-    /// All custom metadata, with the record of one more version.
-    pub fn custom_with(&self, version: u64, id: Uuid, max: usize) -> BTreeMap<String, String> {
-        let mut records = self.records();
-        records.retain(|(v, i)| *v != version && *i != id && self.is_there(*v));
-        records.push((version, id));
-        records.sort();
-        let newest = records.iter().rev().take(max);
-        let words: Vec<_> = newest.map(|(v, i)| format!("{v}={i}")).collect();
-        let mut custom = self.custom.clone();
-        custom.insert(RECORDS.to_owned(), words.join(" "));
-        custom
-    }
-
-    fn recorded(&self, version: u64) -> Option<Uuid> {
-        let mut records = self.records().into_iter();
-        records.find(|(v, _)| *v == version).map(|(_, id)| id)
-    }
-
-    fn records(&self) -> Vec<(u64, Uuid)> {
-        let words = self.custom.get(RECORDS).map_or("", String::as_str);
-        let record = |word: &str| {
-            let (version, id) = word.split_once('=')?;
-            Some((version.parse().ok()?, Uuid::try_parse(id).ok()?))
-        };
-        words.split(' ').filter_map(record).collect()
+    /// All custom metadata, with the record of the newest version, which is `id`'s. `None`: there
+    /// is no room for it.
+    pub fn custom_with(&self, version: u64, id: Uuid) -> Option<BTreeMap<String, String>> {
+        let sibling = self.sibling.as_ref().filter(|p| p.id == id);
+        let public = sibling.map(|p| p.public.clone()).unwrap_or_default();
+        let mut records = self.records.clone();
+        records.retain(|version| self.is_there(version));
+        records.add(version, id, &public);
+        records.into_custom()
     }
 }
