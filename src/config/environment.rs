@@ -50,6 +50,7 @@ pub fn decode(
         providers: &provider_names,
     };
     let (secrets, unread) = secret::all(&mut reader, &top, &around);
+    unfit_places(&mut reader, &providers, &secrets);
     let boot = boot::all(&mut reader, &top);
     variables_once(&mut reader, &secrets, &boot);
     let shown = secrets.iter().flat_map(|s| &s.env).map(|v| v.name.as_str());
@@ -190,10 +191,14 @@ fn providers(
         let at = join("providers", name);
         check_name(reader, spot, name, &at);
         names.push(name.to_owned());
-        let Some((_, section)) = reader.kind(table, &keys::PROVIDERS, spot, &at) else {
+        let Some((word, section)) = reader.kind(table, &keys::PROVIDERS, spot, &at) else {
             continue;
         };
-        let kind = ProviderKind::File(file_provider(reader, &section, root, environment));
+        let kind = match word {
+            #[cfg(feature = "vault")]
+            "vault" => ProviderKind::Vault(super::vault::provider(reader, &section, root)),
+            _ => ProviderKind::File(file_provider(reader, &section, root, environment)),
+        };
         providers.push(Provider {
             name: name.to_owned(),
             kind,
@@ -255,6 +260,29 @@ fn file_provider(
         path: root.join(section.text("path").unwrap_or_default()),
         recipients,
         identity,
+    }
+}
+
+/// Places that the provider of a secret does not have.
+fn unfit_places(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[super::model::Secret]) {
+    for secret in secrets {
+        let kept = providers.iter().find(|p| p.name == secret.provider);
+        let at = join("secrets", &secret.name);
+        match kept.map(|p| &p.kind) {
+            #[cfg(feature = "vault")]
+            Some(ProviderKind::Vault(_)) => {
+                if let Some(why) = keyrota_rest::vault::path_is_wrong(&secret.path) {
+                    let help = "write a path below the mount, as in \"{environment}/{secret}\"";
+                    reader.error(secret.spot, &join(&at, "path"), why, help);
+                }
+            }
+            Some(_) if secret.field.is_some() => {
+                let what = "its provider keeps one value per path";
+                let help = "remove it; it is for secrets of several fields in Vault";
+                reader.error(secret.spot, &join(&at, "field"), what, help);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -32,6 +32,8 @@ mod secret;
 pub mod source;
 mod target;
 mod turn;
+#[cfg(feature = "vault")]
+mod vault;
 mod waits;
 mod words;
 

@@ -35,6 +35,8 @@ pub mod request;
 pub mod rotators;
 mod start;
 mod target;
+#[cfg(feature = "vault")]
+mod vault;
 pub mod view;
 
 use std::path::PathBuf;

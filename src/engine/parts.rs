@@ -71,6 +71,13 @@ impl Providers {
                     providers.files.insert(name.clone(), built.clone());
                     built
                 }
+                #[cfg(feature = "vault")]
+                ProviderKind::Vault(vault) => super::vault::provider(name, vault)?,
+                #[cfg(not(feature = "vault"))]
+                ProviderKind::Vault(_) => {
+                    let who = format!("providers.{name}");
+                    return Err(PartsError::Refused(who, "vault is not built in"));
+                }
             };
             providers.all.insert(name.clone(), built);
         }
@@ -169,7 +176,7 @@ impl<'a> Parts<'a> {
             _ => None,
         };
         Ok(Self {
-            place: Place::new(secret.path.clone()),
+            place: place(secret),
             provider: providers.get(&secret.provider),
             rotator: rotator(&env.name, secret, providers.locks.as_deref())
                 .ok_or_else(|| refused("the kind does not take these settings"))?,
@@ -277,12 +284,19 @@ impl<'a> Parts<'a> {
     }
 }
 
+fn place(secret: &Secret) -> Place {
+    Place {
+        path: secret.path.clone(),
+        field: secret.field.clone(),
+    }
+}
+
 fn used(env: &Environment, secret: &Secret, providers: &Providers) -> Vec<Used> {
     let named = |name: &String| env.secrets.iter().find(|s| s.name == *name);
     let used = secret.kind.uses().iter().filter_map(named);
     used.map(|used| Used {
         secret: used.name.clone(),
-        place: Place::new(used.path.clone()),
+        place: place(used),
         provider: providers.get(&used.provider),
     })
     .collect()
@@ -352,6 +366,8 @@ fn is_multi_line(kind: &Kind) -> bool {
 pub fn capabilities(kind: &str) -> Option<Capabilities> {
     match kind {
         "file" => Some(keyrota_local::CAPABILITIES),
+        #[cfg(feature = "vault")]
+        "vault" => Some(keyrota_rest::vault::CAPABILITIES),
         _ => None,
     }
 }

@@ -3,9 +3,11 @@
 
 mod consumers;
 mod secrets;
+mod vault;
 
 pub use consumers::CONSUMERS;
 pub use secrets::{CONFIRM, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
+pub use vault::AUTH as VAULT_AUTH;
 
 /// One key of a table.
 #[derive(Debug)]
@@ -163,8 +165,17 @@ pub static ENVIRONMENT: &[Key] = &[
 pub static PROVIDERS: Kinds = Kinds {
     noun: "provider",
     common: &[],
-    built: &[("file", &[FILE_PROVIDER])],
-    planned: &["aws-secrets-manager", "aws-ssm", "vault"],
+    built: &[
+        ("file", &[FILE_PROVIDER]),
+        #[cfg(feature = "vault")]
+        ("vault", &[vault::VAULT]),
+    ],
+    planned: &[
+        "aws-secrets-manager",
+        "aws-ssm",
+        #[cfg(not(feature = "vault"))]
+        "vault",
+    ],
 };
 
 static FILE_PROVIDER: &[Key] = &[
@@ -296,6 +307,7 @@ pub fn words() -> impl Iterator<Item = &'static str> {
     });
     let values = tables
         .chain(CONFIRM)
+        .chain(VAULT_AUTH)
         .chain(BOOT)
         .filter_map(|key| match key.ty {
             Ty::Word(words) => Some(words.iter().copied()),

@@ -78,6 +78,8 @@ pub struct Provider {
 pub enum ProviderKind {
     /// One age-encrypted document.
     File(FileProvider),
+    /// HashiCorp Vault or OpenBao.
+    Vault(VaultProvider),
 }
 
 impl ProviderKind {
@@ -85,6 +87,7 @@ impl ProviderKind {
     pub fn file(&self) -> Option<&FileProvider> {
         match self {
             Self::File(file) => Some(file),
+            Self::Vault(_) => None,
         }
     }
 
@@ -92,6 +95,7 @@ impl ProviderKind {
     pub fn inputs(&self) -> Vec<&Reference> {
         match self {
             Self::File(file) => file.identity.iter().collect(),
+            Self::Vault(vault) => vault.auth.input().into_iter().collect(),
         }
     }
 
@@ -99,6 +103,7 @@ impl ProviderKind {
     pub fn store(&self) -> String {
         match self {
             Self::File(file) => format!("file {}", file.path.display()),
+            Self::Vault(vault) => vault.store(),
         }
     }
 }
@@ -112,6 +117,72 @@ pub struct FileProvider {
     pub recipients: Vec<String>,
     /// The key that opens it. `None` only in development: made in `.keyrota/`.
     pub identity: Option<Reference>,
+}
+
+/// `kind = "vault"`.
+#[derive(Debug, Clone)]
+pub struct VaultProvider {
+    /// The server.
+    pub address: String,
+    /// The mount of a key/value engine.
+    pub mount: String,
+    /// The namespace of mount and login.
+    pub namespace: Option<String>,
+    /// The authorities that may vouch for the server; `None`: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How it logs in.
+    pub auth: VaultAuth,
+}
+
+impl VaultProvider {
+    /// Two names of one server are not seen through.
+    fn store(&self) -> String {
+        let address = self.address.trim_end_matches('/').to_ascii_lowercase();
+        let address = address.strip_suffix(":443").unwrap_or(&address);
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        format!(
+            "vault {address} {} {}",
+            namespace.trim_matches('/'),
+            self.mount
+        )
+    }
+}
+
+/// How a provider logs in to Vault.
+#[derive(Debug, Clone)]
+pub enum VaultAuth {
+    /// With a token that there is already.
+    Token(Reference),
+    /// By the method `approle`.
+    AppRole {
+        /// Where it is mounted.
+        mount: String,
+        /// The role's id.
+        role_id: String,
+        /// The secret half.
+        secret_id: Reference,
+    },
+    /// By the methods `jwt` and `kubernetes`.
+    Jwt {
+        /// Where it is mounted.
+        mount: String,
+        /// The role's name.
+        role: String,
+        /// The file with the signed token.
+        jwt_file: PathBuf,
+    },
+}
+
+impl VaultAuth {
+    fn input(&self) -> Option<&Reference> {
+        match self {
+            Self::Token(input)
+            | Self::AppRole {
+                secret_id: input, ..
+            } => Some(input),
+            Self::Jwt { .. } => None,
+        }
+    }
 }
 
 /// `[env.<NAME>]`: a variable that must be right at boot and is not keyrota's to make.

@@ -5,6 +5,7 @@ use super::{lines, read};
 
 mod keys;
 mod targets;
+mod vault;
 
 const HEAD: &str = r#"environment = "development"
 [defaults]
@@ -33,6 +34,7 @@ fn are_told_where_they_stand() {
         .iter()
         .chain(keys::CASES)
         .chain(targets::CASES)
+        .chain(vault::CASES)
         .filter_map(|(name, body, expected)| check(name, body, expected))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -71,7 +73,7 @@ const CASES: &[Case] = &[
     ),
     (
         "provider of a later build",
-        "[providers.v]\nkind = 'vault'\nmount = 'kv'\n[defaults.x]",
+        "[providers.v]\nkind = 'aws-ssm'\nmount = 'kv'\n[defaults.x]",
         &["8:8 not built in; this build has file", "10:11 "],
     ),
     (

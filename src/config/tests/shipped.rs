@@ -59,6 +59,7 @@ fn satisfy_the_printed_schema() {
     }
 }
 
+#[cfg(feature = "vault")]
 #[test]
 fn the_committed_schema_is_fresh() {
     let file = directory().join("schema.json");

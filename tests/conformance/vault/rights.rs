@@ -45,6 +45,7 @@ async fn each_missing_right_is_named_before_the_first_step() {
         (format!("kv/data/{sibling}"), "read"),
         (format!("kv/data/{sibling}"), "create"),
         (format!("kv/data/{sibling}"), "update"),
+        (format!("kv/metadata/{sibling}"), "read"),
         (format!("kv/metadata/{sibling}"), "delete"),
     ];
     let token = server.token("some", &rights(AT), json!({})).await;

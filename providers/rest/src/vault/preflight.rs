@@ -168,6 +168,11 @@ fn needs(mount: &str, at: &Place) -> Vec<Need> {
             "the policy lacks `update` on MOUNT/data/PATH.keyrota-pending, which replacing an abandoned value needs",
         ),
         need(
+            format!("{mount}/metadata/{sibling}"),
+            "read",
+            "the policy lacks `read` on MOUNT/metadata/PATH.keyrota-pending, which telling two writers apart needs",
+        ),
+        need(
             format!("{mount}/data/{path}"),
             "update",
             "the policy lacks `update` on MOUNT/data/PATH, which the switch needs",
