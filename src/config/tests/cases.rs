@@ -72,11 +72,6 @@ const CASES: &[Case] = &[
         &["8:8 did you mean \"random\"?"],
     ),
     (
-        "provider of a later build",
-        "[providers.v]\nkind = 'aws-ssm'\nmount = 'kv'\n[defaults.x]",
-        &["8:8 not built in; this build has file", "10:11 "],
-    ),
-    (
         "copies",
         "[secrets.a]\nkind = 'random'\n[[secrets.a.copies]]\nprovider = 'local'",
         &["9:13 is not built in"],

@@ -7,6 +7,8 @@ const FILE: &str = include_str!("planted.toml");
 /// What a person sees. After a change of wording: KEYROTA_WRITE_EXPECTED=1, then read the diff.
 const SHOWN: &str = include_str!("planted.txt");
 
+/// Told so by a build with every provider.
+#[cfg(feature = "vault")]
 #[test]
 fn everything_is_told_at_once() {
     let (_, problems) = read("production", FILE);

@@ -23,8 +23,9 @@ pub const CASES: &[Case] = &[
             "11:13 is not a namespace",
             "12:1 `role_id` is missing",
             "12:1 `secret_id` is missing",
-            "12:30 has to be a reference",
-            "12:47 does not belong to the method approle",
+            "12:1 token: does not belong to the method approle",
+            "12:38 a sensitive input is never written here",
+            "12:52 does not belong to the method approle",
             "13:1 unknown key `region`",
         ],
     ),
@@ -65,6 +66,9 @@ pub const CASES: &[Case] = &[
 #[cfg(not(feature = "vault"))]
 pub const CASES: &[Case] = &[(
     "a build without Vault",
-    "[providers.v]\nkind = 'vault'\nmount = 'kv'",
-    &["8:8 the provider kind \"vault\" is not built in; this build has file"],
+    "[providers.v]\nkind = 'vault'\nmount = 'kv'\n[defaults.x]",
+    &[
+        "8:8 the provider kind \"vault\" is not built in; this build has file",
+        "10:11 ",
+    ],
 )];
