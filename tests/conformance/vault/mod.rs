@@ -9,6 +9,7 @@ mod replies;
 mod rights;
 mod silence;
 mod trouble;
+mod whole;
 
 use keyrota_contract::{
     ErrorKind, Native, Place, Provider, ProviderError, Public, SecretValue, Stage, VersionRef,
