@@ -2,6 +2,7 @@
 
 mod faults;
 mod hands;
+mod kills;
 mod login;
 mod promises;
 mod proxy;
