@@ -2,19 +2,22 @@
 
 use std::io::IsTerminal;
 
-use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::exit::Failed;
 use super::{Cli, Command};
 
+/// Crates that may quote what passes through them (statements, bodies, headers): warnings at most.
+const QUIET: [&str; 8] = [
+    "aws_", "h2", "hyper", "reqwest", "rustls", "sqlx", "tokio", "tower",
+];
+/// Crates that call it an error when a server refuses something, and quote its words.
+const SILENT: [&str; 2] = ["vaultrs", "rustify"];
+
 /// Sets up logging. `KEYROTA_LOG` chooses what is told (`debug`, `keyrota=debug,warn`, …).
-///
-/// Crates that may quote what passes through them (statements, bodies, headers) never tell more
-/// than warnings, whatever is asked for.
 pub fn start(cli: &Cli) {
     let usual = if matches!(cli.command, Command::Daemon(_)) {
         LevelFilter::INFO
@@ -33,23 +36,23 @@ pub fn start(cli: &Cli) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(colour);
-    // Beside the filter, not in it: there a more precise wish would win.
-    let cap = filter_fn(|of| *of.level() <= Level::WARN || !is_quiet(of.target()));
     if journal {
         let subscriber = subscriber.without_time().with_ansi(false);
-        subscriber.finish().with(cap).init();
+        subscriber.finish().with(cap()).init();
     } else {
-        subscriber.finish().with(cap).init();
+        subscriber.finish().with(cap()).init();
     }
 }
 
-/// Crates that quote what passes through them.
-const QUIET: &[&str] = &[
-    "aws_", "h2", "hyper", "reqwest", "rustls", "sqlx", "tokio", "tower",
-];
-
-fn is_quiet(target: &str) -> bool {
-    QUIET.iter().any(|quiet| target.starts_with(quiet))
+/// What no choice of `KEYROTA_LOG` goes beyond. A filter of its own: among the directives of the
+/// other one, `sqlx::query=trace` or `[request]=trace` would be the more specific and win.
+pub fn cap() -> Targets {
+    let quiet = QUIET.map(|name| (name, LevelFilter::WARN));
+    let silent = SILENT.map(|name| (name, LevelFilter::OFF));
+    Targets::new()
+        .with_default(LevelFilter::TRACE)
+        .with_targets(quiet)
+        .with_targets(silent)
 }
 
 /// Says how a command failed, on standard error.

@@ -108,7 +108,7 @@ fn path_problem(kind: &ProviderKind, path: &str) -> Option<(&'static str, &'stat
         path.chars().all(known)
     };
     match kind {
-        ProviderKind::File(_) => None,
+        ProviderKind::File(_) | ProviderKind::Vault(_) => None,
         ProviderKind::SecretsManager(_) if !only("/_+=.@-!:") || path.len() > 512 => Some((
             "is not a name that Secrets Manager takes",
             "use letters, digits and /_+=.@- only, at most 512",
@@ -142,7 +142,7 @@ fn path_problem(kind: &ProviderKind, path: &str) -> Option<(&'static str, &'stat
 /// What is known of an environment's use of AWS, for `plan --setup`.
 pub fn rights(env: &Environment, kind: &ProviderKind) -> Option<String> {
     let (provider, rights) = match kind {
-        ProviderKind::File(_) => return None,
+        ProviderKind::File(_) | ProviderKind::Vault(_) => return None,
         ProviderKind::SecretsManager(aws) => (
             aws,
             "secretsmanager:DescribeSecret, GetSecretValue, CreateSecret, PutSecretValue, UpdateSecretVersionStage",

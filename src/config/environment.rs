@@ -52,6 +52,7 @@ pub fn decode(
     };
     let (secrets, unread) = secret::all(&mut reader, &top, &around);
     aws::secrets(&mut reader, &providers, &secrets);
+    unfit_places(&mut reader, &providers, &secrets);
     let boot = boot::all(&mut reader, &top);
     variables_once(&mut reader, &secrets, &boot);
     let shown = secrets.iter().flat_map(|s| &s.env).map(|v| v.name.as_str());
@@ -198,6 +199,8 @@ fn providers(
         let kind = match word {
             "aws-secrets-manager" => ProviderKind::SecretsManager(aws::provider(reader, &section)),
             "aws-ssm" => ProviderKind::Ssm(aws::ssm(reader, &section)),
+            #[cfg(feature = "vault")]
+            "vault" => ProviderKind::Vault(super::vault::provider(reader, &section, root)),
             _ => ProviderKind::File(file_provider(reader, &section, root, environment)),
         };
         providers.push(Provider {
@@ -261,6 +264,29 @@ fn file_provider(
         path: root.join(section.text("path").unwrap_or_default()),
         recipients,
         identity,
+    }
+}
+
+/// Places that the provider of a secret does not have.
+fn unfit_places(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[super::model::Secret]) {
+    for secret in secrets {
+        let kept = providers.iter().find(|p| p.name == secret.provider);
+        let at = join("secrets", &secret.name);
+        match kept.map(|p| &p.kind) {
+            #[cfg(feature = "vault")]
+            Some(ProviderKind::Vault(_)) => {
+                if let Some(why) = keyrota_rest::vault::path_is_wrong(&secret.path) {
+                    let help = "write a path below the mount, as in \"{environment}/{secret}\"";
+                    reader.error(secret.spot, &join(&at, "path"), why, help);
+                }
+            }
+            Some(_) if secret.field.is_some() => {
+                let what = "its provider keeps one value per path";
+                let help = "remove it; it is for secrets of several fields in Vault";
+                reader.error(secret.spot, &join(&at, "field"), what, help);
+            }
+            _ => {}
+        }
     }
 }
 

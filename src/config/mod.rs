@@ -33,6 +33,8 @@ mod secret;
 pub mod source;
 mod target;
 mod turn;
+#[cfg(feature = "vault")]
+mod vault;
 mod waits;
 mod words;
 

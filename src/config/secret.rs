@@ -126,6 +126,7 @@ fn secret<'t>(
         name: name.to_owned(),
         provider,
         path,
+        field: section.text("field").map(str::to_owned),
         turn,
         waits,
         announce,

@@ -69,10 +69,12 @@ impl Journal {
 
 /// What a rotation of `secret` is bound to: [`Journal::at`].
 pub fn place(secret: &Secret) -> String {
+    let field = secret.field.as_deref().map(|field| format!(" {field}"));
     format!(
-        "{} {} {}",
+        "{} {} {}{}",
         secret.kind.as_str(),
         secret.provider,
-        secret.path
+        secret.path,
+        field.unwrap_or_default()
     )
 }

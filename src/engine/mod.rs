@@ -37,6 +37,8 @@ pub mod request;
 pub mod rotators;
 mod start;
 mod target;
+#[cfg(feature = "vault")]
+mod vault;
 pub mod view;
 
 use std::path::PathBuf;

@@ -80,6 +80,13 @@ impl Providers {
                     let who = format!("providers.{name}");
                     return Err(PartsError::Refused(who, "AWS is not built in"));
                 }
+                #[cfg(feature = "vault")]
+                ProviderKind::Vault(vault) => super::vault::provider(name, vault)?,
+                #[cfg(not(feature = "vault"))]
+                ProviderKind::Vault(_) => {
+                    let who = format!("providers.{name}");
+                    return Err(PartsError::Refused(who, "vault is not built in"));
+                }
             };
             providers.all.insert(name.clone(), built);
         }
@@ -178,7 +185,7 @@ impl<'a> Parts<'a> {
             _ => None,
         };
         Ok(Self {
-            place: Place::new(secret.path.clone()),
+            place: place(secret),
             provider: providers.get(&secret.provider),
             rotator: rotator(&env.name, secret, providers.locks.as_deref())
                 .ok_or_else(|| refused("the kind does not take these settings"))?,
@@ -311,12 +318,19 @@ fn find<'v>(all: &'v [VersionInfo], which: &VersionRef) -> Option<&'v VersionInf
     })
 }
 
+fn place(secret: &Secret) -> Place {
+    Place {
+        path: secret.path.clone(),
+        field: secret.field.clone(),
+    }
+}
+
 fn used(env: &Environment, secret: &Secret, providers: &Providers) -> Vec<Used> {
     let named = |name: &String| env.secrets.iter().find(|s| s.name == *name);
     let used = secret.kind.uses().iter().filter_map(named);
     used.map(|used| Used {
         secret: used.name.clone(),
-        place: Place::new(used.path.clone()),
+        place: place(used),
         provider: providers.get(&used.provider),
     })
     .collect()
@@ -390,6 +404,8 @@ pub fn capabilities(kind: &str) -> Option<Capabilities> {
         "aws-secrets-manager" => Some(keyrota_aws::secrets_manager::CAPABILITIES),
         #[cfg(feature = "aws")]
         "aws-ssm" => Some(keyrota_aws::ssm::CAPABILITIES),
+        #[cfg(feature = "vault")]
+        "vault" => Some(keyrota_rest::vault::CAPABILITIES),
         _ => None,
     }
 }

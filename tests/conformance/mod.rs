@@ -1,3 +1,4 @@
-//! The contract, promise by promise, against servers that speak a provider's real protocol.
+//! Providers against the servers they are for: the contract's promises, and what only one store has.
 
 mod aws;
+mod vault;

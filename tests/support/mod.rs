@@ -6,6 +6,7 @@ pub mod keyrota;
 pub mod leaks;
 pub mod mariadb;
 pub mod moto;
+pub mod openbao;
 pub mod pooler;
 pub mod postgres;
 pub mod proxy;

@@ -74,6 +74,11 @@ impl Provider for SecretsManagerProvider {
         CAPABILITIES
     }
 
+    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+        // AWS answers for rights only when they are used; everything else a description shows.
+        self.describe(at).await.map(drop)
+    }
+
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         let secret = self.look(path_of(at)?).await?;
         Ok(secret.map_or_else(Vec::new, |s| s.infos()))

@@ -177,6 +177,11 @@ impl Provider for SsmProvider {
         }
     }
 
+    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+        // AWS answers for rights only when they are used; everything else a description shows.
+        self.describe(at).await.map(drop)
+    }
+
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         Ok(self.look(&name_of(at)?).await?.infos())
     }

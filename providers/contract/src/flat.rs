@@ -175,6 +175,11 @@ impl<F: Flat> Provider for FlatProvider<F> {
         }
     }
 
+    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+        // A store of names cannot be asked whether it would take a put.
+        self.load(name_of(at)?).await.map(drop)
+    }
+
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         let slots = self.load(name_of(at)?).await?;
         let staged = [

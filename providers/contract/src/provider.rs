@@ -120,6 +120,11 @@ pub trait Provider: Send + Sync {
     /// What this provider can do. No I/O.
     fn capabilities(&self) -> Capabilities;
 
+    /// Whether every method could do its work at `at` now, as far as the store can be asked without
+    /// an effect: rights that only a later step needs, settings that would lose a version. The
+    /// sentence of an error names what is missing. An absent place is no error.
+    async fn preflight(&self, at: &Place) -> Result<(), ProviderError>;
+
     /// All versions at `at`, without values; an absent place is an empty list. Versions holding a
     /// stage are always listed; others may be missing.
     ///
@@ -171,6 +176,10 @@ pub trait Provider: Send + Sync {
 impl<P: Provider + ?Sized> Provider for Arc<P> {
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
+    }
+
+    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+        (**self).preflight(at).await
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

@@ -156,10 +156,7 @@ impl FileProvider {
         }
         let mut document = self.load()?.unwrap_or_else(|| Document::new(&self.host));
         if document.host != self.host {
-            return Err(ProviderError::new(
-                ErrorKind::Denied,
-                "the document belongs to another host; write there, or give this host a document of its own",
-            ));
+            return Err(foreign_document());
         }
         let done = alter(&mut document)?;
         if done.changed {
@@ -181,6 +178,14 @@ impl FileProvider {
 impl Provider for FileProvider {
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
+    }
+
+    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+        path_of(at)?;
+        match self.load()? {
+            Some(document) if document.host != self.host => Err(foreign_document()),
+            _ => Ok(()),
+        }
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
@@ -230,6 +235,13 @@ fn path_of(at: &Place) -> Result<&str, ProviderError> {
             "the file provider keeps one value per path: remove `field`",
         )),
     }
+}
+
+fn foreign_document() -> ProviderError {
+    ProviderError::new(
+        ErrorKind::Denied,
+        "the document belongs to another host; write there, or give this host a document of its own",
+    )
 }
 
 fn invalid(context: &'static str) -> ProviderError {

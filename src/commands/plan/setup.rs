@@ -40,6 +40,19 @@ pub fn statements(secrets: &[&Secret]) -> Vec<Statement> {
     secrets.iter().flat_map(of).collect()
 }
 
+/// What a rotation needs at the server, and nothing else.
+fn vault_rights(mount: &str, path: &str) -> String {
+    let pending = format!("{path}.keyrota-pending");
+    [
+        format!("{mount}/metadata/{path}: read, update"),
+        format!("{mount}/data/{path}: create, read, update"),
+        format!("{mount}/destroy/{path}: update"),
+        format!("{mount}/data/{pending}: create, read, update"),
+        format!("{mount}/metadata/{pending}: read, delete"),
+    ]
+    .join("; ")
+}
+
 /// For these secrets and the providers that keep them.
 pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
     let mut all = Vec::new();
@@ -66,6 +79,17 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
                     "a directory that keyrota may write: {}",
                     file.path.parent().unwrap_or(&file.path).display()
                 ));
+            }
+            ProviderKind::Vault(vault) => {
+                for reference in provider.kind.inputs() {
+                    thing(format!("what it logs in with as {}", in_words(reference)));
+                }
+                for secret in secrets.iter().filter(|s| s.provider == provider.name) {
+                    thing(format!(
+                        "a policy with {}",
+                        vault_rights(&vault.mount, &secret.path)
+                    ));
+                }
             }
             other => {
                 if let Some(rights) = aws_rights(env, other) {

@@ -5,9 +5,11 @@
 mod aws;
 mod consumers;
 mod secrets;
+mod vault;
 
 pub use consumers::CONSUMERS;
 pub use secrets::{CONFIRM, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
+pub use vault::AUTH as VAULT_AUTH;
 
 /// One key of a table.
 #[derive(Debug)]
@@ -171,12 +173,15 @@ pub static PROVIDERS: Kinds = Kinds {
         ("aws-secrets-manager", &[aws::AWS]),
         #[cfg(feature = "aws")]
         ("aws-ssm", &[aws::AWS, aws::SSM]),
+        #[cfg(feature = "vault")]
+        ("vault", &[vault::VAULT]),
     ],
     planned: &[
         #[cfg(not(feature = "aws"))]
         "aws-secrets-manager",
         #[cfg(not(feature = "aws"))]
         "aws-ssm",
+        #[cfg(not(feature = "vault"))]
         "vault",
     ],
 };
@@ -310,6 +315,7 @@ pub fn words() -> impl Iterator<Item = &'static str> {
     });
     let values = tables
         .chain(CONFIRM)
+        .chain(VAULT_AUTH)
         .chain(BOOT)
         .filter_map(|key| match key.ty {
             Ty::Word(words) => Some(words.iter().copied()),

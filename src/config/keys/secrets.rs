@@ -84,6 +84,11 @@ pub static SECRETS: Kinds = Kinds {
     common: &[
         PROVIDER,
         PATH,
+        may(
+            "field",
+            Ty::Text,
+            "The field of a secret that has several (vault); \"value\" when absent.",
+        ),
         MAX_AGE,
         may(
             "env",

@@ -82,6 +82,8 @@ pub enum ProviderKind {
     SecretsManager(AwsProvider),
     /// AWS Systems Manager Parameter Store.
     Ssm(SsmProvider),
+    /// HashiCorp Vault or OpenBao.
+    Vault(VaultProvider),
 }
 
 impl ProviderKind {
@@ -89,7 +91,7 @@ impl ProviderKind {
     pub fn file(&self) -> Option<&FileProvider> {
         match self {
             Self::File(file) => Some(file),
-            Self::SecretsManager(_) | Self::Ssm(_) => None,
+            Self::SecretsManager(_) | Self::Ssm(_) | Self::Vault(_) => None,
         }
     }
 
@@ -98,6 +100,7 @@ impl ProviderKind {
         match self {
             Self::File(file) => file.identity.iter().collect(),
             Self::SecretsManager(_) | Self::Ssm(_) => Vec::new(),
+            Self::Vault(vault) => vault.auth.input().into_iter().collect(),
         }
     }
 
@@ -107,6 +110,7 @@ impl ProviderKind {
             Self::File(file) => format!("file {}", file.path.display()),
             Self::SecretsManager(aws) => format!("aws-secrets-manager {}", aws.store()),
             Self::Ssm(ssm) => format!("aws-ssm {}", ssm.aws.store()),
+            Self::Vault(vault) => vault.store(),
         }
     }
 }
@@ -158,6 +162,72 @@ pub struct SsmProvider {
     pub advanced: bool,
     /// How many parameters are put in a second at most.
     pub writes_per_second: u32,
+}
+
+/// `kind = "vault"`.
+#[derive(Debug, Clone)]
+pub struct VaultProvider {
+    /// The server.
+    pub address: String,
+    /// The mount of a key/value engine.
+    pub mount: String,
+    /// The namespace of mount and login.
+    pub namespace: Option<String>,
+    /// The authorities that may vouch for the server; `None`: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How it logs in.
+    pub auth: VaultAuth,
+}
+
+impl VaultProvider {
+    /// Two names of one server are not seen through.
+    fn store(&self) -> String {
+        let address = self.address.trim_end_matches('/').to_ascii_lowercase();
+        let address = address.strip_suffix(":443").unwrap_or(&address);
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        format!(
+            "vault {address} {} {}",
+            namespace.trim_matches('/'),
+            self.mount
+        )
+    }
+}
+
+/// How a provider logs in to Vault.
+#[derive(Debug, Clone)]
+pub enum VaultAuth {
+    /// With a token that there is already.
+    Token(Reference),
+    /// By the method `approle`.
+    AppRole {
+        /// Where it is mounted.
+        mount: String,
+        /// The role's id.
+        role_id: String,
+        /// The secret half.
+        secret_id: Reference,
+    },
+    /// By the methods `jwt` and `kubernetes`.
+    Jwt {
+        /// Where it is mounted.
+        mount: String,
+        /// The role's name.
+        role: String,
+        /// The file with the signed token.
+        jwt_file: PathBuf,
+    },
+}
+
+impl VaultAuth {
+    fn input(&self) -> Option<&Reference> {
+        match self {
+            Self::Token(input)
+            | Self::AppRole {
+                secret_id: input, ..
+            } => Some(input),
+            Self::Jwt { .. } => None,
+        }
+    }
 }
 
 /// `[env.<NAME>]`: a variable that must be right at boot and is not keyrota's to make.

@@ -17,6 +17,8 @@ pub struct Secret {
     pub provider: String,
     /// Its path there, `{environment}` and `{secret}` filled in.
     pub path: String,
+    /// Which field of what stands at the path, where it has several.
+    pub field: Option<String>,
     /// When its turn comes.
     pub turn: TurnPolicy,
     /// How long each wait of a rotation is.

@@ -119,6 +119,49 @@ fn two_environments_share_a_place_at_aws() {
     }
 }
 
+#[cfg(feature = "vault")]
+#[test]
+fn two_environments_share_a_place_in_vault() {
+    let at = |environment: &str, address: &str, more: &str, secret: &str| {
+        let auth = "auth = { method = \"token\", token = { env = \"T\" } }";
+        let rest = format!(
+            "[providers.v]\nkind = \"vault\"\naddress = \"{address}\"\nmount = \"kv\"\n{more}\n{auth}\n\
+             [secrets.a]\nkind = \"random\"\nprovider = \"v\"\npath = \"x\"\nenv = \"A\"\n{secret}\n"
+        );
+        schedule(environment, &format!("{environment}.age"), &rest)
+    };
+    let told = |one: (&str, &str, &str), other: (&str, &str, &str)| {
+        let d = directory(&[
+            ("production.toml", &at("production", one.0, one.1, one.2)),
+            ("staging.toml", &at("staging", other.0, other.1, other.2)),
+        ]);
+        let loaded = load(d.path(), None, now());
+        let told = loaded.diagnostics.iter().map(|d| d.message());
+        told.collect::<Vec<_>>()
+    };
+    let shared = ["secrets.a: is kept at the same place as a of production"];
+    let plain = ("https://vault:8200", "", "");
+    assert_eq!(told(plain, plain), shared);
+    assert_eq!(told(plain, ("https://VAULT:8200/", "", "")), shared);
+    assert_eq!(
+        told(("https://v", "", ""), ("https://v:443", "", "")),
+        shared
+    );
+    // Versions belong to a path, whichever of its fields a secret is.
+    let fields = (
+        ("https://v", "", "field = \"a\""),
+        ("https://v", "", "field = \"b\""),
+    );
+    assert_eq!(told(fields.0, fields.1), shared);
+    for other in [
+        ("https://other:8200", "", ""),
+        ("https://vault:8300", "", ""),
+        ("https://vault:8200", "namespace = \"n\"", ""),
+    ] {
+        assert_eq!(told(plain, other), [""; 0], "{other:?}");
+    }
+}
+
 #[test]
 fn anothers_mistakes_are_not_ours() {
     let production = schedule("production", "/var/lib/k.age", A);

@@ -6,6 +6,7 @@ use super::{lines, read};
 mod aws;
 mod keys;
 mod targets;
+mod vault;
 
 const HEAD: &str = r#"environment = "development"
 [defaults]
@@ -35,6 +36,7 @@ fn are_told_where_they_stand() {
         .chain(aws::CASES)
         .chain(keys::CASES)
         .chain(targets::CASES)
+        .chain(vault::CASES)
         .filter_map(|(name, body, expected)| check(name, body, expected))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -70,11 +72,6 @@ const CASES: &[Case] = &[
         "kind misspelt",
         "[secrets.a]\nkind = 'randm'",
         &["8:8 did you mean \"random\"?"],
-    ),
-    (
-        "provider of a later build",
-        "[providers.v]\nkind = 'vault'\nmount = 'kv'\n[defaults.x]",
-        &["8:8 not built in; this build has file", "10:11 "],
     ),
     (
         "copies",

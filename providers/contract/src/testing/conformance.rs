@@ -34,6 +34,7 @@ macro_rules! conformance {
     ($subject:path) => {
         $crate::conformance! { @tests $subject;
             an_absent_place_is_empty,
+            a_preflight_is_no_effect,
             a_write_is_pending_only,
             writing_again_changes_nothing,
             another_value_under_an_id_is_a_conflict,

@@ -195,6 +195,16 @@ impl<P: Provider> Provider for Faulty<P> {
         self.inner.capabilities()
     }
 
+    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+        self.faults
+            .around(
+                "provider.preflight",
+                self.inner.preflight(at),
+                provider_error,
+            )
+            .await
+    }
+
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         self.faults
             .around("provider.describe", self.inner.describe(at), provider_error)

@@ -137,6 +137,10 @@ impl Provider for Memory {
         self.capabilities
     }
 
+    async fn preflight(&self, _at: &Place) -> Result<(), ProviderError> {
+        self.ask("preflight").map(drop)
+    }
+
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         let inner = self.ask("describe")?;
         let versions = inner.places.get(at).map_or(&[][..], Vec::as_slice);

@@ -17,6 +17,7 @@ pub async fn denied_is_denied(s: &Subject) {
     t.make_current(1, b"one").await;
     let value = SecretValue::copy_of(b"two");
     let denied_here = Some(ErrorKind::Denied);
+    assert_eq!(kind(denied.preflight(&t.at).await), denied_here);
     assert_eq!(kind(denied.describe(&t.at).await), denied_here);
     assert_eq!(
         kind(denied.read(&t.at, &VersionRef::Stage(Stage::Current)).await),

@@ -24,6 +24,20 @@ pub async fn an_absent_place_is_empty(s: &Subject) {
     assert_eq!(t.stages().await, [], "asking creates nothing");
 }
 
+/// Asking what could be done does nothing, wherever it is asked.
+pub async fn a_preflight_is_no_effect(s: &Subject) {
+    let t = s.at("preflight");
+    let asked = || async { t.p.preflight(&t.at).await.expect("preflight") };
+    asked().await;
+    assert_eq!(t.stages().await, [], "asking creates nothing");
+    t.make_current(1, b"one").await;
+    t.write(2, b"two").await;
+    let before = t.stages().await;
+    asked().await;
+    assert_eq!(t.stages().await, before);
+    assert_eq!(t.current().await.as_deref(), Some(&b"one"[..]));
+}
+
 /// A candidate is readable under its id and its stage; readers of current see no change.
 pub async fn a_write_is_pending_only(s: &Subject) {
     let t = s.at("pending");

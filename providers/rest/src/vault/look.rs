@@ -1,0 +1,110 @@
+//! Looks at a place, and says which version somebody means.
+
+use keyrota_contract::{Place, ProviderError, SecretValue, Stage, VersionRef};
+
+use super::document::Held;
+use super::seen::{self, Current, Seen};
+use super::{VaultProvider, check_path, field, pending_native, sibling};
+
+/// How many versions that others made are looked through for a value of ours.
+const FOREIGN_MAX: u64 = 8;
+
+/// What a [`VersionRef`] means at a place.
+pub(super) enum Named {
+    Pending,
+    Version(u64),
+}
+
+impl VaultProvider {
+    pub(super) async fn look(&self, at: &Place) -> Result<Seen, ProviderError> {
+        check_path(&at.path)?;
+        self.know_the_mount().await?;
+        let meta = seen::metadata(&self.session, &self.mount, &at.path).await?;
+        let candidate = self.data(&sibling(at), None).await?;
+        let mut seen = Seen::new(meta, candidate)?;
+        let Some(newest) = seen.to_be_judged() else {
+            return Ok(seen);
+        };
+        match self.data(&at.path, Some(newest)).await? {
+            Held::Gone(_) => seen.current = Current::Absent,
+            Held::SoftDeleted(_) => seen.current = Current::SoftDeleted,
+            Held::Here(_) if seen.is_recorded(newest) => {}
+            Held::Here(document) => {
+                // A field that is missing or no text is nobody's.
+                if let Ok(value) = document.value(field(at)) {
+                    let since = self.unchanged_since(at, &seen, &value).await?;
+                    seen.judge(&value, since);
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The last recorded version, if nobody changed our field since.
+    async fn unchanged_since(
+        &self,
+        at: &Place,
+        seen: &Seen,
+        value: &SecretValue,
+    ) -> Result<Option<u64>, ProviderError> {
+        let Some((recorded, _)) = seen.last_record() else {
+            return Ok(None);
+        };
+        if seen.version() - recorded > FOREIGN_MAX {
+            return Ok(None);
+        }
+        for version in (recorded..seen.version()).rev() {
+            match self.data(&at.path, Some(version)).await? {
+                Held::Here(document)
+                    if document.value(field(at)).is_ok_and(|v| v.same_as(value)) => {}
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(recorded))
+    }
+
+    /// The version before the current one, if it is still there.
+    pub(super) async fn previous(
+        &self,
+        at: &Place,
+        seen: &Seen,
+    ) -> Result<Option<u64>, ProviderError> {
+        match seen.previous() {
+            None => Ok(None),
+            Some((version, true)) => Ok(Some(version)),
+            // It has a time to be deleted at, and the server's clock alone says whether that was.
+            Some((version, false)) => {
+                let here = matches!(self.data(&at.path, Some(version)).await?, Held::Here(_));
+                Ok(here.then_some(version))
+            }
+        }
+    }
+
+    pub(super) async fn resolve(
+        &self,
+        at: &Place,
+        seen: &Seen,
+        v: &VersionRef,
+    ) -> Result<Option<Named>, ProviderError> {
+        let version = match v {
+            VersionRef::Stage(Stage::Pending) => {
+                return Ok(seen.pending().map(|_| Named::Pending));
+            }
+            VersionRef::Stage(Stage::Current) => seen.current_version()?,
+            VersionRef::Stage(Stage::Previous) => self.previous(at, seen).await?,
+            VersionRef::Ours(id) if seen.pending().is_some_and(|p| p.id == *id) => {
+                return Ok(Some(Named::Pending));
+            }
+            VersionRef::Ours(id) => seen.version_of(*id),
+            VersionRef::Native(native)
+                if seen
+                    .pending()
+                    .is_some_and(|p| pending_native(p.id) == *native) =>
+            {
+                return Ok(Some(Named::Pending));
+            }
+            VersionRef::Native(native) => native.0.parse().ok().filter(|n| seen.is_there(*n)),
+        };
+        Ok(version.map(Named::Version))
+    }
+}

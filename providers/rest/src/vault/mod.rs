@@ -1,0 +1,403 @@
+//! The provider `vault`: HashiCorp Vault and OpenBao, key/value version 2.
+//!
+//! ```text
+//! PATH                   what readers read; its custom metadata say which version is whose
+//! PATH.keyrota-pending   the candidate: its value, its id, and the version of PATH it was made for
+//! ```
+//!
+//! The switch is one `POST` of `PATH` with check-and-set. A process that dies after it leaves a
+//! version without a record whose value equals the candidate's: whoever looks next sees it as that.
+//! Somebody's change of another field of the same secret is a new version too, and is told apart by
+//! the value of our field.
+//!
+//! # Layout
+//! - [`config`]: what a provider is made from
+//! - `wire`: one request, its limits, and what its reply means; `requests`: those vaultrs lacks
+//! - `login`: the token: got, renewed, got again
+//! - `look`, `seen`: what stands at a place; `document`: a secret's fields; `records`: its custom metadata
+//! - `preflight`: rights and settings that a later step would miss
+
+pub mod config;
+mod document;
+mod login;
+mod look;
+mod preflight;
+mod records;
+mod requests;
+mod seen;
+mod wire;
+
+use async_trait::async_trait;
+use keyrota_contract::{
+    Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, SecretValue,
+    Stage, VersionInfo, VersionRef,
+};
+use uuid::Uuid;
+use vaultrs::api::kv2::requests::{
+    DeleteSecretMetadataRequest, DestroySecretVersionsRequest, ReadSecretRequest,
+};
+
+pub use config::{Auth, Input, VaultConfig, address_is_wrong};
+
+use document::{Held, Pending};
+use login::Session;
+use look::Named;
+use requests::{Plain, PutVersion};
+use seen::{Current, Seen};
+use wire::Effect;
+
+/// The largest value. Its characters may take six times as many bytes in JSON, and a version must
+/// stay below the 1 MiB that a server with integrated storage keeps under one key.
+pub const VALUE_BYTES_MAX: usize = 65_536;
+
+/// What a server can do, whichever it is.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    promote: Promote::CheckAndSet,
+    keeps_previous: true,
+    value_bytes_max: VALUE_BYTES_MAX,
+    binary: false,
+    public_parts: true,
+    first_is_current: false,
+};
+
+/// What a path's sibling adds to its name.
+const PENDING: &str = ".keyrota-pending";
+
+/// Keeps values in a key/value mount.
+pub struct VaultProvider {
+    session: Session,
+    mount: String,
+    mount_is_known: tokio::sync::OnceCell<()>,
+}
+
+impl VaultProvider {
+    /// One that talks to a server at the first call. No I/O.
+    ///
+    /// # Errors
+    /// `Invalid`: an address or a mount that cannot be meant.
+    pub fn new(config: VaultConfig) -> Result<Self, ProviderError> {
+        if let Some(why) = address_is_wrong(&config.address) {
+            return Err(invalid(why));
+        }
+        check_path(&config.mount)?;
+        Ok(Self {
+            mount: config.mount.clone(),
+            session: Session::new(config)?,
+            mount_is_known: tokio::sync::OnceCell::new(),
+        })
+    }
+
+    /// Version 1 of the key/value engine ignores check-and-set, and answers our paths as absent.
+    async fn know_the_mount(&self) -> Result<(), ProviderError> {
+        self.mount_is_known
+            .get_or_try_init(|| preflight::mount(&self.session, &self.mount))
+            .await
+            .copied()
+    }
+
+    /// One version of a path, or its newest.
+    async fn data(&self, path: &str, version: Option<u64>) -> Result<Held, ProviderError> {
+        let read = || ReadSecretRequest {
+            mount: self.mount.clone(),
+            path: path.to_owned(),
+            version,
+        };
+        Held::from_reply(self.session.ask(Effect::None, read).await?)
+    }
+
+    /// The value of a version that may be gone.
+    async fn value_at(
+        &self,
+        at: &Place,
+        version: u64,
+    ) -> Result<Option<SecretValue>, ProviderError> {
+        match self.data(&at.path, Some(version)).await? {
+            Held::Here(document) => document.value(field(at)).map(Some),
+            Held::SoftDeleted(_) | Held::Gone(_) => Ok(None),
+        }
+    }
+
+    /// Writes down which version holds whose value. Other people's custom metadata stay.
+    async fn record(&self, at: &Place, seen: &Seen, id: Uuid) -> Result<(), ProviderError> {
+        let custom = seen.custom_with(seen.version(), id).ok_or(no_room())?;
+        let put = Plain::put_metadata(&self.mount, &at.path, &custom);
+        let reply = self.session.ask(Effect::Change, || put.clone()).await?;
+        reply.done(Effect::Change).map(drop)
+    }
+
+    async fn delete_sibling(&self, at: &Place) -> Result<(), ProviderError> {
+        let delete = || DeleteSecretMetadataRequest {
+            mount: self.mount.clone(),
+            path: sibling(at),
+        };
+        let reply = self.session.ask(Effect::Change, delete).await?;
+        reply.done(Effect::Change).map(drop)
+    }
+
+    async fn erase(&self, at: &Place, versions: Vec<u64>) -> Result<(), ProviderError> {
+        let destroy = || DestroySecretVersionsRequest {
+            mount: self.mount.clone(),
+            path: at.path.clone(),
+            versions: versions.clone(),
+        };
+        let reply = self.session.ask(Effect::Change, destroy).await?;
+        reply.done(Effect::Change).map(drop)
+    }
+
+    /// A check-and-set. A refused one is a `Conflict` if another version stands there: the server
+    /// answers every mistake with the same status, and its words are not for programs.
+    async fn put(&self, put: PutVersion) -> Result<u64, ProviderError> {
+        let reply = self.session.ask(Effect::Change, || put.clone()).await?;
+        if reply.status == 400 && !reply.is_upgrading() {
+            let now = seen::metadata(&self.session, &self.mount, &put.path).await?;
+            if now.map_or(0, |m| m.current_version) != put.cas {
+                return Err(stale());
+            }
+        }
+        let reply = reply.done(Effect::Change)?;
+        document::version_of(&reply)
+    }
+}
+
+#[async_trait]
+impl Provider for VaultProvider {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
+        let seen = self.look(at).await?;
+        let mut all = Vec::new();
+        if let Some(pending) = seen.pending() {
+            all.push(VersionInfo {
+                native: pending_native(pending.id),
+                ours: Some(pending.id),
+                stages: vec![Stage::Pending],
+                created: None,
+                public: pending.public.clone(),
+            });
+        }
+        let stages = [
+            (Stage::Current, seen.current_version()?),
+            (Stage::Previous, self.previous(at, &seen).await?),
+        ];
+        for (stage, version) in stages {
+            let Some(version) = version else { continue };
+            all.push(VersionInfo {
+                native: native(version),
+                ours: seen.id_of(version),
+                stages: vec![stage],
+                created: seen.created(version),
+                public: seen.public(version),
+            });
+        }
+        Ok(all)
+    }
+
+    async fn read(&self, at: &Place, v: &VersionRef) -> Result<Option<SecretValue>, ProviderError> {
+        if *v == VersionRef::Stage(Stage::Current) {
+            check_path(&at.path)?;
+            self.know_the_mount().await?;
+            return match self.data(&at.path, None).await? {
+                Held::Here(document) => document.value(field(at)).map(Some),
+                Held::SoftDeleted(_) => Err(soft_deleted()),
+                Held::Gone(_) => Ok(None),
+            };
+        }
+        let seen = self.look(at).await?;
+        match self.resolve(at, &seen, v).await? {
+            None => Ok(None),
+            Some(Named::Pending) => Ok(seen.pending().map(Pending::value)),
+            Some(Named::Version(version)) => {
+                if version == seen.version() && matches!(seen.current, Current::SoftDeleted) {
+                    return Err(soft_deleted());
+                }
+                self.value_at(at, version).await
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        at: &Place,
+        id: Uuid,
+        value: &SecretValue,
+        public: &Public,
+    ) -> Result<Native, ProviderError> {
+        refuse_unkeepable(value, public)?;
+        let seen = self.look(at).await?;
+        let there = match self.resolve(at, &seen, &VersionRef::Ours(id)).await? {
+            None => None,
+            Some(Named::Pending) => seen.pending().map(|p| (pending_native(id), p.value())),
+            Some(Named::Version(version)) => self
+                .value_at(at, version)
+                .await?
+                .map(|value| (native(version), value)),
+        };
+        if let Some((native, there)) = there {
+            return match there.same_as(value) {
+                true => Ok(native),
+                false => Err(conflict("another value stands under this version id")),
+            };
+        }
+        if let Some(unrecorded) = seen.unrecorded() {
+            // What says whose value is current is about to be overwritten.
+            self.record(at, &seen, unrecorded).await?;
+        }
+        let candidate = Pending::compose(id, seen.version(), public, value);
+        let cas = seen.sibling_version;
+        self.put(PutVersion::new(&self.mount, &sibling(at), cas, candidate))
+            .await?;
+        Ok(pending_native(id))
+    }
+
+    async fn promote(
+        &self,
+        at: &Place,
+        to: Uuid,
+        from: Option<&Native>,
+    ) -> Result<Native, ProviderError> {
+        let mut seen = self.look(at).await?;
+        let current = seen.current_version()?;
+        if current.is_some() && seen.current_id() == Some(to) {
+            if seen.unrecorded() == Some(to) {
+                self.record(at, &seen, to).await?;
+            }
+        } else {
+            let Some(pending) = seen.pending().filter(|p| p.id == to) else {
+                return Err(ProviderError::new(
+                    ErrorKind::NotFound,
+                    "no such version to promote",
+                ));
+            };
+            if !seen.is_current(from) {
+                return Err(stale());
+            }
+            if seen.custom_with(seen.version() + 1, to).is_none() {
+                return Err(no_room());
+            }
+            let value = pending.value();
+            // The version whose siblings are kept is the one that is replaced, or nothing is.
+            let data = match current {
+                None => document::only(field(at), &value),
+                Some(_) => match self.data(&at.path, current).await? {
+                    Held::Here(document) => document.with(field(at), &value)?,
+                    Held::SoftDeleted(_) | Held::Gone(_) => return Err(stale()),
+                },
+            };
+            let put = PutVersion::new(&self.mount, &at.path, seen.version(), data);
+            let version = self.put(put).await?;
+            seen.became(version, to);
+            self.record(at, &seen, to).await?;
+        }
+        if seen.sibling_id() == Some(to) {
+            self.delete_sibling(at).await?;
+        }
+        Ok(native(seen.version()))
+    }
+
+    async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {
+        let seen = self.look(at).await?;
+        match self.resolve(at, &seen, v).await? {
+            None => Ok(()),
+            Some(Named::Pending) => self.delete_sibling(at).await,
+            Some(Named::Version(version)) if seen.holds_current(version) => {
+                Err(conflict("the current version is not destroyed"))
+            }
+            Some(Named::Version(version)) => {
+                let mut versions = vec![version];
+                // Somebody who changed another field made further versions with the same value.
+                let later = version + 1..seen.since();
+                if !later.is_empty() {
+                    let old = self.value_at(at, version).await?;
+                    for later in later {
+                        let same = self.value_at(at, later).await?;
+                        let same = same.zip(old.as_ref()).is_some_and(|(a, b)| a.same_as(b));
+                        versions.extend(same.then_some(later));
+                    }
+                }
+                self.erase(at, versions).await
+            }
+        }
+    }
+
+    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+        check_path(&at.path)?;
+        self.know_the_mount().await?;
+        preflight::place(&self.session, &self.mount, at).await
+    }
+}
+
+fn native(version: u64) -> Native {
+    Native(version.to_string())
+}
+
+fn pending_native(id: Uuid) -> Native {
+    Native(format!("pending-{id}"))
+}
+
+fn field(at: &Place) -> &str {
+    at.field.as_deref().unwrap_or("value")
+}
+
+fn sibling(at: &Place) -> String {
+    format!("{}{PENDING}", at.path)
+}
+
+/// Why a path, or a mount, is none that keyrota uses: what a URL would bend (`.`, `..`, nothing
+/// between two slashes), and its own names.
+pub fn path_is_wrong(path: &str) -> Option<&'static str> {
+    let odd = |part: &str| matches!(part, "" | "." | "..") || part.chars().any(char::is_control);
+    if path.split('/').any(odd) {
+        return Some("has an empty part, `.`, `..` or a control character in it");
+    }
+    path.ends_with(PENDING)
+        .then_some("ends as keyrota's own paths do")
+}
+
+fn check_path(path: &str) -> Result<(), ProviderError> {
+    match path_is_wrong(path) {
+        None => Ok(()),
+        Some(_) => Err(invalid(
+            "a mount or a path has an empty part, `.`, `..` or a control character in it, or ends in .keyrota-pending",
+        )),
+    }
+}
+
+fn refuse_unkeepable(value: &SecretValue, public: &Public) -> Result<(), ProviderError> {
+    if !value.fits(VALUE_BYTES_MAX) {
+        return Err(invalid("the value is larger than 65,536 bytes"));
+    }
+    if !value.is_text() {
+        return Err(invalid(
+            "Vault keeps JSON, which is text, and the value is not UTF-8",
+        ));
+    }
+    if !records::public_fits(public) {
+        return Err(invalid("the public parts are larger than 4,096 bytes"));
+    }
+    Ok(())
+}
+
+fn invalid(context: &'static str) -> ProviderError {
+    ProviderError::new(ErrorKind::Invalid, context)
+}
+
+fn conflict(context: &'static str) -> ProviderError {
+    ProviderError::new(ErrorKind::Conflict, context)
+}
+
+fn no_room() -> ProviderError {
+    invalid("the secret has too many keys of custom metadata (64 is the most): keyrota needs some")
+}
+
+fn stale() -> ProviderError {
+    conflict("another version is current than the one expected")
+}
+
+fn soft_deleted() -> ProviderError {
+    ProviderError::new(
+        ErrorKind::SoftDeleted,
+        "the current version is deleted and can be brought back (`undelete`): nothing is written over it",
+    )
+}
