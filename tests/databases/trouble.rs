@@ -205,6 +205,50 @@ fn a_policy_that_takes_no_password_of_ours() {
     bed.sound();
 }
 
+/// A server that remembers passwords, and keyrota killed after each effect: what is begun again is
+/// done, whatever the server has seen of it.
+#[test]
+fn a_server_that_remembers_passwords() {
+    use crate::support::mariadb::REUSE_CHECK;
+    let bed = Bed::two(super::mariadb(&[
+        REUSE_CHECK,
+        "--strict-password-validation=0",
+    ]))
+    .imported();
+    bed.sql("SET GLOBAL strict_password_validation = 1");
+    let killed = |args: &[&str], effect: u32| {
+        let mut command = bed.keyrota.command(args);
+        let kill = format!("after-effect:{effect}");
+        let ran = command.env("KEYROTA_KILL", kill).output().unwrap();
+        ran.status.code().is_none()
+    };
+    let refused = Err("1045".to_owned());
+    // create, install, promote, refuse.
+    for effect in 1..=4 {
+        assert!(
+            killed(&["rotate", "database", "--wait"], effect),
+            "{effect}"
+        );
+        bed.run(&["rotate", "database", "--wait"]).code(0);
+        bed.sound();
+        let previous = bed.value("previous").unwrap();
+        assert_eq!(bed.client(&previous), refused, "{effect}");
+    }
+    // The way back, again and again beside the same current value.
+    for _ in 0..3 {
+        assert!(killed(&["rotate", "database", "--wait"], 2));
+        let pending = bed.value("pending").unwrap();
+        assert_eq!(bed.client(&pending), Ok(()));
+        assert!(killed(&["abandon", "database"], 1));
+        assert_eq!(bed.client(&pending), refused);
+        bed.run(&["rotate", "database", "--wait"]).code(20);
+        assert_eq!(bed.value("pending"), None);
+        bed.sound();
+    }
+    bed.run(&["rotate", "database", "--wait"]).code(0);
+    bed.sound();
+}
+
 #[test]
 fn an_account_that_is_blocked_for_wrong_passwords() {
     let bed = Bed::two(super::mariadb(&["--max-password-errors=4"])).imported();

@@ -7,7 +7,7 @@ use keyrota::rotators::mysql::{Mysql, setup_sql};
 use keyrota_contract::{Material, Rotator};
 
 use super::bed::{Bed, OLD};
-use crate::support::mariadb::Mariadb;
+use crate::support::mariadb::{Mariadb, PASSWORD_CHECK, REUSE_CHECK};
 
 /// Each is a state of the server that is told, and mended.
 #[tokio::test]
@@ -146,17 +146,38 @@ async fn a_read_only_server_is_waited_for() {
 /// What `plan --setup` prints is run as a person would run it; two passwords later all is ready.
 #[tokio::test]
 async fn the_printed_setup_is_enough() {
-    let server = Arc::new(Mariadb::start(&[]));
+    let printed = |lines: Vec<String>| lines.join("\n");
+    enough(&[], printed).await;
+    // A server that judges passwords, and so takes no hash of a word: the comment says what to run.
+    let judged = [PASSWORD_CHECK, "--simple-password-check-minimal-length=12"];
+    let dashes_off = |lines: Vec<String>| printed(lines).replace("-- EXECUTE", "EXECUTE");
+    enough(&judged, dashes_off).await;
+    enough(&[PASSWORD_CHECK, REUSE_CHECK], dashes_off).await;
+
+    let server = Arc::new(Mariadb::start(&judged));
+    let mut bed = Bed::two(server.clone()).await;
+    bed.settings.users = Users::Two(["x", "y"].map(str::to_owned));
+    let script = printed(setup_sql(&bed.settings));
+    let said = server.client("admin", SUPERUSERS, &script);
+    assert_eq!(said, Err(1290), "the comment names this number");
+}
+
+const SUPERUSERS: &str = "Correct horse, battery staple 1";
+
+async fn enough(options: &[&str], read: impl Fn(Vec<String>) -> String) {
+    let server = Arc::new(Mariadb::start(options));
     let mut bed = Bed::two(server.clone()).await;
     let users = ["app_a", "app_b"].map(str::to_owned);
     bed.settings.users = Users::Two(users);
-    let script = setup_sql(&bed.settings).join("\n");
+    let script = read(setup_sql(&bed.settings));
     for _ in 0..2 {
-        let password = "Correct horse, battery staple 1";
-        server.client("admin", password, &script).unwrap();
+        server.client("admin", SUPERUSERS, &script).unwrap();
     }
-    bed.run("ALTER USER app_a@'%' IDENTIFIED BY 'first'; ALTER USER keyrota_admin@'%' IDENTIFIED BY 'k'")
-        .await;
+    let (first, k) = ("First-of-twenty-chars-1", "Second-of-twenty-chars-2");
+    bed.run(&format!(
+        "ALTER USER app_a@'%' IDENTIFIED BY '{first}'; ALTER USER keyrota_admin@'%' IDENTIFIED BY '{k}'"
+    ))
+    .await;
     let value = |user: &str, password: &str| {
         let url = format!(
             "mysql://{user}:{password}@127.0.0.1:{}/{}",
@@ -166,12 +187,13 @@ async fn the_printed_setup_is_enough() {
         super::bed::version(keyrota_contract::SecretValue::copy_of(url.as_bytes()))
     };
     let m = Material {
-        current: Some(value("app_a", "first")),
-        uses: [("admin".to_owned(), value("keyrota_admin", "k"))].into(),
+        current: Some(value("app_a", first)),
+        uses: [("admin".to_owned(), value("keyrota_admin", k))].into(),
         ..Material::default()
     };
     let report = Mysql::new(bed.settings.clone()).preflight(&m).await;
-    assert!(report.unwrap().warnings.is_empty());
+    // That it is sent passwords, where it judges them.
+    assert_eq!(report.unwrap().warnings.is_empty(), options.is_empty());
     assert_eq!(
         server.client("app_b", "", "SELECT 1"),
         Err(1045),

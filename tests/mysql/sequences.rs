@@ -7,7 +7,7 @@ use keyrota_contract::{Overlap, Rotator, RotatorError, Target};
 
 use super::bed::{Bed, OLD, promote};
 use crate::support::leaks::Leaks;
-use crate::support::mariadb::{Mariadb, PASSWORD_CHECK};
+use crate::support::mariadb::{Mariadb, PASSWORD_CHECK, REUSE_CHECK};
 
 /// The values are in nothing the server writes down about statements.
 fn not_logged(bed: &Bed, passwords: &[&str]) {
@@ -196,6 +196,58 @@ async fn a_server_that_judges_passwords() {
         other => panic!("{other:?}"),
     }
     assert_eq!(bed.client(&m.current), Ok(()));
+}
+
+/// A server that refuses every password that an account has had. What is repeated, and what is done
+/// anew beside the same current value, is done; a single user's way back is not, and that is told.
+#[tokio::test]
+async fn a_server_that_remembers_passwords() {
+    let server = std::sync::Arc::new(Mariadb::start(&[REUSE_CHECK]));
+    let bed = Bed::two(server.clone()).await;
+    let mut m = bed.material();
+    let rotator = bed.rotator();
+    for _ in 0..3 {
+        rotator.preflight(&m).await.unwrap();
+        // A candidate that is given up, then one that is not.
+        for given_up in [true, false] {
+            bed.create(&mut m);
+            for _ in 0..3 {
+                bed.install(Pending, &m).await.unwrap();
+                assert_eq!(bed.client(&m.pending), Ok(()));
+            }
+            if given_up {
+                for _ in 0..3 {
+                    rotator.refuse(Pending, &m).await.unwrap();
+                    assert_eq!(bed.client(&m.pending), Err(1045));
+                }
+                // One that it has had and does not have is refused, and called so.
+                match bed.install(Pending, &m).await {
+                    Err(RotatorError::Refused(why)) => assert!(why.contains("has had"), "{why}"),
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(bed.client(&m.current), Ok(()));
+        }
+        promote(&mut m);
+        for _ in 0..3 {
+            rotator.refuse(Previous, &m).await.unwrap();
+            assert_eq!(bed.client(&m.previous), Err(1045));
+            assert_eq!(bed.client(&m.current), Ok(()));
+        }
+    }
+
+    for (admin, one_at_a_time) in [(true, false), (true, true), (false, true)] {
+        let mut bed = Bed::one(server.clone()).await;
+        bed.settings.admin = admin.then(|| "admin".to_owned());
+        bed.settings.one_at_a_time = one_at_a_time;
+        let m = bed.material();
+        let complaint = bed.complaint(&m).await;
+        assert!(complaint.contains("the way back"), "{complaint:?}");
+        // It does not see hashes.
+        bed.run("SET GLOBAL strict_password_validation = 0").await;
+        assert_eq!(bed.complaint(&m).await, "");
+        bed.run("SET GLOBAL strict_password_validation = 1").await;
+    }
 }
 
 fn refused(done: Result<(), RotatorError>) -> bool {

@@ -57,10 +57,13 @@ impl Mariadb {
         at.certificates();
         at.tables();
         let mut options: Vec<_> = options.iter().map(|o| (*o).to_owned()).collect();
-        if options.iter().any(|o| o == PASSWORD_CHECK) {
-            let copy = directory.path().join("simple_password_check.so");
-            std::fs::copy(crate::tidy::tree::root().join(PLUGIN), copy)
-                .expect("`tests/run` fetches this plugin");
+        if options.iter().any(|o| o.starts_with(PLUGIN)) {
+            for plugin in [PASSWORD_CHECK, REUSE_CHECK].map(|o| &o[PLUGIN.len()..]) {
+                let file = format!("{plugin}.so");
+                let kept = crate::tidy::tree::root().join(PLUGINS).join(&file);
+                std::fs::copy(kept, directory.path().join(file))
+                    .expect("`tests/run` fetches this plugin");
+            }
             options.push(format!("--plugin-dir={}", directory.path().display()));
         }
         for _ in 0..5 {
@@ -161,8 +164,10 @@ impl Mariadb {
         if output.status.success() {
             return Ok(String::from_utf8(output.stdout).unwrap());
         }
-        let number = said
-            .strip_prefix("ERROR ")
+        // It may quote the statement first.
+        let mut lines = said.lines();
+        let number = lines
+            .find_map(|line| line.strip_prefix("ERROR "))
             .and_then(|rest| rest.split(' ').next());
         Err(number.and_then(|n| n.parse().ok()).expect(&said))
     }
@@ -294,12 +299,15 @@ impl Setup<'_> {
     }
 }
 
-/// The option that loads a plugin into a server of `start`.
+/// The options that load a plugin into a server of `start`: one that judges passwords, and one that
+/// refuses those that an account has had.
 pub const PASSWORD_CHECK: &str = "--plugin-load-add=simple_password_check";
+pub const REUSE_CHECK: &str = "--plugin-load-add=password_reuse_check";
+const PLUGIN: &str = "--plugin-load-add=";
 
-/// The plugin that judges passwords. Debian keeps it in a package that would start a service, so
-/// `tests/run` only takes it out of there.
-const PLUGIN: &str = "target/mariadb/simple_password_check.so";
+/// Where they are. Debian keeps them in a package that would start a service, so `tests/run` only
+/// takes them out of there.
+const PLUGINS: &str = "target/mariadb";
 
 /// MariaDB refuses to run as root; then it runs as nobody.
 fn unprivileged() -> Option<(u32, u32)> {

@@ -60,6 +60,21 @@ impl Account {
         split(&line).map(|(methods, _)| methods)
     }
 
+    /// Whether MySQL refuses it passwords that it has had; `last` and `days` are the server's defaults.
+    /// Without an administrator it is who asks.
+    pub(super) async fn remembers(
+        account: Option<&Self>,
+        last: bool,
+        days: bool,
+        session: &mut Session,
+    ) -> Result<bool, RotatorError> {
+        let account = account.map_or_else(|| "CURRENT_USER()".to_owned(), Self::sql);
+        let rows = session.rows(&format!("SHOW CREATE USER {account}")).await;
+        let rows = rows.map_err(|f| f.asking(CANNOT_READ))?;
+        let line = first(&rows).ok_or(NOT_UNDERSTOOD)?;
+        Ok(remembers(line, last, days))
+    }
+
     /// What it may do, and on what conditions, but for its name and its passwords.
     pub(super) async fn rights(
         &self,
@@ -128,6 +143,15 @@ fn split(line: &str) -> Result<(Vec<Method>, String), RotatorError> {
     Ok((methods, format!("{before}{rest}")))
 }
 
+/// Whether a line of MySQL's, or what it leaves to the defaults, keeps passwords from being used again.
+fn remembers(line: &str, last: bool, days: bool) -> bool {
+    let says = |clause, default| match line.split_once(clause).map(|(_, rest)| rest) {
+        Some(rest) if !rest.starts_with("DEFAULT") => rest.split(' ').next() != Some("0"),
+        _ => default,
+    };
+    says(" PASSWORD HISTORY ", last) || says(" PASSWORD REUSE INTERVAL ", days)
+}
+
 /// What stands in quotes at the beginning of `text`, and what follows. No hash has a quote in it.
 fn literal(text: &str) -> Result<(String, &str), RotatorError> {
     let (inside, after) = text
@@ -176,5 +200,30 @@ mod tests {
         for line in ["x IDENTIFIED AS y", "x IDENTIFIED BY PASSWORD 'open"] {
             assert!(split(line).is_err(), "{line}");
         }
+    }
+
+    /// Lines as the manual shows them.
+    #[test]
+    fn a_history_is_told_from_its_defaults() {
+        for (history, interval, last, days, expected) in [
+            ("DEFAULT", "DEFAULT", false, false, false),
+            ("DEFAULT", "DEFAULT", true, false, true),
+            ("DEFAULT", "DEFAULT", false, true, true),
+            ("0", "0 DAY", true, true, false),
+            ("0", "DEFAULT", true, false, false),
+            ("0", "DEFAULT", true, true, true),
+            ("5", "DEFAULT", false, false, true),
+            ("DEFAULT", "365 DAY", false, false, true),
+            ("10", "0 DAY", false, false, true),
+        ] {
+            let line = format!(
+                "CREATE USER `a`@`%` IDENTIFIED WITH 'caching_sha2_password' AS '$A$005$x' REQUIRE SSL \
+                 PASSWORD EXPIRE DEFAULT ACCOUNT UNLOCK PASSWORD HISTORY {history} \
+                 PASSWORD REUSE INTERVAL {interval} PASSWORD REQUIRE CURRENT DEFAULT"
+            );
+            assert_eq!(remembers(&line, last, days), expected, "{line}");
+        }
+        // A server that says nothing of it.
+        assert!(!remembers("CREATE USER `a`@`%` REQUIRE SSL", false, false));
     }
 }

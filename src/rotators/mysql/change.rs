@@ -9,7 +9,8 @@ use super::session::quoted;
 
 type Sql = Zeroizing<String>;
 
-/// MariaDB: the account accepts these passwords, one or two, and no other. Repeating it changes nothing.
+/// MariaDB: the account accepts these passwords, one or two, and no other. Repeating it changes nothing,
+/// but a server that sees passwords may remember them, and say no.
 pub(super) fn accept_only(account: &Account, passwords: &[&str], plain: bool) -> Sql {
     let methods: Vec<_> = passwords.iter().map(|p| method(p, plain)).collect();
     alter(

@@ -15,13 +15,17 @@ pub(super) fn native(password: &str) -> String {
 }
 
 /// A password that nobody is given, for an account that must refuse its old one on a server that
-/// takes no hashes. Repeating a refusal gives the same one, and nothing has to be kept; who knows the
-/// old password only cannot make it, since its key is the current one.
-pub(super) fn nobodys(current: &Login, user: &str) -> Zeroizing<String> {
+/// takes no hashes. Who knows the old password only cannot make it, since its key is the current one.
+/// `once` makes every refusal's another: a server that remembers passwords (MySQL's
+/// `password_history`, MariaDB's `password_reuse_check`) would refuse the repetition of one whose
+/// reply was lost, or a second candidate's beside the same current one.
+pub(super) fn nobodys(current: &Login, user: &str, once: &str) -> Zeroizing<String> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, current.password.as_bytes());
     let mut context = hmac::Context::with_key(&key);
     context.update(b"keyrota refuses\0");
     context.update(user.as_bytes());
+    context.update(b"\0");
+    context.update(once.as_bytes());
     // Policies want each class of characters.
     let text = BASE64URL_NOPAD.encode(context.sign().as_ref());
     Zeroizing::new(format!("{text}-Aa1"))
@@ -43,14 +47,14 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_password_depends_on_the_current_one_and_the_user() {
+    fn nobodys_password_depends_on_the_current_one_the_user_and_the_refusal() {
         let login = |password: &str| Login {
             user: Zeroizing::new("app_a".to_owned()),
             password: Zeroizing::new(password.to_owned()),
         };
-        let first = nobodys(&login("one"), "app_b");
-        assert_eq!(first, nobodys(&login("one"), "app_b"));
-        assert_ne!(first, nobodys(&login("two"), "app_b"));
-        assert_ne!(first, nobodys(&login("one"), "app_c"));
+        let first = nobodys(&login("one"), "app_b", "1");
+        assert_ne!(first, nobodys(&login("two"), "app_b", "1"));
+        assert_ne!(first, nobodys(&login("one"), "app_c", "1"));
+        assert_ne!(first, nobodys(&login("one"), "app_b", "2"));
     }
 }

@@ -86,7 +86,18 @@ async fn install_in(
             return retain(my, session, &account, wanted, current).await;
         }
     };
-    session.change(&sql).await
+    let Err(fault) = session.changed(&sql).await else {
+        return Ok(());
+    };
+    if !fault.judged() {
+        return Err(fault.changing());
+    }
+    // A server that remembers passwords refuses one that it has taken; then this was done before.
+    match tried(my, wanted).await {
+        Probe::Accepted | Probe::Blocked => Ok(()),
+        Probe::Rejected => Err(fault.changing()),
+        Probe::Unknown => Err(UNREACHABLE),
+    }
 }
 
 /// MySQL's second password. The statement must not be repeated, so a probe comes first.
@@ -157,7 +168,9 @@ async fn refuse_in(
     let dialect = writable(session).await?.dialect;
     let user = if turns { &unwanted.user } else { &current.user };
     let account = Account::of(user, session).await?;
-    let nobodys = hash::nobodys(current, user);
+    let once = session.rows("SELECT UUID()").await;
+    let once = once.map_err(|f| f.asking(NOT_OPENED))?;
+    let nobodys = hash::nobodys(current, user, first(&once).ok_or(UNREACHABLE)?);
     let only = if turns { &nobodys } else { &current.password };
     let statements = match dialect {
         Dialect::MariaDb { plain: false } if turns => vec![change::accept_none(&account)],

@@ -3,7 +3,7 @@
 use keyrota_contract::{Material, Probe, Report, RotatorError, Which};
 
 use super::account::{Account, NATIVE};
-use super::server::{Dialect, Server};
+use super::server::{Dialect, Memory, Server};
 use super::session::{Fault, Session};
 use super::{Mysql, Way, change, hash, login, operator};
 use crate::rotators::database::{Endpoint, Login};
@@ -54,8 +54,13 @@ async fn examine(
                 are_alike(session, &account, &other).await?;
                 is_idle(session, next).await?;
             }
-            Way::Both | Way::Replace => one_account(my, m, session, &server, &account).await?,
+            Way::Both | Way::Replace => {
+                one_account(my, m, session, &server, &account).await?;
+                way_back(server.memory, Some(&account), session).await?;
+            }
         }
+    } else {
+        way_back(server.memory, None, session).await?;
     }
     let mut report = Report {
         warnings: Vec::new(),
@@ -205,6 +210,29 @@ async fn one_account(
         }
     }
     Ok(())
+}
+
+/// A single user's way back sets a password that the account has had. Two users that take turns are
+/// never given one again.
+async fn way_back(
+    memory: Memory,
+    account: Option<&Account>,
+    session: &mut Session,
+) -> Result<(), RotatorError> {
+    match memory {
+        Memory::Nothing => Ok(()),
+        Memory::ReuseCheck => Err(RotatorError::Refused(
+            "the server's password_reuse_check would refuse the way back to the present password: use alternating-users, or uninstall the plugin",
+        )),
+        Memory::History { last, days } => {
+            if !Account::remembers(account, last, days, session).await? {
+                return Ok(());
+            }
+            Err(RotatorError::Refused(
+                "the server's password history would refuse the way back to the present password: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY, or use alternating-users",
+            ))
+        }
+    }
 }
 
 const SECOND: RotatorError = RotatorError::Refused(

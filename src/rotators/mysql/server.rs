@@ -24,6 +24,18 @@ pub(super) struct Server {
     pub(super) name: Option<String>,
     /// An account can have two passwords at once.
     pub(super) two_passwords: bool,
+    pub(super) memory: Memory,
+}
+
+/// Which passwords that an account has had it refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// None.
+    Nothing,
+    /// All; every statement of ours shows it the password.
+    ReuseCheck,
+    /// The last ones, or those of the last days: as the account says, and else by default.
+    History { last: bool, days: bool },
 }
 
 impl Server {
@@ -47,6 +59,17 @@ impl Server {
         } else {
             return Ok(None);
         };
+        let memory = match (dialect, value("password_history")) {
+            // The plugin does not judge hashes.
+            (Dialect::MariaDb { plain: true }, _) if value(REUSE_CHECK).is_some() => {
+                Memory::ReuseCheck
+            }
+            (Dialect::MySql, Some(_)) => Memory::History {
+                last: is_on("password_history"),
+                days: is_on("password_reuse_interval"),
+            },
+            _ => Memory::Nothing,
+        };
         let feature = match dialect {
             Dialect::MariaDb { .. } => GLOBAL_PRIV,
             Dialect::MySql => USER_ATTRIBUTES,
@@ -59,12 +82,16 @@ impl Server {
                 .or(value("server_uid"))
                 .map(str::to_owned),
             two_passwords: first(&feature) == Some("1"),
+            memory,
         }))
     }
 }
 
 const VARIABLES: &str = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_read_only', \
-    'read_only', 'server_uid', 'server_uuid', 'strict_password_validation', 'super_read_only')";
+    'password_history', 'password_reuse_check_interval', 'password_reuse_interval', 'read_only', \
+    'server_uid', 'server_uuid', 'strict_password_validation', 'super_read_only')";
+/// It comes and goes with MariaDB's plugin.
+const REUSE_CHECK: &str = "password_reuse_check_interval";
 const VALIDATORS: &str = "SELECT count(*) FROM information_schema.plugins \
     WHERE plugin_type = 'PASSWORD VALIDATION' AND plugin_status = 'ACTIVE'";
 /// The table that came with accounts of several methods.

@@ -118,8 +118,12 @@ impl Session {
 
     /// Runs a statement that changes an account.
     pub(super) async fn change(&mut self, sql: &str) -> Result<(), RotatorError> {
-        let fault = match self.run(sql).await {
-            Ok(()) => return Ok(()),
+        self.changed(sql).await.map_err(Fault::changing)
+    }
+
+    /// The same, for who asks further.
+    pub(super) async fn changed(&mut self, sql: &str) -> Result<(), Fault> {
+        match self.run(sql).await {
             // MariaDB says of which account it failed, and the reason only if it is asked.
             Err(Fault::Server(1396)) => {
                 let said = self.rows("SHOW ERRORS").await.unwrap_or_default();
@@ -127,11 +131,10 @@ impl Session {
                     .iter()
                     .filter_map(|row| row.get(1)?.as_deref()?.parse().ok());
                 let mut reasons = codes.filter(|code| *code != 1396);
-                Fault::Server(reasons.next().unwrap_or(1396))
+                Err(Fault::Server(reasons.next().unwrap_or(1396)))
             }
-            Err(fault) => fault,
-        };
-        Err(fault.changing())
+            done => done,
+        }
     }
 
     /// Says goodbye, if it is still listened to.
@@ -217,9 +220,15 @@ impl Fault {
         }
     }
 
+    /// Whether the password itself is what a change was refused for: by a policy (1819; MariaDB's
+    /// `password_reuse_check` too), or by MySQL's history (3638).
+    pub(super) fn judged(self) -> bool {
+        matches!(self, Self::Server(1819 | 3638))
+    }
+
     /// What a failed change means. An answer with a number that is not known to come before any
     /// effect is an unknown outcome: looking costs little.
-    fn changing(self) -> RotatorError {
+    pub(super) fn changing(self) -> RotatorError {
         use RotatorError::{Ambiguous, Refused, Retry};
         match self {
             Self::Server(1205 | 1213) => {
@@ -228,11 +237,11 @@ impl Fault {
             // The option that 1290 names may also be the one that wants to see passwords, just set.
             Self::Server(1223 | 1290 | 1792 | 1836) => Retry("the server has become read-only"),
             Self::Server(1819) => Refused(
-                "the server's password policy does not take this password: loosen it for 32 random characters of A-Z a-z 0-9 - _",
+                "the server's password policy does not take this password: loosen it for 32 random characters of A-Z a-z 0-9 - _, and for one that the account has had (password_reuse_check)",
             ),
-            Self::Server(3638) => {
-                Refused("the server's password history does not take this password")
-            }
+            Self::Server(3638) => Refused(
+                "the server's password history does not take a password that the account has had: ALTER USER … PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY",
+            ),
             Self::Server(1044 | 1142 | 1227 | 1699) => Refused(
                 "no right to change the account: GRANT CREATE USER (`keyrota plan --setup`)",
             ),

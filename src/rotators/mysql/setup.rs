@@ -11,7 +11,16 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
         "-- '%' admits logins from every host: narrow it, for all users alike.".to_owned(),
         "-- A new account accepts no password until keyrota, or you, set one. (What stands in /*M! */".to_owned(),
         "-- is for MariaDB; in /*!80018 */ for MySQL, which shows a password that nobody needs.)".to_owned(),
+        "-- A MariaDB that judges passwords takes no 'invalid' (error 1290). Run these there first, without".to_owned(),
+        "-- the dashes (before 10.10, CREATE USER … IDENTIFIED BY a long random password of your own):".to_owned(),
     ];
+    let admin = settings.admin.as_ref().map(|_| ADMIN);
+    let users = settings.users().iter().map(String::as_str);
+    lines.extend(
+        users
+            .chain(admin)
+            .map(|user| format!("-- {}", judged(user))),
+    );
     for user in settings.users() {
         let account = account(user);
         lines.push(format!(
@@ -27,8 +36,8 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if settings.admin.is_some() {
-        let admin = account("keyrota_admin");
+    if let Some(admin) = admin {
+        let admin = account(admin);
         lines.push("-- The administrator: changes accounts, reads them, sees sessions.".to_owned());
         lines.push(format!(
             "CREATE USER IF NOT EXISTS {admin} {NOBODYS} REQUIRE SSL;"
@@ -46,6 +55,22 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
 fn account(user: &str) -> String {
     format!("{}@'%'", *quoted(user))
 }
+
+/// Makes the account with a password that the server draws, shows to nobody, and judges to be good;
+/// then the line that would make it by a hash only finds it.
+fn judged(user: &str) -> String {
+    let create = format!(
+        "CREATE USER IF NOT EXISTS {} IDENTIFIED BY '",
+        account(user)
+    );
+    format!(
+        "EXECUTE IMMEDIATE CONCAT({}, HEX(RANDOM_BYTES(32)), '-Aa1'' REQUIRE SSL');",
+        *quoted(&create)
+    )
+}
+
+/// A proposal.
+const ADMIN: &str = "keyrota_admin";
 
 /// An account that exists and lets nobody in.
 const NOBODYS: &str = "/*M!100400 IDENTIFIED VIA mysql_native_password USING 'invalid' */ /*!80018 IDENTIFIED BY RANDOM PASSWORD */";
