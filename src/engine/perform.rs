@@ -51,8 +51,7 @@ impl Job<'_> {
 
     async fn preflight(&self) -> Result<Performed, Performed> {
         // First of all: a right that only a later step needs is missed before anything was done.
-        self.parts.provider.preflight(&self.parts.place).await?;
-        let versions = self.parts.provider.describe(&self.parts.place).await?;
+        let versions = self.parts.provider.preflight(&self.parts.place).await?;
         let foreign = |v: &&keyrota_contract::VersionInfo| {
             v.stages.contains(&Stage::Pending) && v.ours.is_none()
         };

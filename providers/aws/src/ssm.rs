@@ -177,9 +177,9 @@ impl Provider for SsmProvider {
         }
     }
 
-    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+    async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         // AWS answers for rights only when they are used; everything else a description shows.
-        self.describe(at).await.map(drop)
+        self.describe(at).await
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

@@ -175,9 +175,9 @@ impl<F: Flat> Provider for FlatProvider<F> {
         }
     }
 
-    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+    async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         // A store of names cannot be asked whether it would take a put.
-        self.load(name_of(at)?).await.map(drop)
+        self.describe(at).await
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

@@ -122,8 +122,9 @@ pub trait Provider: Send + Sync {
 
     /// Whether every method could do its work at `at` now, as far as the store can be asked without
     /// an effect: rights that only a later step needs, settings that would lose a version. The
-    /// sentence of an error names what is missing. An absent place is no error.
-    async fn preflight(&self, at: &Place) -> Result<(), ProviderError>;
+    /// sentence of an error names what is missing. An absent place is no error. Otherwise the
+    /// answer is [`describe`](Self::describe)'s, which whoever looks before an effect needs too.
+    async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError>;
 
     /// All versions at `at`, without values; an absent place is an empty list. Versions holding a
     /// stage are always listed; others may be missing.
@@ -178,7 +179,7 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
         (**self).capabilities()
     }
 
-    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+    async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         (**self).preflight(at).await
     }
 

@@ -180,11 +180,11 @@ impl Provider for FileProvider {
         CAPABILITIES
     }
 
-    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
-        path_of(at)?;
+    async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
+        let path = path_of(at)?;
         match self.load()? {
             Some(document) if document.host != self.host => Err(foreign_document()),
-            _ => Ok(()),
+            document => Ok(document.map_or_else(Vec::new, |d| d.describe(path))),
         }
     }
 

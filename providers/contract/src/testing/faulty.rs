@@ -195,7 +195,7 @@ impl<P: Provider> Provider for Faulty<P> {
         self.inner.capabilities()
     }
 
-    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+    async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         self.faults
             .around(
                 "provider.preflight",

@@ -137,8 +137,9 @@ impl Provider for Memory {
         self.capabilities
     }
 
-    async fn preflight(&self, _at: &Place) -> Result<(), ProviderError> {
-        self.ask("preflight").map(drop)
+    async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
+        drop(self.ask("preflight")?);
+        self.describe(at).await
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

@@ -321,10 +321,11 @@ impl Provider for VaultProvider {
         }
     }
 
-    async fn preflight(&self, at: &Place) -> Result<(), ProviderError> {
+    async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         check_path(&at.path)?;
         self.know_the_mount().await?;
-        preflight::place(&self.session, &self.mount, at).await
+        preflight::place(&self.session, &self.mount, at).await?;
+        self.describe(at).await
     }
 }
 

@@ -33,7 +33,8 @@ pub async fn a_preflight_is_no_effect(s: &Subject) {
     t.make_current(1, b"one").await;
     t.write(2, b"two").await;
     let before = t.stages().await;
-    asked().await;
+    let described = t.p.describe(&t.at).await.expect("describe");
+    assert_eq!(asked().await, described, "it answers as describe does");
     assert_eq!(t.stages().await, before);
     assert_eq!(t.current().await.as_deref(), Some(&b"one"[..]));
 }
