@@ -56,7 +56,7 @@ async fn each_missing_right_is_named_before_the_first_step() {
             .map(|(p, r)| format!("path \"{p}\" {{ capabilities = [\"{r}\"] }}\n"))
             .collect();
         server.policy("some", &policy).await;
-        let missed = server.provider(&token).preflight(&at).await;
+        let missed = server.provider(&token).preflight(&at).await.map(drop);
         assert_eq!(kind(missed), Some(ErrorKind::Denied), "{path} {right}");
         let named = path
             .replace("kv/", "MOUNT/")
@@ -80,7 +80,7 @@ async fn each_missing_right_is_named_before_the_first_step() {
     server.provider(&token).preflight(&at).await.unwrap();
     let less = format!("{wide} path \"kv/destroy/*\" {{ capabilities = [\"deny\"] }}");
     server.policy("some", &less).await;
-    let missed = server.provider(&token).preflight(&at).await;
+    let missed = server.provider(&token).preflight(&at).await.map(drop);
     assert!(
         sentence(missed).contains("MOUNT/destroy/PATH"),
         "{missed:?}"
@@ -108,7 +108,7 @@ async fn a_token_that_may_not_ask_for_its_rights_is_told() {
     let token = server.token("bare", &rights(AT), bare).await;
     let p = server.provider(&token);
     let at = Place::new(AT);
-    let missed = p.preflight(&at).await;
+    let missed = p.preflight(&at).await.map(drop);
     assert_eq!(kind(missed), Some(ErrorKind::Denied));
     assert!(sentence(missed).contains("sys/capabilities-self"));
     // Everything else works: it may not look itself up, and need not.
@@ -140,7 +140,7 @@ async fn settings_that_would_lose_a_value_are_refused() {
         ),
     ] {
         server.ok(Method::POST, path, Some(setting)).await;
-        let refused = p.preflight(&at).await;
+        let refused = p.preflight(&at).await.map(drop);
         assert_eq!(kind(refused), Some(ErrorKind::Invalid), "{path} {named}");
         assert!(sentence(refused).contains(named), "{path} {named}");
         let back = json!({"max_versions": 0, "delete_version_after": "0s"});
