@@ -16,6 +16,7 @@ mod command_rotator;
 mod conformance;
 mod databases;
 mod deps;
+mod everywhere;
 mod faults;
 mod imports;
 mod mysql;

@@ -127,6 +127,11 @@ fn path_problem(kind: &ProviderKind, path: &str) -> Option<(&'static str, &'stat
                     "begins with aws or ssm, which AWS keeps for itself",
                     "begin it with another word",
                 ))
+            } else if path.split('/').any(|level| level == ".keyrota") {
+                Some((
+                    "has a level that keyrota keeps for candidates",
+                    "choose another word than .keyrota",
+                ))
             } else if levels > 13 {
                 Some((
                     "has too many levels for Parameter Store",

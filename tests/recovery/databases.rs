@@ -185,6 +185,11 @@ format = "dotenv"
         )
     }
 
+    /// Who vouches for the server.
+    pub fn ca_file(&self) -> &Path {
+        &self.ca
+    }
+
     /// What the program has, and what the administrator has.
     pub fn urls(&self) -> (String, String) {
         let Self {

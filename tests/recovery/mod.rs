@@ -6,10 +6,10 @@
 
 mod bed;
 mod daemon;
-mod databases;
+pub mod databases;
 mod film;
 mod log;
-mod logins;
+pub mod logins;
 mod loops;
 mod programs;
 mod scenarios;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use bed::{Bed, Death, Scenario};
 use keyrota::state::Outcome;
 
-const POINTS: [&str; 5] = [
+pub const POINTS: [&str; 5] = [
     "before-intent",
     "after-intent",
     "after-effect",
@@ -29,7 +29,7 @@ const POINTS: [&str; 5] = [
 ];
 
 /// More effects than any rotation has.
-const EFFECTS_MAX: u32 = 40;
+pub const EFFECTS_MAX: u32 = 40;
 
 #[test]
 fn tokens_verify_wherever_a_rotation_of_their_key_dies() {
@@ -161,7 +161,7 @@ fn a_disk_that_fails_loses_nothing() {
     assert!(disturbed >= 20, "{disturbed} processes noticed");
 }
 
-fn on_two_threads<T: FnOnce() -> u32 + Send>(tries: impl Iterator<Item = T>) -> u32 {
+pub fn on_two_threads<T: FnOnce() -> u32 + Send>(tries: impl Iterator<Item = T>) -> u32 {
     let tries = Mutex::new(tries.collect::<Vec<_>>());
     std::thread::scope(|scope| {
         let work = || {

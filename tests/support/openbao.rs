@@ -156,6 +156,20 @@ impl OpenBao {
         body
     }
 
+    /// What was asked since it was started, as the server itself wrote it down: `read kv/data/a`.
+    pub fn calls(&self) -> Vec<String> {
+        let written = std::fs::read_to_string(self.directory.path().join("calls")).unwrap();
+        let entries = written.lines().map(|l| serde_json::from_str(l).unwrap());
+        let requests = entries.filter(|entry: &Value| entry["type"] == "request");
+        let text = |v: &Value| v.as_str().unwrap().to_owned();
+        requests
+            .map(|entry| {
+                let request = &entry["request"];
+                format!("{} {}", text(&request["operation"]), text(&request["path"]))
+            })
+            .collect()
+    }
+
     /// Writes a secret as somebody else would.
     pub async fn put(&self, path: &str, data: Value) {
         let data = json!({"data": data});
@@ -314,6 +328,11 @@ fn serve(directory: &Path, port: u16, cluster: u16) -> Child {
         }}
         cluster_addr = "https://127.0.0.1:{cluster}"
         api_addr = "https://127.0.0.1:{port}"
+        audit "file" "calls" {{
+          options = {{
+            file_path = "{at}/calls"
+          }}
+        }}
         ui = false
         "#
     );

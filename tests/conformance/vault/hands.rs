@@ -37,6 +37,9 @@ async fn a_soft_deleted_current_is_neither_absent_nor_overwritten() {
         kind(p.read(&at, &VersionRef::Native(from.clone())).await),
         gone
     );
+    for same in [VersionRef::Ours(id(2)), VersionRef::Native(from.clone())] {
+        assert_eq!(kind(p.destroy(&at, &same).await), gone);
+    }
     // The way back is not closed: the candidate can be taken away.
     p.destroy(&at, &VersionRef::Ours(id(3))).await.unwrap();
 

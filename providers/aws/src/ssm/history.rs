@@ -17,6 +17,8 @@ pub(super) const DESTROYED: &str = "keyrota-destroyed";
 /// So many versions AWS keeps of one parameter.
 pub(super) const WINDOW: usize = 100;
 const PAGE: i32 = 50;
+/// Pages may be short, even empty; an answer that never ends is none.
+const PAGES_MAX: usize = 16;
 
 pub(super) const FOREIGN_PENDING: ProviderError = conflict(
     "something that keyrota did not write stands where the candidate belongs (…/.keyrota/pending)",
@@ -76,7 +78,7 @@ impl History {
     ) -> Result<Self, ProviderError> {
         let mut versions = Vec::new();
         let mut next = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let request = client
                 .get_parameter_history()
                 .name(name)
@@ -95,12 +97,16 @@ impl History {
             let found = page.parameters.unwrap_or_default().into_iter();
             versions.extend(found.map(|v| Version::of(v, with_values)));
             next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() || versions.len() > 2 * WINDOW {
-                break;
+            if next.is_none() {
+                versions.sort_by_key(|v| v.number);
+                return Ok(Self { versions });
             }
         }
-        versions.sort_by_key(|v| v.number);
-        Ok(Self { versions })
+        // Never a part of it: the newest version would seem to be an older one.
+        Err(ProviderError::new(
+            ErrorKind::Unavailable,
+            "the parameter's history does not end",
+        ))
     }
 
     pub(super) fn latest(&self) -> Option<&Version> {

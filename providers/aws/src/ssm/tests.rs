@@ -310,3 +310,31 @@ fn names() {
         );
     }
 }
+
+/// Half a history would show an older version as the current one.
+#[tokio::test]
+async fn a_history_is_read_to_its_end_or_not_at_all() {
+    let page = |versions: &str, next: &str| {
+        let body = format!(r#"{{"Parameters":[{versions}],"NextToken":"{next}"}}"#);
+        ok("GetParameterHistory", body)
+    };
+    let service = Service::with([
+        absent(),
+        page("", "a"),
+        page(r#"{"Type":"SecureString","Version":1}"#, "b"),
+        page(r#"{"Type":"SecureString","Version":2}"#, ""),
+    ])
+    .await;
+    let all = provider(&service).describe(&at()).await.unwrap();
+    assert!(
+        all.iter()
+            .any(|v| v.native == Native("2".to_owned()) && v.stages == [Stage::Current])
+    );
+    service.asked();
+
+    let endless = std::iter::once(absent()).chain((0..16).map(|_| page("", "more")));
+    let service = Service::with(endless).await;
+    let told = provider(&service).describe(&at()).await.unwrap_err();
+    assert_eq!(told.kind, ErrorKind::Unavailable);
+    service.asked();
+}

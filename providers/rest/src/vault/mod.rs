@@ -43,7 +43,7 @@ use document::{Held, Pending};
 use login::Session;
 use look::Named;
 use requests::{Plain, PutVersion};
-use seen::{Current, Seen};
+use seen::Seen;
 use wire::Effect;
 
 /// The largest value. Its characters may take six times as many bytes in JSON, and a version must
@@ -209,7 +209,7 @@ impl Provider for VaultProvider {
             None => Ok(None),
             Some(Named::Pending) => Ok(seen.pending().map(Pending::value)),
             Some(Named::Version(version)) => {
-                if version == seen.version() && matches!(seen.current, Current::SoftDeleted) {
+                if seen.is_soft_deleted(version) {
                     return Err(soft_deleted());
                 }
                 self.value_at(at, version).await
@@ -304,6 +304,8 @@ impl Provider for VaultProvider {
             Some(Named::Version(version)) if seen.holds_current(version) => {
                 Err(conflict("the current version is not destroyed"))
             }
+            // Whoever deleted it can still bring it back.
+            Some(Named::Version(version)) if seen.is_soft_deleted(version) => Err(soft_deleted()),
             Some(Named::Version(version)) => {
                 let mut versions = vec![version];
                 // Somebody who changed another field made further versions with the same value.

@@ -151,6 +151,11 @@ impl Seen {
         matches!(self.current, Current::Held { since, .. } if (since..=self.current_version).contains(&version))
     }
 
+    /// Whether a version is what readers would find, had nobody deleted it.
+    pub fn is_soft_deleted(&self, version: u64) -> bool {
+        version == self.current_version && matches!(self.current, Current::SoftDeleted)
+    }
+
     /// Whether `from` is what is current.
     pub fn is_current(&self, from: Option<&Native>) -> bool {
         match (&self.current, from) {

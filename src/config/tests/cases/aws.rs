@@ -51,13 +51,14 @@ pub const CASES: &[Case] = &[
     (
         "names that AWS does not take",
         with!(
-            "[secrets.a]\nkind = 'random'\nprovider = 'sm'\npath = 'a b'\n[secrets.b]\nkind = 'random'\nprovider = 'ssm'\npath = 'a+b'\n[secrets.c]\nkind = 'random'\nprovider = 'ssm'\npath = 'AWS/key'\n[secrets.d]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/b/c/d/e/f/g/h/i/j/k/l/m/n'"
+            "[secrets.a]\nkind = 'random'\nprovider = 'sm'\npath = 'a b'\n[secrets.b]\nkind = 'random'\nprovider = 'ssm'\npath = 'a+b'\n[secrets.c]\nkind = 'random'\nprovider = 'ssm'\npath = 'AWS/key'\n[secrets.d]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/b/c/d/e/f/g/h/i/j/k/l/m/n'\n[secrets.e]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/.keyrota/pending'"
         ),
         &[
             "13:10 path: is not a name that Secrets Manager takes",
             "17:10 path: is not a name that Parameter Store takes",
             "21:10 path: begins with aws or ssm",
             "25:10 path: has too many levels",
+            "29:10 path: has a level that keyrota keeps",
         ],
     ),
     (

@@ -1,0 +1,6 @@
+//! Values in every kind of store at once, with real databases behind them.
+
+mod bed;
+mod calls;
+mod kills;
+mod whole;
