@@ -16,8 +16,7 @@ use super::context::Context;
 use super::exit::{self, Failed};
 use super::say;
 use crate::config::did_you_mean;
-use crate::config::model::{Environment, Provider, ProviderKind, Secret};
-use crate::config::{account_of, model};
+use crate::config::model::{self, Environment, Provider, ProviderKind, Secret};
 
 /// Options of `keyrota policy`.
 #[derive(Debug, Args)]
@@ -200,12 +199,7 @@ fn named<'e>(env: &'e Environment, name: &str) -> Result<&'e Provider, Failed> {
 
 /// The account that ARNs name.
 fn account_at<'a>(provider: &'a Provider, given: Option<&'a str>) -> Result<&'a str, Failed> {
-    let aws = match &provider.kind {
-        ProviderKind::SecretsManager(aws) => aws,
-        ProviderKind::Ssm(ssm) => &ssm.aws,
-        ProviderKind::File(_) | ProviderKind::Vault(_) => return Ok(aws::ANY_ACCOUNT),
-    };
-    match (aws.role_arn.as_deref().and_then(account_of), given) {
+    match (aws::account_of_role(&provider.kind), given) {
         (Some(role), Some(given)) if role != given => Err(Failed::config(format!(
             "providers.{}: role_arn is in the account {role}, not {given}: leave --account out",
             provider.name

@@ -5,10 +5,21 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::rights::{Only, Purpose, Right, once};
-use crate::config::model::{AwsProvider, Secret, SsmProvider};
+use crate::config::account_of;
+use crate::config::model::{AwsProvider, ProviderKind, Secret, SsmProvider};
 
 /// The account that is meant where nobody says which: the one of whoever has the policy.
 pub const ANY_ACCOUNT: &str = "*";
+
+/// The account of its role, where it has one.
+pub fn account_of_role(provider: &ProviderKind) -> Option<&str> {
+    let aws = match provider {
+        ProviderKind::SecretsManager(aws) => aws,
+        ProviderKind::Ssm(ssm) => &ssm.aws,
+        ProviderKind::File(_) | ProviderKind::Vault(_) => return None,
+    };
+    aws.role_arn.as_deref().and_then(account_of)
+}
 
 /// AWS adds a hyphen and six characters to the name of a secret, also of one that is not there yet.
 const SUFFIX: &str = "-??????";

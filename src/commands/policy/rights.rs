@@ -153,7 +153,8 @@ pub fn rights(
 
 /// Actions in the order of the steps, each once, with what they are on: as `plan --setup` says them.
 pub fn in_words(env: &Environment, provider: &Provider, secrets: &[&Secret]) -> Vec<String> {
-    let all = rights(provider, secrets, Use::Rotate, aws::ANY_ACCOUNT);
+    let account = aws::account_of_role(&provider.kind).unwrap_or(aws::ANY_ACCOUNT);
+    let all = rights(provider, secrets, Use::Rotate, account);
     let words = match &provider.kind {
         ProviderKind::File(_) => Vec::new(),
         ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) => aws::in_words(&all),
