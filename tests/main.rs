@@ -19,6 +19,7 @@ mod deps;
 mod faults;
 mod imports;
 mod mysql;
+mod policy;
 mod postgres;
 mod readme;
 mod recovery;

@@ -5,6 +5,8 @@
 
 mod aws;
 pub mod rights;
+#[cfg(test)]
+mod tests;
 mod vault;
 
 use clap::Args;

@@ -51,7 +51,6 @@ pub fn secrets_manager(
         }
     }
     let written = secrets.iter().any(|(_, written)| *written);
-    let close = ["kms:GenerateDataKey", "kms:Decrypt"];
     all.extend(key(
         aws,
         account,
@@ -60,7 +59,13 @@ pub fn secrets_manager(
         &["kms:Decrypt"],
     ));
     if written {
-        all.extend(key(aws, account, "secretsmanager", CreateKey, &close));
+        all.extend(key(
+            aws,
+            account,
+            "secretsmanager",
+            CreateKey,
+            &["kms:GenerateDataKey"],
+        ));
     }
     all
 }
