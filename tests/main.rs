@@ -20,6 +20,7 @@ mod everywhere;
 mod faults;
 mod imports;
 mod mysql;
+mod policy;
 mod postgres;
 mod readme;
 mod recovery;

@@ -17,6 +17,7 @@ mod init;
 mod jwks;
 pub mod log;
 mod plan;
+mod policy;
 mod progress;
 mod providers;
 mod report;
@@ -111,6 +112,8 @@ pub enum Command {
     Run(run::Run),
     /// What is due, and what each step would do
     Plan(plan::Plan),
+    /// The rights that a provider has to give, as its policy
+    Policy(policy::Policy),
     /// Rotate now
     Rotate(rotate::Rotate),
     /// End a grace early
@@ -149,6 +152,7 @@ pub fn run(cli: &Cli) -> Result<u8, Failed> {
         Command::Check(args) => check::run(args, &context),
         Command::Run(args) => run::run(args, &context),
         Command::Plan(args) => plan::run(args, &context),
+        Command::Policy(args) => policy::run(args, &context),
         Command::Rotate(args) => rotate::run(args, &context),
         Command::Retire(args) => decide::retire(args, &context),
         Command::Confirm(args) => decide::run(args, keyrota_rotation::Decision::Confirm, &context),

@@ -1,8 +1,6 @@
 //! `[providers.*]` at AWS, and what may be kept there.
 
-use super::model::{
-    AwsProvider, Environment, Kind, Provider, ProviderKind, Role, Secret, SsmProvider,
-};
+use super::model::{AwsProvider, Kind, Provider, ProviderKind, Role, Secret, SsmProvider};
 use super::read::{Reader, Section, join};
 use super::words::is_url;
 
@@ -142,27 +140,4 @@ fn path_problem(kind: &ProviderKind, path: &str) -> Option<(&'static str, &'stat
             }
         }
     }
-}
-
-/// What is known of an environment's use of AWS, for `plan --setup`.
-pub fn rights(env: &Environment, kind: &ProviderKind) -> Option<String> {
-    let (provider, rights) = match kind {
-        ProviderKind::File(_) | ProviderKind::Vault(_) => return None,
-        ProviderKind::SecretsManager(aws) => (
-            aws,
-            "secretsmanager:DescribeSecret, GetSecretValue, CreateSecret, PutSecretValue, UpdateSecretVersionStage",
-        ),
-        ProviderKind::Ssm(ssm) => (
-            &ssm.aws,
-            "ssm:GetParameter, GetParameterHistory, PutParameter, DeleteParameter, LabelParameterVersion, UnlabelParameterVersion",
-        ),
-    };
-    let kms = match &provider.kms_key_id {
-        Some(key) => format!("; kms:Decrypt, kms:Encrypt and kms:GenerateDataKey with {key}"),
-        None => String::new(),
-    };
-    Some(format!(
-        "AWS credentials with these rights on what {} keeps there: {rights}{kms}",
-        env.name
-    ))
 }

@@ -41,7 +41,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use aws::rights as aws_rights;
+pub use aws::account_of;
 pub use diagnostic::{Diagnostic, Severity};
 pub use keys::{CONSUMERS, Key, Kinds, PROVIDERS, SECRETS};
 pub use load::{Loaded, load};

@@ -1,7 +1,7 @@
 //! How a rotation begins, and how one that was begun goes on.
 
 use jiff::civil::DateTime;
-use keyrota_contract::{SecretValue, Target};
+use keyrota_contract::{ErrorKind, SecretValue, Target};
 use keyrota_rotation::{Decision, Listener, Moment, Overlap, Phase, Policy, Record};
 use uuid::Uuid;
 
@@ -132,7 +132,7 @@ impl Engine {
             (_, false, Some(_)) if !import => return Ok(Begin::Not(NotBegun::Minted)),
             _ => {}
         }
-        let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
+        let first = !stands(&parts).await?;
         let may_create = order.trigger != "schedule"
             && (secret.when_absent == WhenAbsent::Create || order.given.is_some());
         if first && !may_create {
@@ -228,7 +228,7 @@ impl Engine {
         if matches!(secret.kind, Kind::External(_)) {
             return Ok(Err(NotBegun::External.advice()));
         }
-        let first = !view::exists(parts.provider.as_ref(), &parts.place).await?;
+        let first = !stands(&parts).await?;
         let machine = Record::new(policy(secret, parts.rotator.target(), first, "command"));
         let journal = Journal::new(place(secret), machine);
         let job = Job {
@@ -279,6 +279,15 @@ impl Engine {
         let (id, stop) = (run.row().id, run.go(Given(None)).await?);
         Ok(Some((id, stop)))
     }
+}
+
+/// Whether there is a current version. Where the look is denied, preflight says which right it needs.
+async fn stands(parts: &Parts<'_>) -> Result<bool, EngineError> {
+    let looked = view::exists(parts.provider.as_ref(), &parts.place).await;
+    if looked.is_err_and(|e| e.kind == ErrorKind::Denied) {
+        parts.provider.preflight(&parts.place).await?;
+    }
+    Ok(looked?)
 }
 
 /// What the file asks of a rotation of `secret` that begins now; `first` if there is no current

@@ -54,10 +54,12 @@ impl Moto {
             .local_addr()
             .unwrap()
             .port();
-        let process = Command::new(venv("moto_server"))
+        let process = Command::new(venv("python"))
+            .arg(root().join("tests/support/moto_server.py"))
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             // So many calls are taken unsigned: those that make the two users.
             .env("INITIAL_NO_AUTH_ACTION_COUNT", "5")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -130,6 +132,27 @@ impl Moto {
         assert!(output.status.success(), "{args:?}: {said}");
         let text = String::from_utf8(output.stdout).unwrap();
         text.strip_suffix('\n').unwrap_or(&text).to_owned()
+    }
+
+    /// A user of this name with this policy, and no other; its key the first time.
+    pub fn user(&self, name: &str, policy: &str) -> Key {
+        self.aws(&["iam", "create-user", "--user-name", name]);
+        self.allow(name, policy);
+        let key = ["iam", "create-access-key", "--user-name", name];
+        let parts = ["--query", "AccessKey.[AccessKeyId,SecretAccessKey]"];
+        let key = self.aws(&[&key[..], &parts].concat());
+        let (id, secret) = key.split_once('\t').unwrap();
+        Key {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+        }
+    }
+
+    /// Gives the user another policy.
+    pub fn allow(&self, name: &str, policy: &str) {
+        let put = ["iam", "put-user-policy", "--user-name", name];
+        let with = ["--policy-name", "only", "--policy-document", policy];
+        self.aws(&[&put[..], &with].concat());
     }
 
     async fn ready(&self) {

@@ -9,6 +9,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
 use keyrota_contract::{ErrorKind, ProviderError};
 
+use crate::rights::Lacks;
+
 /// Whether a call that got no answer may have changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
@@ -26,8 +28,18 @@ impl Doing {
     }
 }
 
-/// The error of a call as one of ours.
+/// The error of a call as one of ours. One that is denied names the right that its call needs.
 pub(crate) fn classify<E>(doing: Doing, e: &SdkError<E>) -> ProviderError
+where
+    E: Lacks + ProvideErrorMetadata + Error + 'static,
+{
+    match told(doing, e) {
+        e if e.context == DENIED => ProviderError::new(e.kind, E::LACKS),
+        e => e,
+    }
+}
+
+fn told<E>(doing: Doing, e: &SdkError<E>) -> ProviderError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -214,7 +226,6 @@ fn failed(doing: Doing) -> ProviderError {
 }
 
 const THROTTLED: &str = "AWS is asked too often";
-const DENIED: &str = "AWS denies it: the credentials lack a right (see `providers/README.md`)";
+const DENIED: &str = "AWS denies it";
 const CLOCK: &str = "AWS says the request is out of date: set this host's clock";
-const KMS: &str =
-    "KMS denies it: the key is disabled, missing, or these credentials may not use it";
+const KMS: &str = "KMS denies it: the key is disabled or missing, or these credentials lack kms:Decrypt, kms:Encrypt or kms:GenerateDataKey with it";

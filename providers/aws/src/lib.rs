@@ -6,13 +6,14 @@
 //!
 //! # Layout
 //! - [`config`]: [`AwsConfig`], and the connection that is made of it at the first call
-//! - `error`: what an answer, or the lack of one, means
+//! - `error`: what an answer, or the lack of one, means; `rights`: what a denied call needs
 //! - [`secrets_manager`]: [`SecretsManagerProvider`], `kind = "aws-secrets-manager"`
 //! - [`ssm`]: [`SsmProvider`], `kind = "aws-ssm"`; `ssm/history`: what stands under a parameter's
 //!   name; `ssm/description`: what keyrota writes beside a version; `ssm/limiter`: how often
 
 pub mod config;
 mod error;
+mod rights;
 pub mod secrets_manager;
 pub mod ssm;
 #[cfg(test)]

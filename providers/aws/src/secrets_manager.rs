@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::config::{AwsConfig, Given};
 
 mod labels;
+mod preflight;
 mod requests;
 use labels::{CURRENT, KEYROTA_PENDING, PENDING, PREVIOUS, Replicas, ours};
 
@@ -75,8 +76,13 @@ impl Provider for SecretsManagerProvider {
     }
 
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
-        // AWS answers for rights only when they are used; everything else a description shows.
-        self.describe(at).await
+        let path = path_of(at)?;
+        let secret = self.look(path).await?;
+        if secret.is_none() {
+            self.may_read(path).await?;
+        }
+        self.may_relabel(path).await?;
+        Ok(secret.map_or_else(Vec::new, |s| s.infos()))
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

@@ -30,6 +30,7 @@ use crate::config::{AwsConfig, Given};
 mod description;
 mod history;
 mod limiter;
+mod preflight;
 mod requests;
 use description::Description;
 use history::{History, Slots, Version};
@@ -178,8 +179,10 @@ impl Provider for SsmProvider {
     }
 
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
-        // AWS answers for rights only when they are used; everything else a description shows.
-        self.describe(at).await
+        let name = name_of(at)?;
+        let slots = self.look(&name).await?;
+        self.may_rotate(&name, &slots).await?;
+        Ok(slots.infos())
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
@@ -319,7 +322,11 @@ impl Provider for SsmProvider {
 
     async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {
         let name = name_of(at)?;
-        let slots = self.look(&name).await?;
+        let slots = Slots {
+            // Without values: whoever may not open them may still take them away.
+            pending: self.history(&sibling_of(&name)).await?,
+            named: self.history(&name).await?,
+        };
         match slots.find(v) {
             None => Ok(()),
             Some((Stage::Current, _)) => Err(conflict("the current version is not destroyed")),
@@ -372,6 +379,12 @@ pub fn full_name(path: &str) -> String {
 
 fn sibling_of(name: &str) -> String {
     format!("/{}/.keyrota/pending", name.trim_start_matches('/'))
+}
+
+/// Where nothing ever stands: the right to delete is asked for here, so that an answer that comes
+/// late can take no candidate away.
+fn nothing_of(name: &str) -> String {
+    format!("/{}/.keyrota/nothing", name.trim_start_matches('/'))
 }
 
 const fn invalid(context: &'static str) -> ProviderError {

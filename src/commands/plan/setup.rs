@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config::aws_rights;
+use crate::commands::policy::rights;
 use crate::config::model::{
     ConsumerKind, Environment, Kind, ProviderKind, Reference, Secret, WhenAbsent,
 };
@@ -40,19 +40,6 @@ pub fn statements(secrets: &[&Secret]) -> Vec<Statement> {
     secrets.iter().flat_map(of).collect()
 }
 
-/// What a rotation needs at the server, and nothing else.
-fn vault_rights(mount: &str, path: &str) -> String {
-    let pending = format!("{path}.keyrota-pending");
-    [
-        format!("{mount}/metadata/{path}: read, update"),
-        format!("{mount}/data/{path}: create, read, update"),
-        format!("{mount}/destroy/{path}: update"),
-        format!("{mount}/data/{pending}: create, read, update"),
-        format!("{mount}/metadata/{pending}: read, delete"),
-    ]
-    .join("; ")
-}
-
 /// For these secrets and the providers that keep them.
 pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
     let mut all = Vec::new();
@@ -80,20 +67,12 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
                     file.path.parent().unwrap_or(&file.path).display()
                 ));
             }
-            ProviderKind::Vault(vault) => {
+            ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) | ProviderKind::Vault(_) => {
                 for reference in provider.kind.inputs() {
                     thing(format!("what it logs in with as {}", in_words(reference)));
                 }
-                for secret in secrets.iter().filter(|s| s.provider == provider.name) {
-                    thing(format!(
-                        "a policy with {}",
-                        vault_rights(&vault.mount, &secret.path)
-                    ));
-                }
-            }
-            other => {
-                if let Some(rights) = aws_rights(env, other) {
-                    thing(rights);
+                for right in rights::in_words(env, provider, secrets) {
+                    thing(right);
                 }
             }
         }

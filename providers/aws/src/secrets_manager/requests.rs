@@ -20,7 +20,7 @@ const REPLICAS_ASKED: u32 = 16;
 const REPLICAS_PAUSE: Duration = Duration::from_millis(500);
 
 impl SecretsManagerProvider {
-    async fn client(&self) -> &Client {
+    pub(super) async fn client(&self) -> &Client {
         let make = || async {
             let sdk = load(&self.config, &self.given).await;
             let mut service = Builder::from(&sdk);

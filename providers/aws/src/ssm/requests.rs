@@ -17,7 +17,7 @@ use crate::error::{Doing, classify, code};
 const TURN_MAX: Duration = Duration::from_secs(8);
 
 impl SsmProvider {
-    async fn client(&self) -> &Client {
+    pub(super) async fn client(&self) -> &Client {
         let make = || async {
             let sdk = load(&self.config, &self.given).await;
             let mut service = Builder::from(&sdk);
@@ -92,7 +92,7 @@ impl SsmProvider {
         Ok(put.map_err(|e| classify(Doing::Changing, &e))?.version())
     }
 
-    async fn wait_for_turn(&self) -> Result<(), ProviderError> {
+    pub(super) async fn wait_for_turn(&self) -> Result<(), ProviderError> {
         let turn = self
             .limiter
             .lock()

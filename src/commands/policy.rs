@@ -1,0 +1,242 @@
+//! `keyrota policy`: the rights that a provider has to give, and no other.
+//!
+//! - `rights`: which, and for what, from the file alone
+//! - `aws`: those of AWS, as an IAM policy; `vault`: those of Vault, as its policy
+
+mod aws;
+pub mod rights;
+#[cfg(test)]
+mod tests;
+mod vault;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use self::rights::{Right, Use};
+use super::check;
+use super::context::Context;
+use super::exit::{self, Failed};
+use super::say;
+use crate::config::did_you_mean;
+use crate::config::model::{self, Environment, Provider, ProviderKind, Secret};
+
+/// Options of `keyrota policy`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "For AWS an IAM policy (JSON), for Vault and OpenBao a policy in their language: exactly what this file \
+needs from that provider. Secrets that keyrota rotates are read and written, those of the kind `external` (an \
+administrator's credentials) are read. It needs the file only: no network, no credentials, no state.
+
+  keyrota --env production policy --provider main > policy.json
+  aws iam put-role-policy --role-name keyrota --policy-name keyrota --policy-document file://policy.json
+
+  keyrota --env production policy --provider vault | bao policy write keyrota -
+
+The policy belongs to whoever keyrota is there: with `role_arn` to that role, and whoever assumes it also needs \
+sts:AssumeRole. Its account is that of `role_arn` or --account, else `*`. With `kms_key_id` the rights on \
+that key are in it, through this service only; a key's own policy must let IAM decide. A statement's Sid says \
+what it is for:
+
+  Look, LookCandidate, LookKey   every step, and `keyrota run`
+  First                          only until every secret stands there: take it away then, if you like
+  Create, CreateKey, Undo        the new value is written, and taken away again
+  Finish, Retire                 it becomes current, the old one ends
+
+What one sees when a right is missing stands in providers/README.md."
+)]
+pub struct Policy {
+    /// This provider of the file [default: the only one, else all, each under its name]
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// The AWS account, where `role_arn` does not say it: twelve digits
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub account: Option<String>,
+    /// What `keyrota run` needs, and no more: to read what programs are shown
+    #[arg(long, conflicts_with = "import")]
+    pub reader: bool,
+    /// With --reader: what this program is shown
+    #[arg(long, value_name = "NAME", requires = "reader")]
+    pub program: Option<String>,
+    /// Also what storing `external` secrets needs (`keyrota import NAME --stdin`): for a person, once
+    #[arg(long)]
+    pub import: bool,
+}
+
+/// What one provider has to give.
+struct Given<'a> {
+    provider: &'a Provider,
+    rights: Vec<Right>,
+}
+
+/// Does it; the exit code.
+pub fn run(args: &Policy, context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(false)?;
+    let env = &chosen.env;
+    let whom = match (args.reader, args.import) {
+        (true, _) if args.program.is_some() => {
+            Use::Read(check::program(env, args.program.as_deref())?)
+        }
+        (true, _) => Use::Read(None),
+        (false, true) => Use::Import,
+        (false, false) => Use::Rotate,
+    };
+    let providers: Vec<&Provider> = match &args.provider {
+        Some(name) => vec![named(env, name)?],
+        None => env.providers.iter().collect(),
+    };
+    let secrets: Vec<&Secret> = env.secrets.iter().collect();
+    let mut all = Vec::new();
+    for provider in &providers {
+        let account = account_at(provider, args.account.as_deref())?;
+        if let ProviderKind::Vault(vault) = &provider.kind {
+            sayable(provider, vault, &secrets, whom)?;
+        }
+        let rights = rights::rights(provider, &secrets, whom, account);
+        all.push(Given { provider, rights });
+    }
+    if let [one] = all.as_slice()
+        && let Some(why) = one.nothing()
+    {
+        return Err(Failed::config(why));
+    }
+    if context.global.json {
+        say::print_json(&as_json(env, whom, &all))?;
+    } else {
+        say::print(&as_text(&all))?;
+    }
+    Ok(exit::DONE)
+}
+
+impl Given<'_> {
+    /// Why there is no policy.
+    fn nothing(&self) -> Option<String> {
+        let name = &self.provider.name;
+        if let ProviderKind::File(file) = &self.provider.kind {
+            let dir = file.path.parent().unwrap_or(&file.path);
+            return Some(format!(
+                "providers.{name} is a file, and the system gives the rights: the directory {} belongs to the user of \
+                 keyrota, with mode 0700; the document in it, {}, with mode 0600, is made by keyrota. Who only \
+                 starts programs (`keyrota run`) reads both as that user",
+                dir.display(),
+                file.path.display(),
+            ));
+        }
+        self.rights.is_empty().then(|| {
+            format!("providers.{name} keeps nothing here that is used so: no right is needed")
+        })
+    }
+
+    /// As the service takes it.
+    fn document(&self) -> String {
+        match &self.provider.kind {
+            ProviderKind::File(_) => String::new(),
+            ProviderKind::Vault(vault) => vault::document(vault, &self.rights),
+            ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) => {
+                let document = serde_json::to_string_pretty(&aws::document(&self.rights));
+                format!("{}\n", document.unwrap_or_default())
+            }
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        let needs = self
+            .rights
+            .iter()
+            .map(|r| json!({"purpose": r.purpose.word(), "action": r.action, "on": r.on}));
+        let (language, policy) = match &self.provider.kind {
+            _ if self.nothing().is_some() => (Value::Null, Value::Null),
+            ProviderKind::File(_) => (Value::Null, Value::Null),
+            ProviderKind::Vault(_) => (json!("vault"), json!(self.document())),
+            ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) => {
+                (json!("iam"), json!(aws::document(&self.rights)))
+            }
+        };
+        json!({
+            "provider": self.provider.name,
+            "language": language,
+            "policy": policy,
+            "needs": needs.collect::<Vec<_>>(),
+            "note": self.nothing(),
+        })
+    }
+}
+
+fn as_text(all: &[Given<'_>]) -> String {
+    let one = |given: &Given<'_>| match (all.len(), given.nothing()) {
+        (1, _) => given.document(),
+        (_, Some(why)) => format!("# {why}.\n"),
+        (_, None) => format!("# providers.{}\n{}", given.provider.name, given.document()),
+    };
+    all.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+fn as_json(env: &Environment, whom: Use<'_>, all: &[Given<'_>]) -> Value {
+    json!({
+        "schema_version": 1,
+        "environment": env.name,
+        "for": match whom {
+            Use::Rotate => "rotate",
+            Use::Import => "import",
+            Use::Read(_) => "read",
+        },
+        "providers": all.iter().map(Given::as_json).collect::<Vec<_>>(),
+    })
+}
+
+fn named<'e>(env: &'e Environment, name: &str) -> Result<&'e Provider, Failed> {
+    let found = env.providers.iter().find(|p| p.name == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = env.providers.iter().map(|p| p.name.as_str()).collect();
+        let meant = did_you_mean(name, names.iter().copied());
+        let help = match meant {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None => format!("there is {}", names.join(", ")),
+        };
+        Failed::config(format!(
+            "{} has no provider {name:?}: {help}",
+            env.file.display()
+        ))
+    })
+}
+
+/// The account that ARNs name.
+fn account_at<'a>(provider: &'a Provider, given: Option<&'a str>) -> Result<&'a str, Failed> {
+    match (aws::account_of_role(&provider.kind), given) {
+        (Some(role), Some(given)) if role != given => Err(Failed::config(format!(
+            "providers.{}: role_arn is in the account {role}, not {given}: leave --account out",
+            provider.name
+        ))),
+        (role, given) => Ok(role.or(given).unwrap_or(aws::ANY_ACCOUNT)),
+    }
+}
+
+/// Refuses what a policy would understand otherwise.
+fn sayable(
+    provider: &Provider,
+    vault: &model::VaultProvider,
+    secrets: &[&Secret],
+    whom: Use<'_>,
+) -> Result<(), Failed> {
+    let name = &provider.name;
+    let mount = (format!("providers.{name}: mount"), vault.mount.as_str());
+    let touched = rights::touched(provider, secrets, whom);
+    let paths = touched
+        .iter()
+        .map(|(s, _)| (format!("secrets.{}: path", s.name), s.path.as_str()));
+    for (who, path) in [mount].into_iter().chain(paths) {
+        if let Some(why) = vault::unsayable(path) {
+            return Err(Failed::config(format!(
+                "{who} {path:?} {why}; choose another path, or write this policy by hand"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn account(text: &str) -> Result<String, &'static str> {
+    let digits = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    match digits {
+        true => Ok(text.to_owned()),
+        false => Err("an AWS account is twelve digits"),
+    }
+}

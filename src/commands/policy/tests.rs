@@ -1,0 +1,154 @@
+//! What a file needs, as policies.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::rights::{Right, Use, in_words, rights};
+use super::{aws, vault};
+use crate::config::model::{Environment, Secret};
+use crate::config::{Source, environment};
+
+fn file(provider: &str) -> Environment {
+    let text = format!(
+        r#"environment = "development"
+[defaults]
+refresh = "0s"
+[providers.main]
+{provider}
+[secrets.token]
+kind = "random"
+path = "app/token"
+env = "TOKEN"
+[secrets.admin]
+kind = "external"
+path = "app/admin"
+"#
+    );
+    let source = Source::new("schedules/development.toml", &text);
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let (env, wrong) = environment::decode(&source, "development", Path::new("/srv"), now);
+    assert_eq!(wrong, []);
+    env
+}
+
+fn of(env: &Environment, whom: Use<'_>, account: &str) -> Vec<Right> {
+    let secrets: Vec<&Secret> = env.secrets.iter().collect();
+    rights(&env.providers[0], &secrets, whom, account)
+}
+
+fn statement(policy: &Value, sid: &str) -> Value {
+    let mut all = policy["Statement"].as_array().into_iter().flatten();
+    all.find(|s| s["Sid"] == sid).cloned().unwrap_or_default()
+}
+
+const AWS: &[&str] = &[
+    "kind = 'aws-secrets-manager'\nregion = 'eu-central-1'\nkms_key_id = 'alias/k'",
+    "kind = 'aws-ssm'\nregion = 'cn-north-1'\ntier = 'advanced'\nkms_key_id = '0abc'",
+];
+
+#[test]
+fn a_policy_of_aws_gives_each_right_and_no_other() {
+    for provider in AWS {
+        let env = file(provider);
+        for whom in [Use::Rotate, Use::Import, Use::Read(None)] {
+            let needed = of(&env, whom, "*");
+            let policy = json!(aws::document(&needed));
+            assert_eq!(policy["Version"], "2012-10-17");
+            let mut given = Vec::new();
+            for s in policy["Statement"].as_array().into_iter().flatten() {
+                assert_eq!(s["Effect"], "Allow");
+                for action in s["Action"].as_array().into_iter().flatten() {
+                    for on in s["Resource"].as_array().into_iter().flatten() {
+                        given.push((action.clone(), on.clone()));
+                    }
+                }
+            }
+            let mut needed: Vec<_> = needed
+                .iter()
+                .map(|r| (json!(r.action), json!(r.on)))
+                .collect();
+            let key = |pair: &(Value, Value)| format!("{pair:?}");
+            given.sort_by_key(key);
+            needed.sort_by_key(key);
+            assert_eq!(given, needed, "{provider}");
+            let text = policy.to_string();
+            let writes = [
+                "Put", "Create", "Update", "Delete", "Label", "Encrypt", "Generate",
+            ];
+            let written = writes.iter().any(|w| text.contains(&format!(":{w}")));
+            assert_eq!(written, !matches!(whom, Use::Read(_)), "{text}");
+        }
+    }
+}
+
+#[test]
+fn arns_name_partition_account_and_what_is_added() {
+    let policy = json!(aws::document(&of(
+        &file(AWS[0]),
+        Use::Rotate,
+        "123456789012"
+    )));
+    let arn = |name: &str| {
+        format!("arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-??????")
+    };
+    assert_eq!(
+        statement(&policy, "Look")["Resource"],
+        json!([arn("app/token"), arn("app/admin")])
+    );
+    assert_eq!(
+        statement(&policy, "Finish")["Resource"],
+        json!([arn("app/token")])
+    );
+    let key = statement(&policy, "LookKey");
+    assert_eq!(
+        key["Resource"],
+        json!(["arn:aws:kms:eu-central-1:123456789012:key/*"])
+    );
+    assert_eq!(
+        key["Condition"],
+        json!({
+            "ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/k"},
+            "StringEquals": {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"},
+        })
+    );
+    let policy = json!(aws::document(&of(&file(AWS[1]), Use::Rotate, "*")));
+    let arn = "arn:aws-cn:ssm:cn-north-1:*:parameter/app/token";
+    assert_eq!(
+        statement(&policy, "Create")["Resource"],
+        json!([format!("{arn}/.keyrota/pending")])
+    );
+    let close = statement(&policy, "CreateKey");
+    assert_eq!(
+        close["Action"],
+        json!(["kms:Encrypt", "kms:GenerateDataKey"])
+    );
+    assert_eq!(
+        close["Resource"],
+        json!(["arn:aws-cn:kms:cn-north-1:*:key/0abc"])
+    );
+}
+
+#[test]
+fn the_setup_says_what_the_policy_gives() {
+    for provider in AWS {
+        let env = file(provider);
+        let secrets: Vec<&Secret> = env.secrets.iter().collect();
+        let words = in_words(&env, &env.providers[0], &secrets).join("\n");
+        for right in of(&env, Use::Rotate, "*") {
+            let action = right.action.split(':').next_back().unwrap_or_default();
+            assert!(
+                words.contains(action) && words.contains(&right.on),
+                "{words}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_path_that_a_policy_would_take_for_several_is_refused() {
+    for path in ["a/*", "a/+/b", "{{x}}", "a\"b", "a\\b", "${a}"] {
+        assert!(vault::unsayable(path).is_some(), "{path}");
+    }
+    assert_eq!(vault::unsayable("team/a-b_c.d/e f"), None);
+}
