@@ -130,6 +130,7 @@ fn details(looks: &[Look<'_>], now: Timestamp) -> String {
             ("version", dash(l.version.clone())),
             ("fingerprint", dash(l.fingerprint.clone())),
             ("state", state(l, now)),
+            ("not told yet", dash(missing(l))),
             ("rotation", dash(l.under_way.as_ref().map(|u| u.id.clone()))),
             ("schedule", dash(l.secret.turn.schedule.clone())),
             ("next turn", next(l, now)),
@@ -193,6 +194,12 @@ fn state(l: &Look<'_>, now: Timestamp) -> String {
     }
 }
 
+/// Who has not got it yet, in a round under way.
+fn missing(l: &Look<'_>) -> Option<String> {
+    let missing = &l.under_way.as_ref()?.missing;
+    (!missing.is_empty()).then(|| say::plain(&missing.join(", ")).to_string())
+}
+
 fn next(l: &Look<'_>, now: Timestamp) -> String {
     match &l.next {
         Next::Asked => "when asked".to_owned(),
@@ -245,6 +252,7 @@ fn as_json(env: &str, held: Option<&Held>, looks: &[Look<'_>], now: Timestamp) -
                 "waits_for": u.waits.as_str(&u.phase),
                 "until": u.until_ms.map(time),
                 "failure": u.failure,
+                "missing": u.missing,
             })),
             "phase": l.under_way.as_ref().map(|u| &u.phase),
             "schedule": l.secret.turn.schedule,
