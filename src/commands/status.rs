@@ -184,9 +184,10 @@ fn state(l: &Look<'_>, now: Timestamp) -> String {
         (Waits::Retry, Some(ms)) => {
             let why = under_way.failure.as_deref().unwrap_or("it failed");
             format!(
-                "{phase}, again at {}: {}",
+                "{phase}, again at {}: {}{}",
                 say::moment_ms(ms, now),
-                say::plain(why)
+                say::plain(why),
+                missing(l).map_or(String::new(), |who| format!(" (not yet: {who})"))
             )
         }
         (Waits::Person, _) => format!("{phase}: waits for a person"),

@@ -66,12 +66,7 @@ pub fn copies(
         let section = reader.section(table, &keys, reader.spot(item), &at, &[]);
         if matches!(kind, Kind::External(_)) {
             let help = "remove it; keyrota never rotates this kind, so it would never be written";
-            reader.error(
-                section.spot,
-                &at,
-                "an external secret has no copies",
-                help,
-            );
+            reader.error(section.spot, &at, "an external secret has no copies", help);
         }
         let provider = section.text("provider").unwrap_or_default();
         if !provider.is_empty() {

@@ -10,8 +10,8 @@ use super::consumer;
 use super::environment::{check_name, tables};
 use super::keys::{self, Key};
 use super::kinds;
-use super::place;
 use super::model::{Confirm, EnvVar, Kind, Part, Role, Secret, Spot, Template, WhenAbsent};
+use super::place;
 use super::read::{Reader, Section, in_order, join};
 use super::target;
 use super::turn;
@@ -160,7 +160,10 @@ fn shows_fallback(section: &Section<'_>) -> bool {
             .get(key)
             .is_some_and(|(_, node)| within(node.get_ref()))
     };
-    section.has("env_fallback") || section.has("fallback_path") || shown("env") || shown("consumers")
+    section.has("env_fallback")
+        || section.has("fallback_path")
+        || shown("env")
+        || shown("consumers")
 }
 
 /// The variables a program sees of a secret.
@@ -241,7 +244,9 @@ pub fn templates(
             continue;
         };
         let fields = fields_of(reader, reader.spot(node), &at, &template, kind);
-        if template.parts.len() > 1 && (fields.contains(&"kid") || fields.contains(&"fallback")) {
+        let known = kinds::fields(kind);
+        let apart = |field: &&str| fields.contains(field) && known.contains(field);
+        if template.parts.len() > 1 && ["kid", "fallback"].iter().any(apart) {
             reader.error(
                 reader.spot(node),
                 &at,
@@ -285,7 +290,12 @@ pub fn fields_of<'t>(
         .iter()
         .any(|f| !known.is_empty() && !known.contains(f));
     if fields.is_empty() {
-        reader.error(spot, at, "shows nothing of the secret", "write {value}; a fixed value belongs into [env.NAME] as default, never a secret one");
+        reader.error(
+            spot,
+            at,
+            "shows nothing of the secret",
+            "write {value}; a fixed value belongs into [env.NAME] as default, never a secret one",
+        );
     } else if wrong {
         let list = known
             .iter()

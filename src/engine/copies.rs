@@ -277,16 +277,12 @@ impl Job<'_> {
         let engine = self.engine;
         let mut object = super::entries::object(&engine.env.name, self.secret);
         object.path = Some(copy.place.path.clone());
-        let entry = NewEntry::new(
-            "drift.detected",
-            audit::Phase::Observation,
-            Actor::system(),
-        )
-        .object(object)
-        .rotation(self.id)
-        .before(None, known)
-        .after(Some(found.native.0.clone()), Some(print.clone()))
-        .detail("copy", copy.key.as_str());
+        let entry = NewEntry::new("drift.detected", audit::Phase::Observation, Actor::system())
+            .object(object)
+            .rotation(self.id)
+            .before(None, known)
+            .after(Some(found.native.0.clone()), Some(print.clone()))
+            .detail("copy", copy.key.as_str());
         let seen = Change::PutDelivery(state::Acknowledged {
             env: engine.env.name.clone(),
             secret: self.secret.name.clone(),

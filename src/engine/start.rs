@@ -322,7 +322,12 @@ pub(super) fn policy(
         // Copies first: what consumers call may read them.
         listeners: copies::keys(secret)
             .map(|key| (key, true))
-            .chain(secret.consumers.iter().map(|c| (consumer_key(c), c.required)))
+            .chain(
+                secret
+                    .consumers
+                    .iter()
+                    .map(|c| (consumer_key(c), c.required)),
+            )
             .filter(|_| !import)
             .map(|(key, required)| Listener { key, required })
             .collect(),

@@ -1,6 +1,6 @@
 //! Database kinds through the command line, as an operator sees them, on real servers.
 
-mod bed;
+pub mod bed;
 mod between;
 mod import;
 mod readme;

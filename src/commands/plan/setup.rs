@@ -57,7 +57,8 @@ fn vault_rights(mount: &str, path: &str) -> String {
 pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
     let mut all = Vec::new();
     for provider in &env.providers {
-        if !secrets.iter().any(|s| s.provider == provider.name) {
+        let places: Vec<_> = secrets.iter().flat_map(|s| s.places()).collect();
+        if !places.iter().any(|kept| kept.provider == provider.name) {
             continue;
         }
         let mut thing = |what: String| {
@@ -84,10 +85,10 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
                 for reference in provider.kind.inputs() {
                     thing(format!("what it logs in with as {}", in_words(reference)));
                 }
-                for secret in secrets.iter().filter(|s| s.provider == provider.name) {
+                for kept in places.iter().filter(|kept| kept.provider == provider.name) {
                     thing(format!(
                         "a policy with {}",
-                        vault_rights(&vault.mount, &secret.path)
+                        vault_rights(&vault.mount, kept.path)
                     ));
                 }
             }

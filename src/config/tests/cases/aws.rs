@@ -28,7 +28,7 @@ pub const CASES: &[Case] = &[
             "11:12 is not a role's ARN",
             "12:8 there is no choice of this name",
             "13:21 is less than 1",
-            "14:1 unknown key `mount`",
+            "14:1 `mount`",
         ],
     ),
     (

@@ -26,7 +26,7 @@ pub const CASES: &[Case] = &[
             "12:1 token: does not belong to the method approle",
             "12:38 a sensitive input is never written here",
             "12:52 does not belong to the method approle",
-            "13:1 unknown key `region`",
+            "13:1 `region` does not apply",
         ],
     ),
     (
