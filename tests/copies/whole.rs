@@ -1,6 +1,6 @@
 //! Rotations with copies: what stands there, what is told, what nobody may read.
 
-use super::bed::{Bed, SM, SSM, VAULT, drifts};
+use super::bed::{Bed, SSM, VAULT, drifts};
 use crate::support::leaks::Leaks;
 
 const HAND: &str = "by-hand-0123456789-0123456789-abcdef";
@@ -73,8 +73,8 @@ fn what_somebody_else_wrote_in_a_copy_is_told_and_set_right() {
     bed.follows();
     // In the grace it is found when it ends.
     vault();
-    let put = ["secretsmanager", "put-secret-value", "--secret-id", SM];
-    moto.aws(&[&put[..], &["--secret-string", HAND]].concat());
+    let put = ["ssm", "put-parameter", "--overwrite", "--name", SSM];
+    moto.aws(&[&put[..], &["--type", "SecureString", "--value", HAND]].concat());
     let ran = bed.run(&["rotate", "database", "--wait"]).code(0);
     assert_eq!(ran.stderr.matches(words).count(), 2, "{ran:?}");
     assert_eq!(drifts(&bed.run(&["audit", "list"]).code(0)), 4);
