@@ -14,6 +14,7 @@ mod cli_gate;
 mod cli_read;
 mod command_rotator;
 mod conformance;
+mod copies;
 mod databases;
 mod deps;
 mod everywhere;

@@ -222,7 +222,7 @@ fn sayable(
     let touched = rights::touched(provider, secrets, whom);
     let paths = touched
         .iter()
-        .map(|(s, _)| (format!("secrets.{}: path", s.name), s.path.as_str()));
+        .map(|t| (format!("secrets.{}: path", t.secret), t.path));
     for (who, path) in [mount].into_iter().chain(paths) {
         if let Some(why) = vault::unsayable(path) {
             return Err(Failed::config(format!(

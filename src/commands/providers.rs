@@ -159,7 +159,6 @@ mod tests {
             }
         }
         assert!(text.contains("token_ttl*"), "{text}");
-        // Known to the format, and not in this build.
-        assert!(!text.contains("copies"), "{text}");
+        assert!(text.contains("copies"), "{text}");
     }
 }

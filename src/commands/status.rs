@@ -130,6 +130,7 @@ fn details(looks: &[Look<'_>], now: Timestamp) -> String {
             ("version", dash(l.version.clone())),
             ("fingerprint", dash(l.fingerprint.clone())),
             ("state", state(l, now)),
+            ("not told yet", dash(missing(l))),
             ("rotation", dash(l.under_way.as_ref().map(|u| u.id.clone()))),
             ("schedule", dash(l.secret.turn.schedule.clone())),
             ("next turn", next(l, now)),
@@ -183,14 +184,21 @@ fn state(l: &Look<'_>, now: Timestamp) -> String {
         (Waits::Retry, Some(ms)) => {
             let why = under_way.failure.as_deref().unwrap_or("it failed");
             format!(
-                "{phase}, again at {}: {}",
+                "{phase}, again at {}: {}{}",
                 say::moment_ms(ms, now),
-                say::plain(why)
+                say::plain(why),
+                missing(l).map_or(String::new(), |who| format!(" (not yet: {who})"))
             )
         }
         (Waits::Person, _) => format!("{phase}: waits for a person"),
         _ => phase.clone(),
     }
+}
+
+/// Who has not got it yet, in a round under way.
+fn missing(l: &Look<'_>) -> Option<String> {
+    let missing = &l.under_way.as_ref()?.missing;
+    (!missing.is_empty()).then(|| say::plain(&missing.join(", ")).to_string())
 }
 
 fn next(l: &Look<'_>, now: Timestamp) -> String {
@@ -245,6 +253,7 @@ fn as_json(env: &str, held: Option<&Held>, looks: &[Look<'_>], now: Timestamp) -
                 "waits_for": u.waits.as_str(&u.phase),
                 "until": u.until_ms.map(time),
                 "failure": u.failure,
+                "missing": u.missing,
             })),
             "phase": l.under_way.as_ref().map(|u| &u.phase),
             "schedule": l.secret.turn.schedule,

@@ -51,13 +51,18 @@ pub fn ssm(reader: &mut Reader<'_>, section: &Section<'_>) -> SsmProvider {
 /// What AWS would refuse, and what it would lose.
 pub fn secrets(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[Secret]) {
     for secret in secrets {
+        let at = join("secrets", &secret.name);
+        for kept in secret.places() {
+            let provider = providers.iter().find(|p| p.name == kept.provider);
+            let problem = provider.and_then(|p| path_problem(&p.kind, kept.path));
+            if let Some((what, help)) = problem {
+                let at = format!("{at}{}", kept.role.key());
+                reader.error(kept.spot, &join(&at, "path"), what, help);
+            }
+        }
         let Some(provider) = providers.iter().find(|p| p.name == secret.provider) else {
             continue;
         };
-        let at = join("secrets", &secret.name);
-        if let Some((what, help)) = path_problem(&provider.kind, &secret.path) {
-            reader.error(secret.spot, &join(&at, "path"), what, help);
-        }
         let drawn = matches!(&secret.kind, Kind::Jwt(jwt) if !jwt.algorithm.is_asymmetric());
         let shown = secret.env.iter().any(|v| v.role == Role::Kid);
         if matches!(provider.kind, ProviderKind::SecretsManager(_)) && drawn && shown {

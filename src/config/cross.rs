@@ -4,49 +4,57 @@
 use super::aws::canonical;
 use super::diagnostic::Diagnostic;
 use super::mask::name;
-use super::model::{Database, Environment, Secret};
+use super::model::{Database, Environment, Kept, PlaceRole, Secret};
 use super::read::join;
 
 /// A place, whoever names it: what is behind the provider, and the path there.
-fn target<'a>(environment: &Environment, secret: &'a Secret) -> Option<(String, &'a str)> {
+fn target<'a>(environment: &Environment, kept: Kept<'a>) -> Option<(String, &'a str)> {
     let mut providers = environment.providers.iter();
-    let provider = providers.find(|p| p.name == secret.provider)?;
-    Some((
-        provider.kind.store(),
-        canonical(&provider.kind, &secret.path),
-    ))
+    let provider = providers.find(|p| p.name == kept.provider)?;
+    // What is not written at all has been told.
+    let path = Some(kept.path).filter(|path| !path.is_empty())?;
+    Some((provider.kind.store(), canonical(&provider.kind, path)))
 }
 
-/// Every place is kept by one secret of one environment.
+/// Every place is kept by one secret of one environment, as itself or as one of its copies.
 pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    let mut seen: Vec<(&Environment, &Secret, (String, &str))> = Vec::new();
-    for environment in environments {
-        for secret in &environment.secrets {
-            let Some(place) = target(environment, secret) else {
-                continue;
+    let mut seen: Vec<(&Environment, &Secret, Kept<'_>, (String, &str))> = Vec::new();
+    let all = environments.iter().flat_map(|environment| {
+        let secrets = environment.secrets.iter();
+        secrets.flat_map(move |s| s.places().map(move |kept| (environment, s, kept)))
+    });
+    for (environment, secret, kept) in all {
+        let Some(place) = target(environment, kept) else {
+            continue;
+        };
+        if let Some((other, first, at, _)) = seen.iter().find(|(.., p)| *p == place) {
+            let which = match at.role {
+                PlaceRole::Own => "",
+                PlaceRole::Fallback => "the fallback of ",
+                PlaceRole::Copy(_) => "a copy of ",
             };
-            if let Some((other, first, _)) = seen.iter().find(|(.., p)| *p == place) {
-                let what = match other.name == environment.name {
-                    true => format!("is kept at the same place as {}", name(&first.name)),
-                    false => format!(
-                        "is kept at the same place as {} of {}",
-                        name(&first.name),
-                        name(&other.name)
-                    ),
-                };
-                let help = "give it a path of its own, as in \"{environment}/{secret}\"";
-                let problem = Diagnostic::error(
-                    &environment.file,
-                    secret.spot,
-                    join("secrets", &secret.name),
-                    what,
-                    help,
-                );
-                problems.push(problem.related_to(&other.file, first.spot, "the other"));
-            }
-            seen.push((environment, secret, place));
+            let whose = match other.name == environment.name {
+                true if first.name == secret.name && at.role == PlaceRole::Own => {
+                    "the secret itself".to_owned()
+                }
+                true => format!("{which}{}", name(&first.name)),
+                false => format!("{which}{} of {}", name(&first.name), name(&other.name)),
+            };
+            let help = match kept.role {
+                PlaceRole::Own => "give it a path of its own, as in \"{environment}/{secret}\"",
+                _ => "give it a path of its own; versions belong to a path, whichever field it has",
+            };
+            let problem = Diagnostic::error(
+                &environment.file,
+                kept.spot,
+                format!("{}{}", join("secrets", &secret.name), kept.role.key()),
+                format!("is kept at the same place as {whose}"),
+                help,
+            );
+            problems.push(problem.related_to(&other.file, at.spot, "the other"));
         }
+        seen.push((environment, secret, kept, place));
     }
     problems
 }

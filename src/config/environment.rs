@@ -269,21 +269,23 @@ fn file_provider(
 
 /// Places that the provider of a secret does not have.
 fn unfit_places(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[super::model::Secret]) {
-    for secret in secrets {
-        let kept = providers.iter().find(|p| p.name == secret.provider);
-        let at = join("secrets", &secret.name);
+    let all = secrets.iter().flat_map(|s| s.places().map(move |k| (s, k)));
+    for (secret, place) in all {
+        let kept = providers.iter().find(|p| p.name == place.provider);
+        let at = format!("{}{}", join("secrets", &secret.name), place.role.key());
         match kept.map(|p| &p.kind) {
             #[cfg(feature = "vault")]
-            Some(ProviderKind::Vault(_)) => {
-                if let Some(why) = keyrota_rest::vault::path_is_wrong(&secret.path) {
+            Some(ProviderKind::Vault(_)) if !place.path.is_empty() => {
+                if let Some(why) = keyrota_rest::vault::path_is_wrong(place.path) {
                     let help = "write a path below the mount, as in \"{environment}/{secret}\"";
-                    reader.error(secret.spot, &join(&at, "path"), why, help);
+                    reader.error(place.spot, &join(&at, "path"), why, help);
                 }
             }
-            Some(_) if secret.field.is_some() => {
+            Some(ProviderKind::Vault(_)) => {}
+            Some(_) if place.field.is_some() => {
                 let what = "its provider keeps one value per path";
                 let help = "remove it; it is for secrets of several fields in Vault";
-                reader.error(secret.spot, &join(&at, "field"), what, help);
+                reader.error(place.spot, &join(&at, "field"), what, help);
             }
             _ => {}
         }

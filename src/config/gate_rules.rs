@@ -141,6 +141,11 @@ fn of_secret(secret: &Secret, variable: &EnvVar, others: &[Environment]) -> Rule
             kid_of: whole_value(secret),
             ..named
         },
+        // Where a platform injects the entry at fallback_path, a filler is as good as nothing.
+        Role::Fallback if secret.fallback.is_some() => Rule {
+            required: Required::Optional,
+            ..named
+        },
         Role::Fallback => Rule {
             required: Required::Optional,
             fallback_of: whole_value(secret),

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
-//! - [`environment`]: one file; below it `secret` (`kinds`, `waits`, `turn`), `consumer`, `boot`, `aws`
+//! - [`environment`]: one file; below it `secret` (`kinds`, `place`, `waits`, `turn`), `consumer`, `boot`, `aws`
 //! - [`mod@host`]: the file `keyrota.toml`
 //! - [`gate_rules`]: from an environment to what the gate asks of a program
 //! - [`model`]: what comes out
@@ -27,6 +27,7 @@ mod kinds;
 mod load;
 mod mask;
 pub mod model;
+mod place;
 mod read;
 pub mod schema;
 mod secret;

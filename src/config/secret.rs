@@ -10,9 +10,9 @@ use super::consumer;
 use super::environment::{check_name, tables};
 use super::keys::{self, Key};
 use super::kinds;
-use super::mask::did_you_mean;
-use super::model::{Confirm, EnvVar, Kind, Part, Role, Secret, Template, WhenAbsent};
-use super::read::{Reader, Section, in_order, join, meant};
+use super::model::{Confirm, EnvVar, Kind, Part, Role, Secret, Spot, Template, WhenAbsent};
+use super::place;
+use super::read::{Reader, Section, in_order, join};
 use super::target;
 use super::turn;
 use super::waits;
@@ -121,7 +121,9 @@ fn secret<'t>(
     let consumers = consumer::all(reader, &section, &kind, &env, around.root);
     let waits = waits::waits(reader, &section, &kind, announce, fallback, &consumers);
     let turn = turn::policy(reader, &section, &waits, around);
-    let (provider, path) = place(reader, name, &section, around);
+    let (provider, path) = place::own(reader, name, &section, around);
+    let copies = place::copies(reader, name, &section, &kind, around);
+    let fallback = place::fallback(reader, name, &section, around);
     Secret {
         name: name.to_owned(),
         provider,
@@ -136,6 +138,8 @@ fn secret<'t>(
         imported: imported || matches!(kind, Kind::External(_)),
         env,
         consumers,
+        copies,
+        fallback,
         spot: section.spot,
         kind,
     }
@@ -156,94 +160,10 @@ fn shows_fallback(section: &Section<'_>) -> bool {
             .get(key)
             .is_some_and(|(_, node)| within(node.get_ref()))
     };
-    section.has("env_fallback") || shown("env") || shown("consumers")
-}
-
-fn place(
-    reader: &mut Reader<'_>,
-    name: &str,
-    section: &Section<'_>,
-    around: &Around<'_>,
-) -> (String, String) {
-    let provider = match (section.text("provider"), around.providers) {
-        (Some(word), known) => {
-            if !known.iter().any(|p| p == word) && !reader.broken {
-                let guess = did_you_mean(word, known.iter().map(String::as_str));
-                let help = meant(guess, "name one of [providers.*]");
-                reader.error(
-                    section.spot_of("provider"),
-                    &join(&section.at, "provider"),
-                    "there is no provider of this name",
-                    help,
-                );
-            }
-            word.to_owned()
-        }
-        (None, [only]) => only.clone(),
-        (None, []) => {
-            if !reader.broken {
-                let help = "add [providers.main] with kind = \"file\" and path = \"…\"";
-                reader.error(
-                    section.spot,
-                    &section.at,
-                    "there is no provider to keep it",
-                    help,
-                );
-            }
-            String::new()
-        }
-        (None, _) => {
-            reader.error(
-                section.spot,
-                &section.at,
-                "`provider` is missing: the file has several",
-                "add provider = \"…\" here or in [defaults]",
-            );
-            String::new()
-        }
-    };
-    let (spot, at) = (section.spot_of("path"), join(&section.at, "path"));
-    let text = section.text("path").unwrap_or("{environment}/{secret}");
-    let mut path = String::new();
-    match words::template(text) {
-        Ok(template) => {
-            for part in template.parts {
-                match part {
-                    Part::Literal(text) => path.push_str(&text),
-                    Part::Field(field) if field == "environment" => {
-                        path.push_str(around.environment)
-                    }
-                    Part::Field(field) if field == "secret" => path.push_str(name),
-                    Part::Field(_) => reader.error(
-                        spot,
-                        &at,
-                        "has a field that a path does not know",
-                        "write {environment} and {secret} only",
-                    ),
-                }
-            }
-        }
-        Err(what) => reader.error(
-            spot,
-            &at,
-            what,
-            "write {environment} and {secret}; {{ and }} are braces",
-        ),
-    }
-    let segments = path.split('/').any(|s| s == "." || s == "..");
-    if segments
-        || path.starts_with('/') && path.len() == 1
-        || path.chars().any(char::is_control)
-        || path.len() > 512
-    {
-        reader.error(
-            spot,
-            &at,
-            "is not a place: it has . or .. in it, control characters, or more than 512 bytes",
-            "write \"{environment}/{secret}\"",
-        );
-    }
-    (provider, path)
+    section.has("env_fallback")
+        || section.has("fallback_path")
+        || shown("env")
+        || shown("consumers")
 }
 
 /// The variables a program sees of a secret.
@@ -323,37 +243,10 @@ pub fn templates(
         else {
             continue;
         };
+        let fields = fields_of(reader, reader.spot(node), &at, &template, kind);
         let known = kinds::fields(kind);
-        let fields: Vec<&str> = template
-            .parts
-            .iter()
-            .filter_map(|p| {
-                if let Part::Field(f) = p {
-                    Some(f.as_str())
-                } else {
-                    None
-                }
-            })
-            .collect();
-        let wrong = fields
-            .iter()
-            .find(|f| !known.is_empty() && !known.contains(f));
-        let alone = template.parts.len() == 1;
-        if fields.is_empty() {
-            reader.error(reader.spot(node), &at, "shows nothing of the secret", "write {value}; a fixed value belongs into [env.NAME] as default, never a secret one");
-        } else if wrong.is_some() {
-            let list = known
-                .iter()
-                .map(|f| format!("{{{f}}}"))
-                .collect::<Vec<_>>()
-                .join(" ");
-            reader.error(
-                reader.spot(node),
-                &at,
-                format!("has a field that kind \"{}\" does not know", kind.as_str()),
-                format!("write one of {list}"),
-            );
-        } else if !alone && (fields.contains(&"kid") || fields.contains(&"fallback")) {
+        let apart = |field: &&str| fields.contains(field) && known.contains(field);
+        if template.parts.len() > 1 && ["kid", "fallback"].iter().any(apart) {
             reader.error(
                 reader.spot(node),
                 &at,
@@ -374,6 +267,49 @@ pub fn templates(
         });
     }
     made
+}
+
+/// The fields a template names; those that the kind does not know, and none at all, are told.
+pub fn fields_of<'t>(
+    reader: &mut Reader<'_>,
+    spot: Spot,
+    at: &str,
+    template: &'t Template,
+    kind: &Kind,
+) -> Vec<&'t str> {
+    let known = kinds::fields(kind);
+    let fields: Vec<&str> = template
+        .parts
+        .iter()
+        .filter_map(|p| match p {
+            Part::Field(field) => Some(field.as_str()),
+            Part::Literal(_) => None,
+        })
+        .collect();
+    let wrong = fields
+        .iter()
+        .any(|f| !known.is_empty() && !known.contains(f));
+    if fields.is_empty() {
+        reader.error(
+            spot,
+            at,
+            "shows nothing of the secret",
+            "write {value}; a fixed value belongs into [env.NAME] as default, never a secret one",
+        );
+    } else if wrong {
+        let list = known
+            .iter()
+            .map(|f| format!("{{{f}}}"))
+            .collect::<Vec<_>>()
+            .join(" ");
+        reader.error(
+            spot,
+            at,
+            format!("has a field that kind \"{}\" does not know", kind.as_str()),
+            format!("write one of {list}"),
+        );
+    }
+    fields
 }
 
 fn confirm(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Confirm> {

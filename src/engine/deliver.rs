@@ -15,6 +15,9 @@ impl Job<'_> {
         round: Round,
         listener: &str,
     ) -> Result<Performed, Performed> {
+        if let Some(copy) = self.parts.copies.iter().find(|c| c.key == listener) {
+            return self.tell_copy(round, copy).await;
+        }
         let Some(consumer) = self.parts.consumers.iter().find(|c| c.key == listener) else {
             // It was taken out of the file while the rotation was under way: nobody is left to tell.
             return Ok(Performed::done(Learnt::Nothing));

@@ -8,7 +8,7 @@
 //! # Layout
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
-//! - `perform`: one effect; `target`: on a server, `deliver`: telling a consumer; `performed`: what came of it; `exposure`: what programs see of a secret, pure
+//! - `perform`: one effect; `target`: on a server, `deliver`: telling a consumer, `copies`: further places; `performed`: what came of it; `exposure`: what programs see of a secret, pure
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`], `rotators`: from the checked model to the things that act; [`input`]: keys and tokens
@@ -20,6 +20,7 @@ pub mod adopt;
 #[cfg(feature = "aws")]
 mod aws;
 mod budget;
+pub mod copies;
 pub mod daemon;
 mod deliver;
 mod drive;

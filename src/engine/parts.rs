@@ -13,6 +13,7 @@ use keyrota_contract::{
 use keyrota_local::{FileProvider, Identities, IdentityError};
 use keyrota_rotation::Effect;
 
+use super::copies::{self, Copy};
 use super::input::{self, InputError};
 use super::rotators::rotator;
 use crate::config::model::{
@@ -143,6 +144,8 @@ pub struct Parts<'a> {
     pub provider: Arc<dyn Provider>,
     /// What changes it.
     pub rotator: Box<dyn Rotator>,
+    /// The places that follow it.
+    pub copies: Vec<Copy<'a>>,
     /// Who is told, in the file's order.
     pub consumers: Vec<Listener<'a>>,
     /// Where its public key is seen by its verifiers.
@@ -155,6 +158,8 @@ pub struct Parts<'a> {
 
 /// What a rotator may take to end an earlier attempt, beyond what any effect may take.
 const QUIET_MAX: Duration = Duration::from_secs(20);
+/// What a copy may take beyond what any effect may take: it is looked at, written, made current, read.
+const COPY_MAX: Duration = Duration::from_secs(30);
 /// What ends a program by itself needs a moment for that.
 const LAST_MOMENT: Duration = Duration::from_secs(10);
 
@@ -189,6 +194,7 @@ impl<'a> Parts<'a> {
             provider: providers.get(&secret.provider),
             rotator: rotator(&env.name, secret, providers.locks.as_deref())
                 .ok_or_else(|| refused("the kind does not take these settings"))?,
+            copies: copies::of(secret, providers),
             consumers: secret
                 .consumers
                 .iter()
@@ -293,6 +299,10 @@ impl<'a> Parts<'a> {
                 (_, Some(timeout)) => timeout + LAST_MOMENT,
             };
         };
+        if self.copies.iter().any(|c| c.key == *listener) {
+            // Another store, with limits of its own for each of several calls.
+            return COPY_MAX;
+        }
         match self
             .consumers
             .iter()

@@ -78,6 +78,9 @@ impl Job<'_> {
         for warning in report.warnings {
             tracing::warn!(secret = %self.secret.name, "{warning}");
         }
+        if !self.journal.machine.policy.listeners.is_empty() {
+            self.copies_ready(&material).await?;
+        }
         for consumer in &self.parts.consumers {
             if consumer.required {
                 consumer.told.preflight().await?;

@@ -10,7 +10,7 @@ use super::journal::{Journal, place};
 use super::parts::{Parts, PartsError, consumer_key, is_self_verified};
 use super::perform::Job;
 use super::rotators::rotator;
-use super::{Engine, EngineError, Given, Stop, entries, view};
+use super::{Engine, EngineError, Given, Stop, copies, entries, view};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::{Kind, Secret, WhenAbsent};
 use crate::state::{Change, Rotation};
@@ -328,14 +328,17 @@ pub(super) fn policy(
         confirm: secret.confirm.is_some(),
         keep_previous: target.is_some(),
         attempts_max: ATTEMPTS_MAX,
-        listeners: secret
-            .consumers
-            .iter()
+        // Copies first: what consumers call may read them.
+        listeners: copies::keys(secret)
+            .map(|key| (key, true))
+            .chain(
+                secret
+                    .consumers
+                    .iter()
+                    .map(|c| (consumer_key(c), c.required)),
+            )
             .filter(|_| !import)
-            .map(|c| Listener {
-                key: consumer_key(c),
-                required: c.required,
-            })
+            .map(|(key, required)| Listener { key, required })
             .collect(),
     }
 }

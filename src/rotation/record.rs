@@ -301,6 +301,18 @@ impl Record {
 }
 
 impl Phase {
+    /// The round under way, also one that a person must look at.
+    pub fn telling(&self) -> Option<&Telling> {
+        match self {
+            Self::Announce(Announcing::Tell(telling))
+            | Self::Switch(telling)
+            | Self::Retire(Retiring::Withdraw(telling))
+            | Self::Undo(Undoing::Withdraw(telling)) => Some(telling),
+            Self::Stuck { was } => was.telling(),
+            _ => None,
+        }
+    }
+
     /// The phase's name, without its step; stable, for status, audit and JSON.
     pub fn name(&self) -> &'static str {
         match self {

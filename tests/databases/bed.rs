@@ -108,7 +108,7 @@ impl Bed {
         }
         let name = &self.name;
         let text = format!(
-            "environment = \"development\"\n[defaults]\nrefresh = \"0s\"\n\
+            "environment = \"development\"\n[defaults]\nrefresh = \"0s\"\nprovider = \"local\"\n\
              [providers.local]\nkind = \"file\"\npath = \".keyrota/development.age\"\n\
              [secrets.admin]\nkind = \"external\"\nformat = \"url\"\n\
              [secrets.database]\nkind = \"{kind}\"\nstrategy = \"{strategy}\"\nusers = {users:?}\n\

@@ -9,6 +9,7 @@ use crate::commands::progress::second;
 use crate::commands::say::cell;
 use crate::config::model::{Environment, Secret};
 use crate::config::say_duration;
+use crate::engine;
 use crate::engine::daemon::FAILURES_MAX;
 use crate::engine::forecast::What;
 use crate::engine::parts::consumer_key;
@@ -69,10 +70,14 @@ fn section(out: &mut String, o: &Outline<'_>, now: Timestamp) {
     }
     out.push_str(&turns(o));
     out.push_str(&waits(s));
-    if s.consumers.is_empty() {
+    let copies: Vec<String> = engine::copies::keys(s).collect();
+    if s.consumers.is_empty() && copies.is_empty() {
         out.push_str("Nobody is told: readers fetch the value themselves.\n\n");
     } else {
         out.push_str("Who is told, in this order:\n\n");
+        for copy in &copies {
+            let _ = writeln!(out, "1. {} (waited for)", cell(copy));
+        }
         for consumer in &s.consumers {
             let waited = if consumer.required {
                 "waited for"

@@ -258,6 +258,14 @@ fn effect_in_words(effect: &Effect, secret: &Secret) -> String {
                 Round::Switch => "use the new value",
                 Round::Withdraw => "accept only the current value",
             };
+            if engine::copies::keys(secret).any(|key| key == *listener) {
+                let what = match round {
+                    Round::Announce => "for what has to be accepted before it is used",
+                    Round::Switch => "with the new value",
+                    Round::Withdraw => "without the old value",
+                };
+                return format!("keep {listener} {what}");
+            }
             let optional = if required(secret, listener) {
                 ""
             } else {

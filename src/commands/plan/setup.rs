@@ -44,7 +44,8 @@ pub fn statements(secrets: &[&Secret]) -> Vec<Statement> {
 pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
     let mut all = Vec::new();
     for provider in &env.providers {
-        if !secrets.iter().any(|s| s.provider == provider.name) {
+        let places: Vec<_> = secrets.iter().flat_map(|s| s.places()).collect();
+        if !places.iter().any(|kept| kept.provider == provider.name) {
             continue;
         }
         let mut thing = |what: String| {

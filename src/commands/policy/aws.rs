@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::rights::{Only, Purpose, Right, once};
+use super::rights::{Only, Purpose, Right, Touched, once};
 use crate::config::account_of;
-use crate::config::model::{AwsProvider, ProviderKind, Secret, SsmProvider};
+use crate::config::model::{AwsProvider, ProviderKind, SsmProvider};
 
 /// The account that is meant where nobody says which: the one of whoever has the policy.
 pub const ANY_ACCOUNT: &str = "*";
@@ -24,12 +24,8 @@ pub fn account_of_role(provider: &ProviderKind) -> Option<&str> {
 /// AWS adds a hyphen and six characters to the name of a secret, also of one that is not there yet.
 const SUFFIX: &str = "-??????";
 
-/// What Secrets Manager has to allow; `true`: it is written too.
-pub fn secrets_manager(
-    aws: &AwsProvider,
-    account: &str,
-    secrets: &[(&Secret, bool)],
-) -> Vec<Right> {
+/// What Secrets Manager has to allow.
+pub fn secrets_manager(aws: &AwsProvider, account: &str, places: &[Touched<'_>]) -> Vec<Right> {
     use Purpose::{Create, CreateKey, Finish, First, Look, LookKey};
     let partition = partition(&aws.region);
     let arn = |path: &str| match path.starts_with("arn:") {
@@ -40,17 +36,17 @@ pub fn secrets_manager(
         ),
     };
     let mut all = Vec::new();
-    for (secret, written) in secrets {
-        let mut on = |purpose, action| all.push(Right::new(purpose, action, arn(&secret.path)));
+    for place in places {
+        let mut on = |purpose, action| all.push(Right::new(purpose, action, arn(place.path)));
         on(Look, "secretsmanager:DescribeSecret");
         on(Look, "secretsmanager:GetSecretValue");
-        if *written {
+        if place.written {
             on(First, "secretsmanager:CreateSecret");
             on(Create, "secretsmanager:PutSecretValue");
             on(Finish, "secretsmanager:UpdateSecretVersionStage");
         }
     }
-    let written = secrets.iter().any(|(_, written)| *written);
+    let written = places.iter().any(|place| place.written);
     all.extend(key(
         aws,
         account,
@@ -71,17 +67,13 @@ pub fn secrets_manager(
 }
 
 /// What Parameter Store has to allow.
-pub fn parameter_store(
-    ssm: &SsmProvider,
-    account: &str,
-    secrets: &[(&Secret, bool)],
-) -> Vec<Right> {
+pub fn parameter_store(ssm: &SsmProvider, account: &str, places: &[Touched<'_>]) -> Vec<Right> {
     use Purpose::{Create, CreateKey, Finish, Look, LookCandidate, LookKey, Retire, Undo};
     let aws = &ssm.aws;
     let partition = partition(&aws.region);
     let mut all = Vec::new();
-    for (secret, written) in secrets {
-        let name = secret.path.trim_start_matches('/');
+    for place in places {
+        let name = place.path.trim_start_matches('/');
         let arn = format!(
             "arn:{partition}:ssm:{}:{account}:parameter/{name}",
             aws.region
@@ -91,7 +83,7 @@ pub fn parameter_store(
         on(Look, "ssm:GetParameter", &arn);
         on(Look, "ssm:GetParameterHistory", &arn);
         on(LookCandidate, "ssm:GetParameterHistory", &pending);
-        if *written {
+        if place.written {
             on(Create, "ssm:PutParameter", &pending);
             on(Undo, "ssm:DeleteParameter", &pending);
             // A name under which nothing ever stands: so the right can be asked for.
@@ -105,7 +97,7 @@ pub fn parameter_store(
             on(Retire, "ssm:UnlabelParameterVersion", &arn);
         }
     }
-    let written = secrets.iter().any(|(_, written)| *written);
+    let written = places.iter().any(|place| place.written);
     // An advanced parameter is closed with a key of its own, which the key closes.
     let close: &[_] = match ssm.advanced {
         false => &["kms:Encrypt"],

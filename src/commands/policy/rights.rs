@@ -4,7 +4,9 @@
 
 use super::{aws, vault};
 use crate::config::gate_rules::sees;
-use crate::config::model::{Environment, Kind, Program, Provider, ProviderKind, Secret};
+use crate::config::model::{
+    Environment, Kept, Kind, PlaceRole, Program, Provider, ProviderKind, Secret,
+};
 
 /// Who is given the rights.
 #[derive(Debug, Clone, Copy)]
@@ -110,25 +112,44 @@ impl Right {
     }
 }
 
-/// Of these secrets, those that `whom` touches at this provider, and whether they are written there.
-pub fn touched<'s>(
-    provider: &Provider,
-    secrets: &[&'s Secret],
-    whom: Use<'_>,
-) -> Vec<(&'s Secret, bool)> {
-    let here = secrets.iter().filter(|s| s.provider == provider.name);
-    let of = |secret: &&'s Secret| {
+/// A place that `whom` touches at a provider.
+pub struct Touched<'s> {
+    /// Whose.
+    pub secret: &'s str,
+    /// The path there.
+    pub path: &'s str,
+    /// Whether something is written there.
+    pub written: bool,
+}
+
+/// Of these secrets, the places that `whom` touches at this provider: copies too, which nobody reads
+/// back for a program.
+pub fn touched<'s>(provider: &Provider, secrets: &[&'s Secret], whom: Use<'_>) -> Vec<Touched<'s>> {
+    let of = |secret: &&'s Secret, kept: Kept<'s>| {
+        let own = kept.role == PlaceRole::Own;
         let external = matches!(secret.kind, Kind::External(_));
-        match whom {
-            Use::Rotate => Some((*secret, !external)),
-            Use::Import => Some((*secret, true)),
+        let written = match whom {
+            Use::Rotate => Some(!external),
+            Use::Import => Some(true),
             Use::Read(program) => {
-                let shown = secret.env.iter().any(|v| sees(program, &v.name));
-                shown.then_some((*secret, false))
+                let shown = own && secret.env.iter().any(|v| sees(program, &v.name));
+                shown.then_some(false)
             }
-        }
+        };
+        written.map(|written| Touched {
+            secret: &secret.name,
+            path: kept.path,
+            written,
+        })
     };
-    here.filter_map(of).collect()
+    let places = |secret: &&'s Secret| {
+        let secret: &'s Secret = secret;
+        secret.places().map(move |kept| (secret, kept))
+    };
+    let all = secrets.iter().flat_map(places);
+    let here = all.filter(|(_, kept)| kept.provider == provider.name);
+    here.filter_map(|(secret, kept)| of(&secret, kept))
+        .collect()
 }
 
 /// What `whom` needs from this provider, in the order of the steps. Nothing for a file: that is the

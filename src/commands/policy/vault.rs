@@ -1,21 +1,21 @@
 //! Rights at Vault or OpenBao, and the policy that gives them. Pure.
 
-use super::rights::{Purpose, Right, once};
-use crate::config::model::{Secret, VaultProvider};
+use super::rights::{Purpose, Right, Touched, once};
+use crate::config::model::VaultProvider;
 
-/// What the server has to allow; `true`: it is written too. `reads`: nothing is asked of it before.
-pub fn rights(vault: &VaultProvider, secrets: &[(&Secret, bool)], reads: bool) -> Vec<Right> {
+/// What the server has to allow. `reads`: nothing is asked of it before.
+pub fn rights(vault: &VaultProvider, places: &[Touched<'_>], reads: bool) -> Vec<Right> {
     use Purpose::{Create, Finish, First, Look, Own, Retire, Undo};
     let mount = &vault.mount;
     let mut all = Vec::new();
     let mut on = |purpose, action, path: String| all.push(Right::new(purpose, action, path));
-    for (secret, written) in secrets {
-        let path = &secret.path;
+    for place in places {
+        let path = place.path;
         let pending = format!("{path}.keyrota-pending");
         on(Look, "read", format!("{mount}/metadata/{path}"));
         on(Look, "read", format!("{mount}/data/{path}"));
         on(Look, "read", format!("{mount}/data/{pending}"));
-        if *written {
+        if place.written {
             on(Create, "create", format!("{mount}/data/{pending}"));
             on(Create, "update", format!("{mount}/data/{pending}"));
             on(Create, "read", format!("{mount}/metadata/{pending}"));

@@ -65,6 +65,8 @@ pub struct UnderWay {
     pub until_ms: Option<i64>,
     /// The last failure, as a fixed sentence.
     pub failure: Option<String>,
+    /// The consumers and copies that its round still waits for.
+    pub missing: Vec<String>,
 }
 
 /// What a rotation under way waits for.
@@ -190,6 +192,11 @@ fn under_way(row: &Rotation, now: Timestamp) -> UnderWay {
         phase: row.phase.clone(),
         waits,
         until_ms,
+        missing: journal
+            .as_ref()
+            .and_then(|j| j.machine.phase.telling())
+            .map(|telling| telling.waiting_for().map(str::to_owned).collect())
+            .unwrap_or_default(),
         failure: match journal {
             Some(journal) => journal.failure,
             None => Some("its record was written by another version of keyrota".to_owned()),

@@ -8,7 +8,7 @@ mod secrets;
 mod vault;
 
 pub use consumers::CONSUMERS;
-pub use secrets::{CONFIRM, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
+pub use secrets::{CONFIRM, COPY, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
 pub use vault::AUTH as VAULT_AUTH;
 
 /// One key of a table.

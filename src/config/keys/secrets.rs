@@ -78,6 +78,26 @@ pub const CONFIRM: &[Key] = &[
     must("ask", Ty::Text, "What the person has to do."),
 ];
 
+/// `[[secrets.*.copies]]`.
+pub const COPY: &[Key] = &[
+    must("provider", Ty::Text, "The provider that keeps the copy."),
+    must(
+        "path",
+        Ty::Text,
+        "Where it stands there; {environment} and {secret} are filled in.",
+    ),
+    may(
+        "field",
+        Ty::Text,
+        "The field of a secret that has several (vault); \"value\" when absent.",
+    ),
+    may(
+        "render",
+        Ty::Template,
+        "What stands there, as in \"{password}\"; \"{value}\" when absent.",
+    ),
+];
+
 /// `[secrets.*]`.
 pub static SECRETS: Kinds = Kinds {
     noun: "secret",
@@ -95,7 +115,11 @@ pub static SECRETS: Kinds = Kinds {
             Ty::Either(&Ty::Variable, &Ty::Map(&Ty::Template)),
             "The variable that shows it, or several with templates.",
         ),
-        may("copies", Ty::NotBuiltIn, "Further places."),
+        may(
+            "copies",
+            Ty::List(&Ty::Table(COPY)),
+            "Further places that follow it; a grace begins when all have the new value.",
+        ),
     ],
     built: &[
         ("jwt", &[JWT, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT]),
@@ -207,6 +231,16 @@ static FALLBACK: &[Key] = &[
         "env_fallback",
         Ty::Variable,
         "A second variable readers accept: pending, else previous, else absent.",
+    ),
+    may(
+        "fallback_path",
+        Ty::Text,
+        "A place in the same provider that holds the same; for platforms that read only stored entries.",
+    ),
+    may(
+        "fallback_idle",
+        Ty::Word(&["omit", "filler"]),
+        "What stands at fallback_path when there is no fallback: nothing, or text that is no key.",
     ),
     SETTLE,
 ];

@@ -360,3 +360,49 @@ fn an_account_is_changed_by_one_secret() {
     let d = directory(&[("development.toml", &here), ("production.toml", &other)]);
     assert_eq!(told(&load(d.path(), None, now())), [""; 0]);
 }
+
+#[test]
+fn a_copy_has_a_place_of_its_own() {
+    let file = |environment: &str, secrets: &str| schedule(environment, "shared.age", secrets);
+    let secret = |name: &str, copies: &[&str]| {
+        let mut text =
+            format!("[secrets.{name}]\nkind = \"random\"\npath = \"{name}\"\nenv = \"X_{name}\"\n");
+        for path in copies {
+            text += &format!("[[secrets.{name}.copies]]\nprovider = \"p\"\npath = \"{path}\"\n");
+        }
+        text
+    };
+    let told = |one: &str, other: &str| {
+        let (one, other) = (file("production", one), file("staging", other));
+        let d = directory(&[("production.toml", &one), ("staging.toml", &other)]);
+        let loaded = load(d.path(), None, now());
+        let errors = loaded.diagnostics.iter();
+        let errors = errors.filter(|d| d.what.contains("same place"));
+        errors.map(|d| d.message()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&secret("a", &["b", "c"]), &secret("d", &["e"])),
+        [""; 0]
+    );
+    assert_eq!(
+        told(&secret("a", &["a"]), ""),
+        ["secrets.a.copies[0]: is kept at the same place as the secret itself"]
+    );
+    assert_eq!(
+        told(&secret("a", &["x", "x"]), ""),
+        ["secrets.a.copies[1]: is kept at the same place as a copy of a"]
+    );
+    assert_eq!(
+        told(&secret("a", &["x"]), &secret("b", &["x"])),
+        ["secrets.b.copies[0]: is kept at the same place as a copy of a of production"]
+    );
+    assert_eq!(
+        told(&secret("a", &["b"]), &secret("b", &[])),
+        ["secrets.b: is kept at the same place as a copy of a of production"]
+    );
+    let fallback = "[secrets.k]\nkind = \"signing-key\"\npath = \"k\"\nfallback_path = \"k\"\nfallback_idle = \"filler\"\nenv = \"K\"\n";
+    assert_eq!(
+        told(fallback, ""),
+        ["secrets.k.fallback_path: is kept at the same place as the secret itself"]
+    );
+}

@@ -75,8 +75,47 @@ const CASES: &[Case] = &[
     ),
     (
         "copies",
-        "[secrets.a]\nkind = 'random'\n[[secrets.a.copies]]\nprovider = 'local'",
-        &["9:13 is not built in"],
+        "[secrets.a]\nkind = 'random'\n[[secrets.a.copies]]\nprovider = 'local'\npath = '{environment}/of/{secret}'\n[[secrets.a.copies]]\nprovider = 'local'\npath = 'b'\nrender = 'x{value}'",
+        &[],
+    ),
+    (
+        "copies, all of it wrong",
+        "[secrets.a]\nkind = 'random'\n[[secrets.a.copies]]\nprovider = 'locl'\npath = 'a/{nothing}'\nrender = '{password}'\nfield = 'f'\nmode = 5\n[[secrets.a.copies]]\nprovider = 'local'\npath = '../b'\nrender = 'text'\nfield = 'f'\n[[secrets.a.copies]]\nrender = '{'",
+        &[
+            "10:12 did you mean \"local\"?",
+            "11:8 has a field that a path does not know",
+            "12:10 has a field that kind \"random\" does not know",
+            "14:1 unknown key `mode`",
+            "15:1 its provider keeps one value per path",
+            "17:8 is not a place",
+            "18:10 shows nothing of the secret",
+            "20:1 `provider` is missing",
+            "20:1 `path` is missing",
+            "21:10 does not begin a field",
+        ],
+    ),
+    (
+        "a copy of what is never rotated, and one of the other key",
+        "[secrets.a]\nkind = 'external'\n[[secrets.a.copies]]\nprovider = 'local'\npath = 'x'\n[secrets.b]\nkind = 'signing-key'\nenv_fallback = 'B'\n[[secrets.b.copies]]\nprovider = 'local'\npath = 'y'\nrender = '{fallback}'",
+        &[
+            "9:1 an external secret has no copies",
+            "18:10 a copy does not show {fallback}",
+        ],
+    ),
+    (
+        "a place for the fallback",
+        "[secrets.a]\nkind = 'signing-key'\nfallback_path = '{environment}/{secret}-fallback'\nfallback_idle = 'filler'\nenv = 'A'",
+        &[],
+    ),
+    (
+        "a place for the fallback, wrong",
+        "[secrets.a]\nkind = 'signing-key'\nfallback_path = 'x'\nfallback_idle = 'omit'\n[secrets.b]\nkind = 'signing-key'\nfallback_path = 'y'\n[secrets.c]\nkind = 'signing-key'\nverifiers = 'self'\nfallback_idle = 'filler'\nenv_fallback = 'C'\n[secrets.d]\nkind = 'random'\nfallback_path = 'z'",
+        &[
+            "10:17 cannot take an entry away",
+            "13:17 cannot take an entry away",
+            "17:17 there is none",
+            "21:1 does not apply to this kind",
+        ],
     ),
     (
         "consumer of a later build",

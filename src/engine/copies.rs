@@ -1,0 +1,397 @@
+//! Copies: further places that follow a secret, and the place of its fallback.
+//!
+//! To the machine a copy is a listener like any other, told before the consumers and always waited
+//! for; here it is a place of a provider, written as the secret itself is: a version as pending,
+//! then a compare-and-set. What somebody else wrote there is told and in the audit log before it is
+//! written over.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use keyrota_contract::{
+    ErrorKind, Material, Native, Place, Provider, ProviderError, Public, SecretValue, Stage,
+    VersionInfo, VersionRef,
+};
+use keyrota_rotation::{Phase, Reply, Round};
+use uuid::Uuid;
+
+use super::exposure;
+use super::parts::Providers;
+use super::perform::Job;
+use super::performed::{Learnt, Performed};
+use crate::audit::{self, Actor, NewEntry};
+use crate::config::model::{Kept, PlaceRole, Secret, Template};
+use crate::state::{self, Change};
+
+/// How the text begins that stands at `fallback_path` while there is no fallback. No encoding of a
+/// key has a colon, so no reader takes it for one; what follows nobody can guess, so that nothing
+/// can be forged where one does.
+pub const FILLER: &str = "keyrota:no-key:";
+
+/// A place that follows a secret.
+pub struct Copy<'a> {
+    /// Its name as a listener: stable as long as it is in the same place.
+    pub key: String,
+    /// Where it is.
+    pub place: Place,
+    /// What keeps it.
+    pub provider: Arc<dyn Provider>,
+    shows: Shows<'a>,
+}
+
+/// What stands there.
+enum Shows<'a> {
+    /// This of the current version.
+    Current(&'a Template),
+    /// Pending if there is one, else previous, else a filler.
+    Fallback,
+}
+
+/// The names of a secret's copies as listeners, in the order in which they are told.
+pub fn keys(secret: &Secret) -> impl Iterator<Item = String> {
+    let others = |kept: &Kept<'_>| kept.role != PlaceRole::Own;
+    secret.places().filter(others).map(|kept| key(&kept))
+}
+
+/// The places that follow `secret`. No I/O.
+pub fn of<'a>(secret: &'a Secret, providers: &Providers) -> Vec<Copy<'a>> {
+    let places = secret.places();
+    let shown = places.filter_map(|kept| match kept.role {
+        PlaceRole::Own => None,
+        PlaceRole::Fallback => Some((kept, Shows::Fallback)),
+        PlaceRole::Copy(n) => Some((kept, Shows::Current(&secret.copies.get(n)?.render))),
+    });
+    shown
+        .map(|(kept, shows)| Copy {
+            key: key(&kept),
+            place: Place {
+                path: kept.path.to_owned(),
+                field: kept.field.map(str::to_owned),
+            },
+            provider: providers.get(kept.provider),
+            shows,
+        })
+        .collect()
+}
+
+fn key(kept: &Kept<'_>) -> String {
+    let word = match kept.role {
+        PlaceRole::Fallback => "fallback",
+        PlaceRole::Own | PlaceRole::Copy(_) => "copy",
+    };
+    let field = kept.field.map(|field| format!(" {field}"));
+    let (provider, path) = (kept.provider, kept.path);
+    format!("{word}:{provider}:{path}{}", field.unwrap_or_default())
+}
+
+/// What is current at the place of a copy.
+struct Found {
+    native: Native,
+    ours: Option<Uuid>,
+    value: SecretValue,
+}
+
+impl Job<'_> {
+    /// Whether every copy could be written; nothing is.
+    pub(super) async fn copies_ready(&self, material: &Material) -> Result<(), Performed> {
+        for copy in &self.parts.copies {
+            copy.provider.preflight(&copy.place).await?;
+            let versions = copy.provider.describe(&copy.place).await?;
+            let foreign = |v: &VersionInfo| v.stages.contains(&Stage::Pending) && v.ours.is_none();
+            if versions.iter().any(foreign) {
+                return Err(Performed::failed(
+                    Reply::Refused,
+                    "somebody else's pending version stands at the place of a copy: a rotation by other means may be under way",
+                ));
+            }
+            if let (Shows::Current(template), Some(current)) = (&copy.shows, &material.current) {
+                exposure::render(template, current).map_err(|_| no_field())?;
+            }
+            if let Some(found) = copy.found(&versions).await? {
+                self.refuse_unknown(copy, &found, material).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a copy what it has to be in this round.
+    pub(super) async fn tell_copy(
+        &self,
+        round: Round,
+        copy: &Copy<'_>,
+    ) -> Result<Performed, Performed> {
+        if round == Round::Announce && matches!(copy.shows, Shows::Current(_)) {
+            // Nothing that it shows changes before the switch.
+            return Ok(Performed::done(Learnt::Nothing));
+        }
+        let material = self.material().await?;
+        let wanted = self.wanted(round, copy, &material)?;
+        let versions = copy.provider.describe(&copy.place).await?;
+        let found = copy.found(&versions).await?;
+        if !found.as_ref().is_some_and(|f| f.value.same_as(&wanted)) {
+            if let Some(found) = &found {
+                self.refuse_unknown(copy, found, &material).await?;
+                self.tell_drift(round, copy, found).await?;
+            }
+            self.write_copy(copy, found.map(|f| f.native), &wanted)
+                .await?;
+        }
+        if round == Round::Withdraw && matches!(self.journal.machine.phase, Phase::Retire(_)) {
+            self.end_previous(copy).await?;
+        }
+        Ok(Performed::done(Learnt::Acknowledged {
+            consumer: copy.key.clone(),
+            round,
+            exposure_fp: self.copy_print(copy, &wanted),
+        }))
+    }
+
+    fn wanted(
+        &self,
+        round: Round,
+        copy: &Copy<'_>,
+        m: &Material,
+    ) -> Result<SecretValue, Performed> {
+        let (Shows::Current(template), Some(current)) = (&copy.shows, &m.current) else {
+            let fallback = match (&copy.shows, round) {
+                (Shows::Current(_), _) => {
+                    return Err(Performed::failed(
+                        Reply::Retry,
+                        "the secret has no current value that a copy could follow",
+                    ));
+                }
+                (Shows::Fallback, Round::Announce) => m.pending.as_ref(),
+                (Shows::Fallback, Round::Switch) => m.previous.as_ref(),
+                (Shows::Fallback, Round::Withdraw) => None,
+            };
+            return Ok(match fallback {
+                Some(version) => version.value.expose_to(SecretValue::copy_of),
+                None => self.filler(copy),
+            });
+        };
+        exposure::render(template, current).map_err(|_| no_field())
+    }
+
+    /// The same for every try of one rotation; without the host's seed nobody can work it out.
+    fn filler(&self, copy: &Copy<'_>) -> SecretValue {
+        let seed = SecretValue::copy_of(self.id.as_bytes());
+        let name = format!("{}\0{}\0filler", self.secret.name, copy.key);
+        let drawn = self
+            .engine
+            .keys
+            .fingerprint(&self.engine.env.name, &name, &seed);
+        let random = drawn.rsplit(':').next().unwrap_or_default();
+        SecretValue::new(format!("{FILLER}{random}").into_bytes())
+    }
+
+    /// Pending, then current by a compare-and-set. A crash in between is found by the id: it is
+    /// made of the rotation, the place and the version that is replaced.
+    async fn write_copy(
+        &self,
+        copy: &Copy<'_>,
+        from: Option<Native>,
+        wanted: &SecretValue,
+    ) -> Result<(), Performed> {
+        let id = version_id(self.id, &copy.key, from.as_ref());
+        let (provider, place) = (&copy.provider, &copy.place);
+        let written = provider.write(place, id, wanted, &Public::new()).await;
+        written.map_err(moved)?;
+        self.engine.kill.after_effect();
+        let promoted = provider.promote(place, id, from.as_ref()).await;
+        promoted.map_err(moved)?;
+        self.engine.kill.after_effect();
+        let current = VersionRef::Stage(Stage::Current);
+        let read = provider.read(place, &current).await?;
+        match read.is_some_and(|read| read.same_as(wanted)) {
+            true => Ok(()),
+            false => Err(Performed::failed(
+                Reply::Ambiguous,
+                "the provider of a copy does not give back what was written to it",
+            )),
+        }
+    }
+
+    /// What this rotation replaced is ended; a version that stood there before is not.
+    async fn end_previous(&self, copy: &Copy<'_>) -> Result<(), Performed> {
+        let versions = copy.provider.describe(&copy.place).await?;
+        let at = |stage| versions.iter().find(|v| v.stages.contains(&stage));
+        let made_now = at(Stage::Current)
+            .and_then(|v| v.ours)
+            .is_some_and(|id| is_of(id, self.id));
+        if let (true, Some(previous)) = (made_now, at(Stage::Previous)) {
+            let version = VersionRef::Native(previous.native.clone());
+            copy.provider.destroy(&copy.place, &version).await?;
+            self.engine.kill.after_effect();
+        }
+        Ok(())
+    }
+
+    /// A place that keyrota never wrote is not written over, unless it holds what it would hold: it
+    /// may be there by a mistake in the file.
+    async fn refuse_unknown(
+        &self,
+        copy: &Copy<'_>,
+        found: &Found,
+        m: &Material,
+    ) -> Result<(), Performed> {
+        if found.ours.is_some() || self.copy_seen(copy).await?.is_some() {
+            return Ok(());
+        }
+        let mut known = [&m.current, &m.previous, &m.pending].into_iter().flatten();
+        let stands = known.any(|version| match &copy.shows {
+            Shows::Fallback => version.value.same_as(&found.value),
+            Shows::Current(template) => {
+                exposure::render(template, version).is_ok_and(|text| text.same_as(&found.value))
+            }
+        });
+        match stands {
+            true => Ok(()),
+            false => Err(Performed::failed(
+                Reply::Refused,
+                "the place of a copy holds a value that keyrota never wrote: is the path right? remove what stands there, or put the current value there",
+            )),
+        }
+    }
+
+    /// Somebody else wrote there since keyrota last did: told, and in the log, before anything is
+    /// written over it; and once, also after a crash.
+    async fn tell_drift(
+        &self,
+        round: Round,
+        copy: &Copy<'_>,
+        found: &Found,
+    ) -> Result<(), Performed> {
+        let print = self.copy_print(copy, &found.value);
+        let known = self.copy_seen(copy).await?;
+        // A version of this rotation that an earlier process made and could not write down.
+        let unrecorded = matches!(copy.shows, Shows::Fallback)
+            && found.ours.is_some_and(|id| is_of(id, self.id));
+        if known.is_none() || known.as_ref() == Some(&print) || unrecorded {
+            return Ok(());
+        }
+        tracing::warn!(
+            secret = %self.secret.name,
+            copy = %copy.key,
+            "a copy was written by somebody else since keyrota last did: it is set right again"
+        );
+        let engine = self.engine;
+        let mut object = super::entries::object(&engine.env.name, self.secret);
+        object.path = Some(copy.place.path.clone());
+        let entry = NewEntry::new("drift.detected", audit::Phase::Observation, Actor::system())
+            .object(object)
+            .rotation(self.id)
+            .before(None, known)
+            .after(Some(found.native.0.clone()), Some(print.clone()))
+            .detail("copy", copy.key.as_str());
+        let seen = Change::PutDelivery(state::Acknowledged {
+            env: engine.env.name.clone(),
+            secret: self.secret.name.clone(),
+            consumer: copy.key.clone(),
+            rotation: Some(self.id),
+            round: round.name().to_owned(),
+            exposure_fp: print,
+            acked_ms: engine.now().0,
+        });
+        engine
+            .commit(&[seen], &[entry])
+            .await
+            .map_err(|_| Performed::failed(Reply::Retry, "the state cannot be written"))
+    }
+
+    /// The fingerprint of what keyrota last wrote at the place of a copy, or last found there.
+    async fn copy_seen(&self, copy: &Copy<'_>) -> Result<Option<String>, Performed> {
+        let (store, env) = (&self.engine.store, &self.engine.env.name);
+        let all = store.deliveries(env, &self.secret.name).await;
+        let all = all.map_err(|_| Performed::failed(Reply::Retry, "the state cannot be read"))?;
+        let seen = all.into_iter().find(|d| d.consumer == copy.key);
+        Ok(seen.map(|seen| seen.exposure_fp))
+    }
+
+    /// A fingerprint of its own: equal values of two places do not look equal.
+    fn copy_print(&self, copy: &Copy<'_>, value: &SecretValue) -> String {
+        let name = format!("{}\0{}", self.secret.name, copy.key);
+        let env = &self.engine.env.name;
+        self.engine.keys.fingerprint(env, &name, value)
+    }
+}
+
+impl Copy<'_> {
+    async fn found(&self, versions: &[VersionInfo]) -> Result<Option<Found>, ProviderError> {
+        let current = versions.iter().find(|v| v.stages.contains(&Stage::Current));
+        let Some(current) = current else {
+            return Ok(None);
+        };
+        // By name: what is compared is what the compare-and-set will name.
+        let version = VersionRef::Native(current.native.clone());
+        let value = self.provider.read(&self.place, &version).await?;
+        let value = value.ok_or(ProviderError::new(
+            ErrorKind::Unavailable,
+            "the current version of a copy went away while it was read",
+        ))?;
+        Ok(Some(Found {
+            native: current.native.clone(),
+            ours: current.ours,
+            value,
+        }))
+    }
+}
+
+/// A conflict is somebody else at work in the same instant: the place is looked at again, and what
+/// they wrote is told before anything else is done.
+fn moved(why: ProviderError) -> Performed {
+    match why.kind {
+        ErrorKind::Conflict => Performed::failed(Reply::Retry, why.context),
+        _ => why.into(),
+    }
+}
+
+/// The id of a copy's version. In the form of the rotation's own (version 7, by which stores tell
+/// ours from others'), and beginning like it.
+fn version_id(rotation: Uuid, key: &str, from: Option<&Native>) -> Uuid {
+    let from = from.map_or("", |native| &native.0);
+    let text = format!("keyrota-copy-v1\0{rotation}\0{key}\0{from}");
+    let hash = digest(&SHA256, text.as_bytes());
+    let mut bytes = *rotation.as_bytes();
+    bytes[8..].copy_from_slice(&hash.as_ref()[..8]);
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Uuid::from_bytes(bytes)
+}
+
+/// Whether a copy's version was made in this rotation.
+fn is_of(id: Uuid, rotation: Uuid) -> bool {
+    id.as_bytes()[..8] == rotation.as_bytes()[..8]
+}
+
+fn no_field() -> Performed {
+    Performed::failed(
+        Reply::Refused,
+        "the value has no such field as the render of a copy names",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_copy_is_one_for_each_rotation_place_and_version_replaced() {
+        let rotation = |n: u128| Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + n);
+        let (a, b) = (Native("1".to_owned()), Native("2".to_owned()));
+        let all = [
+            version_id(rotation(1), "copy:a:x", None),
+            version_id(rotation(1), "copy:a:x", Some(&a)),
+            version_id(rotation(1), "copy:a:x", Some(&b)),
+            version_id(rotation(1), "copy:a:y", Some(&a)),
+            version_id(rotation(2), "copy:a:x", Some(&a)),
+        ];
+        for (n, id) in all.iter().enumerate() {
+            assert_eq!(id.get_version_num(), 7);
+            assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
+            assert!(is_of(*id, rotation(1)));
+            assert!(!all[n + 1..].contains(id));
+        }
+        assert_eq!(all[1], version_id(rotation(1), "copy:a:x", Some(&a)));
+        let later = Uuid::from_u128(0x0190_0000_0001_7000_8000_0000_0000_0000);
+        assert!(!is_of(all[0], later));
+    }
+}

@@ -1,0 +1,55 @@
+//! `fallback_path`: what readers accept as well, where a platform reads only stored entries.
+
+use super::bed::Stores;
+use crate::support::keyrota::Keyrota;
+
+const SECRET: &str = r#"environment = "development"
+[defaults]
+refresh = "2s"
+skew = "0s"
+provider = "vault"
+[secrets.key]
+kind = "signing-key"
+path = "app/key"
+fallback_path = "app/key-fallback"
+fallback_idle = "filler"
+env = "KEY"
+env_fallback = "KEY_FALLBACK"
+"#;
+
+#[test]
+fn the_place_of_the_fallback_holds_pending_then_previous_then_no_key() {
+    let stores = Stores::start();
+    let keyrota = Keyrota::in_temp();
+    let providers = stores.providers(&keyrota, stores.bao.socket().port());
+    keyrota.write(
+        "schedules/development.toml",
+        &format!("{SECRET}{providers}"),
+    );
+    let run = |args: &[&str]| stores.run(&keyrota, args, None);
+    let stands = || ["app/key", "app/key-fallback"].map(|path| stores.in_vault(path).unwrap());
+    let is_filler = |text: &str| text.starts_with("keyrota:no-key:") && text.len() > 36;
+    run(&["rotate", "key", "--wait"]).code(0);
+    let [first, idle] = stands();
+    assert!(is_filler(&idle));
+    // The gate takes it for nothing.
+    let mut check = keyrota.command(&["check"]);
+    check.env("KEY", &first).env("KEY_FALLBACK", &idle);
+    crate::support::keyrota::Ran::fed(&mut check, "").code(0);
+    run(&["rotate", "key"]).code(10);
+    let [current, pending] = stands();
+    assert!(current == first && pending != first && !is_filler(&pending));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    run(&["rotate", "key"]).code(0);
+    assert_eq!(stands(), [pending.clone(), first.clone()]);
+    run(&["rotate", "key", "--wait"]).code(0);
+    let [last, filler] = stands();
+    assert_eq!(last, pending);
+    assert!(is_filler(&filler) && filler != idle);
+    // A key that is taken back is not accepted any more.
+    run(&["rotate", "key"]).code(10);
+    run(&["abandon", "key", "--reason", "test"]);
+    let [last, filler] = stands();
+    assert!(last == pending && is_filler(&filler));
+    run(&["audit", "verify"]).code(0);
+}

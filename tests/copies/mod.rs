@@ -1,0 +1,7 @@
+//! Copies in other stores, by the real binary, read back with the vendors' own programs.
+
+mod bed;
+mod fallback;
+mod kills;
+mod missing;
+mod whole;
