@@ -71,15 +71,6 @@ impl Bed {
         let meta = block_on(self.stores.bao.metadata("copies/token"));
         meta["current_version"].as_u64().unwrap()
     }
-
-    fn rotations(&self) -> usize {
-        let history = self
-            .command(&["history", "token", "--json"])
-            .output()
-            .unwrap();
-        let history: serde_json::Value = serde_json::from_slice(&history.stdout).unwrap();
-        history["rotations"].as_array().unwrap().len()
-    }
 }
 
 #[test]
@@ -102,7 +93,7 @@ fn copies_are_whole_wherever_a_rotation_dies() {
     for point in POINTS {
         for n in 1.. {
             let kill = format!("{point}:{n}");
-            let (old, versions, before) = (bed.current(), bed.versions(), bed.rotations());
+            let (old, versions) = (bed.current(), bed.versions());
             let ended = bed
                 .command(&rotate)
                 .env("KEYROTA_KILL", &kill)
@@ -119,12 +110,9 @@ fn copies_are_whole_wherever_a_rotation_dies() {
             }
             assert_eq!(bed.copies(), [new.clone(), new.clone(), new], "{kill}");
             // Killed when all was done: what followed was a turn of its own.
-            let turns = bed.rotations() - before;
-            assert_eq!(
-                bed.versions(),
-                versions + turns as u64,
-                "{kill}: one version"
-            );
+            let made = bed.versions() - versions;
+            let two = made == 2 && seen != old;
+            assert!(made == 1 || two, "{kill}: {made} versions");
             let sibling = "kv/metadata/copies/token.keyrota-pending";
             let left = block_on(bed.stores.bao.ask(reqwest::Method::GET, sibling, None)).0;
             assert_eq!(left, 404, "{kill}: a candidate is left");
