@@ -12,7 +12,7 @@ use super::exit::Failed;
 use crate::config::model::{Environment, Host};
 use crate::config::{self, diagnostic};
 use crate::engine::input;
-use crate::engine::parts::Providers;
+use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
 use crate::state::{Access, Holder, Location, Store};
 use crate::world::{Clock, SystemClock, SystemEntropy};

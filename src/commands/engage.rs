@@ -11,7 +11,7 @@ use super::context::{Chosen, Context};
 use super::exit::Failed;
 use super::progress;
 use crate::config::model::Kind;
-use crate::engine::parts::Providers;
+use crate::engine::providers::Providers;
 use crate::engine::{Engine, Surroundings, Watch};
 use crate::keys::Keys;
 use crate::state::{Location, Store};

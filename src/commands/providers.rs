@@ -9,7 +9,7 @@ use super::context::Context;
 use super::exit::{self, Failed};
 use super::say;
 use crate::config::{CONSUMERS, Key, Kinds, PROVIDERS, SECRETS};
-use crate::engine::parts::capabilities;
+use crate::engine::providers::capabilities;
 
 /// Options of `keyrota providers`.
 #[derive(Debug, Args)]

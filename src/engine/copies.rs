@@ -16,9 +16,9 @@ use keyrota_rotation::{Phase, Reply, Round};
 use uuid::Uuid;
 
 use super::exposure;
-use super::parts::Providers;
 use super::perform::Job;
 use super::performed::{Learnt, Performed};
+use super::providers::Providers;
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::{Kept, PlaceRole, Secret, Template};
 use crate::state::{self, Change};

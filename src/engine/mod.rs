@@ -11,7 +11,7 @@
 //! - `perform`: one effect; `target`: on a server, `deliver`: telling a consumer, `copies`: further places; `performed`: what came of it; `exposure`: what programs see of a secret, pure
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
-//! - [`parts`], `rotators`: from the checked model to the things that act; [`input`]: keys and tokens
+//! - [`parts`], [`providers`], `rotators`: from the checked model to the things that act; [`input`]: keys and tokens
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
 //! - [`forecast`]: what would happen if nothing failed, and when, pure
 //! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
@@ -34,6 +34,7 @@ mod kill;
 pub mod parts;
 mod perform;
 mod performed;
+pub mod providers;
 pub mod request;
 pub mod rotators;
 mod start;
@@ -55,7 +56,8 @@ use crate::config::model::{ConsumerKind, Environment, Secret};
 use crate::keys::Keys;
 use crate::state::{self, Change, Lock, StateError, Store};
 use crate::world::{Clock, uuid_v7};
-use parts::{Parts, PartsError, Providers};
+use parts::{Parts, PartsError};
+use providers::Providers;
 use uuid::Uuid;
 
 pub use error::EngineError;

@@ -212,15 +212,7 @@ impl Job<'_> {
                 Reply::Refused,
                 "the pending version is gone from the provider",
             ))?;
-            if self
-                .fingerprint
-                .is_some_and(|expected| expected != self.print(&pending.value))
-            {
-                return Err(Performed::failed(
-                    Reply::Refused,
-                    "the pending version in the provider is not the one that was written",
-                ));
-            }
+            self.is_as_written(&pending.value)?;
         }
         Ok(
             match self.parts.rotator.probe(role(which), &material).await {
@@ -255,9 +247,24 @@ impl Job<'_> {
         }
     }
 
+    /// Nobody else's value is taken for the candidate.
+    fn is_as_written(&self, candidate: &SecretValue) -> Result<(), Performed> {
+        match self.fingerprint {
+            Some(expected) if expected != self.print(candidate) => Err(Performed::failed(
+                Reply::Refused,
+                "the pending version in the provider is not the one that was written",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     async fn promote(&self) -> Result<Performed, Performed> {
         let from = self.journal.from.clone().map(Native);
         let (provider, place) = (&self.parts.provider, &self.parts.place);
+        // What becomes current is what was tested.
+        if let Some(candidate) = provider.read(place, &VersionRef::Ours(self.id)).await? {
+            self.is_as_written(&candidate)?;
+        }
         let native = provider.promote(place, self.id, from.as_ref()).await?;
         self.engine.kill.after_effect();
         let current = provider

@@ -3,7 +3,8 @@
 use keyrota_contract::{ErrorKind, Provider, ProviderError, Public, Stage, Variable, VersionRef};
 
 use super::exposure::{self, Shown};
-use super::parts::{Parts, PartsError, Providers};
+use super::parts::{Parts, PartsError};
+use super::providers::Providers;
 use crate::config::model::{Environment, Kind, Secret};
 use crate::rotators::jwks::Jwks;
 

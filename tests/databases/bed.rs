@@ -187,14 +187,14 @@ impl Bed {
     }
 
     /// As somebody who has the identity and the stock `age`.
-    pub fn write_current(&self, value: &str) {
+    pub fn write_by_hand(&self, stage: &str, value: &str) {
         let home = self.keyrota.path(".keyrota");
         let file = home.join("development.age");
         let mut opened = document(&home, &std::fs::read(&file).unwrap());
         let versions = &mut opened["secrets"]["development/database"]["versions"];
         let mut versions = versions.as_array_mut().unwrap().iter_mut();
-        let current = versions.find(|v| v["stage"] == "current").unwrap();
-        current["value"] = value.into();
+        let version = versions.find(|v| v["stage"] == stage).unwrap();
+        version["value"] = value.into();
         seal(&home, &file, &opened);
     }
 

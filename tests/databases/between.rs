@@ -141,7 +141,7 @@ fn a_current_value_of_somebody_elses() {
         assert_eq!(killed.unwrap().status.code(), None);
         bed.set_password("a", "by-hand");
         let by_hand = bed.url("a", "by-hand");
-        bed.write_current(&by_hand);
+        bed.write_by_hand("current", &by_hand);
         bed.told(
             20,
             "somebody else changed the current value since this rotation began",
@@ -151,6 +151,28 @@ fn a_current_value_of_somebody_elses() {
         bed.run(&["rotate", "database", "--wait"]).code(0);
         bed.sound();
     }
+}
+
+/// Somebody writes into the place of the candidate after it was tested: what becomes current is what
+/// was tested, or nothing.
+#[test]
+fn a_candidate_of_somebody_elses() {
+    let bed = Bed::two(super::postgres()).imported();
+    let mut command = bed.keyrota.command(&["rotate", "database"]);
+    let killed = command.env("KEYROTA_KILL", "after-outcome:4").output(); // preflight, create, install, test
+    assert_eq!(killed.unwrap().status.code(), None);
+    let tested = bed.value("pending").unwrap();
+    bed.write_by_hand("pending", &bed.url("b", "by-hand"));
+    bed.told(
+        22,
+        "the pending version in the provider is not the one that was written",
+    );
+    assert_eq!(login(&bed.value("current").unwrap()).0, bed.user("a"));
+    bed.sound();
+    bed.write_by_hand("pending", &tested);
+    bed.run(&["resume", "database"]).code(0);
+    assert_eq!(bed.value("current"), Some(tested));
+    bed.sound();
 }
 
 /// Holds the row of the user that is changed next, as long as it lives.

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 mod consumer;
+mod place;
 mod secret;
 mod target;
 
 pub use consumer::*;
+pub use place::*;
 pub use secret::*;
 pub use target::*;
 
