@@ -95,8 +95,7 @@ impl Job<'_> {
     /// Whether every copy could be written; nothing is.
     pub(super) async fn copies_ready(&self, material: &Material) -> Result<(), Performed> {
         for copy in &self.parts.copies {
-            copy.provider.preflight(&copy.place).await?;
-            let versions = copy.provider.describe(&copy.place).await?;
+            let versions = copy.provider.preflight(&copy.place).await?;
             let foreign = |v: &VersionInfo| v.stages.contains(&Stage::Pending) && v.ours.is_none();
             if versions.iter().any(foreign) {
                 return Err(Performed::failed(
