@@ -23,7 +23,7 @@ fn no_server_is_told_too_early(moto: &Arc<Moto>, kind: &str) {
         let file = std::fs::read_to_string(bed.keyrota.path("schedules/development.toml"));
         let here = "[providers.local]\nkind = \"file\"\npath = \".keyrota/development.age\"\n";
         let there = format!(
-            "[providers.main]\nkind = \"{kind}\"\nregion = \"{REGION}\"\nendpoint_url = \"{}\"\n",
+            "[providers.local]\nkind = \"{kind}\"\nregion = \"{REGION}\"\nendpoint_url = \"{}\"\n",
             moto.url()
         );
         let text = file.unwrap().replace(here, &there);
