@@ -229,3 +229,10 @@ const THROTTLED: &str = "AWS is asked too often";
 const DENIED: &str = "AWS denies it";
 const CLOCK: &str = "AWS says the request is out of date: set this host's clock";
 const KMS: &str = "KMS denies it: the key is disabled or missing, or these credentials lack kms:Decrypt, kms:Encrypt or kms:GenerateDataKey with it";
+pub(crate) const fn invalid(context: &'static str) -> ProviderError {
+    ProviderError::new(ErrorKind::Invalid, context)
+}
+
+pub(crate) const fn conflict(context: &'static str) -> ProviderError {
+    ProviderError::new(ErrorKind::Conflict, context)
+}

@@ -24,6 +24,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::config::{AwsConfig, Given};
+use crate::error::{conflict, invalid};
 
 mod labels;
 mod preflight;
@@ -216,14 +217,6 @@ fn path_of(at: &Place) -> Result<&str, ProviderError> {
             "keyrota keeps one value per secret of Secrets Manager: remove `field`",
         )),
     }
-}
-
-const fn invalid(context: &'static str) -> ProviderError {
-    ProviderError::new(ErrorKind::Invalid, context)
-}
-
-const fn conflict(context: &'static str) -> ProviderError {
-    ProviderError::new(ErrorKind::Conflict, context)
 }
 
 const STALE: ProviderError = conflict("another version is current than the one expected");

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::config::{AwsConfig, Given};
+use crate::error::{conflict, invalid};
 
 mod description;
 mod history;
@@ -385,14 +386,6 @@ fn sibling_of(name: &str) -> String {
 /// late can take no candidate away.
 fn nothing_of(name: &str) -> String {
     format!("/{}/.keyrota/nothing", name.trim_start_matches('/'))
-}
-
-const fn invalid(context: &'static str) -> ProviderError {
-    ProviderError::new(ErrorKind::Invalid, context)
-}
-
-const fn conflict(context: &'static str) -> ProviderError {
-    ProviderError::new(ErrorKind::Conflict, context)
 }
 
 const STALE: ProviderError = conflict("another version is current than the one expected");
