@@ -9,6 +9,7 @@
     reason = "what a test counted is read by whoever runs it"
 )]
 
+mod adding;
 mod aws;
 mod cli_gate;
 mod cli_read;
