@@ -10,24 +10,26 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
-use crate::support::keyrota::{Keyrota, Ran};
+use crate::support::cargo::{self, cargo};
+use crate::support::keyrota::Keyrota;
 use crate::tidy::tree::files;
 
 const PAGE: &str = "providers/README.md";
 
 #[test]
 fn a_provider_is_added_as_the_page_says() {
-    let target = Path::new(env!("CARGO_BIN_EXE_keyrota"))
-        .ancestors()
-        .nth(2)
-        .unwrap();
+    let target = cargo::target();
     let tree = copy(&target.join("adding/tree"));
 
     let begun = Instant::now();
-    let tests = cargo(target, &tree, &["test", "--lib", "stores::"]).code(0);
+    let tests = cargo(
+        &tree,
+        "adding",
+        &["test", "--package", "keyrota", "--lib", "stores::"],
+    )
+    .code(0);
     let built = begun.elapsed();
     for promise in promises() {
         let line = format!("test stores::directory::tests::{promise} ... ok");
@@ -35,9 +37,8 @@ fn a_provider_is_added_as_the_page_says() {
     }
     assert!(promises().len() >= 20, "the suite has moved");
 
-    // An example needs what tests need, and with it libraries are built with the same features.
-    let build = ["build", "--bin", "keyrota", "--example", "tour"];
-    cargo(target, &tree, &build).code(0);
+    let build = [&["build", "--package", "keyrota"], cargo::PROGRAM].concat();
+    cargo(&tree, "adding", &build).code(0);
     let compiled = tests.stderr.matches("Compiling ").count();
     println!(
         "{} promises kept; {compiled} crates compiled for the tests, {built:?}; all {:?}",
@@ -49,7 +50,7 @@ fn a_provider_is_added_as_the_page_says() {
 
 /// The new kind in the hands of a user.
 fn used(program: PathBuf) {
-    let keyrota = Keyrota::of(program);
+    let keyrota = Keyrota::in_temp().with(program);
     let providers = keyrota.run(&["providers", "--json"]).code(0).json();
     let mut kinds = providers["providers"].as_array().unwrap().iter();
     let kind = kinds.find(|p| p["kind"] == "directory").unwrap();
@@ -222,37 +223,6 @@ fn forget(top: &Path, folder: &Path, tree: &BTreeSet<String>) {
             std::fs::remove_file(path).unwrap();
         }
     }
-}
-
-/// Programs go to a place of their own, everything in between to where this build has it.
-fn cargo(target: &Path, tree: &Path, args: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args(args)
-        .args(["--offline", "--locked", "--package", "keyrota"]);
-    let of_this_test = [
-        "CARGO_PKG",
-        "CARGO_MANIFEST",
-        "CARGO_BIN",
-        "CARGO_CRATE",
-        "CARGO_PRIMARY",
-        "CARGO_TARGET",
-        "CARGO_BUILD",
-        "LD_LIBRARY_PATH",
-    ];
-    for (name, _) in std::env::vars_os() {
-        if name
-            .to_str()
-            .is_some_and(|n| of_this_test.iter().any(|of| n.starts_with(of)))
-        {
-            command.env_remove(name);
-        }
-    }
-    command
-        .env("CARGO_TARGET_DIR", target.join("adding"))
-        .env("CARGO_BUILD_BUILD_DIR", target)
-        .current_dir(tree);
-    Ran::fed(&mut command, "")
 }
 
 /// The names of the tests that the one line becomes.

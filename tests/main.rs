@@ -34,3 +34,4 @@ mod systemd;
 mod tidy;
 mod tokens;
 mod tour;
+mod without;

@@ -24,15 +24,15 @@ pub struct Ran {
 impl Keyrota {
     /// In an empty directory.
     pub fn in_temp() -> Self {
-        Self::of(env!("CARGO_BIN_EXE_keyrota").into())
-    }
-
-    /// The same of another build.
-    pub fn of(program: PathBuf) -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
-            program,
+            program: env!("CARGO_BIN_EXE_keyrota").into(),
         }
+    }
+
+    /// The same directory and another build.
+    pub fn with(self, program: PathBuf) -> Self {
+        Self { program, ..self }
     }
 
     /// The directory it runs in.
