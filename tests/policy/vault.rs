@@ -159,5 +159,5 @@ async fn each_right_is_missed_by_name_before_the_first_step() {
             "later auth/token/renew-self update",
         ]
     );
-    assert_eq!(named, 2 * 14 - 5);
+    assert_eq!(named, 2 * 15 - 5);
 }

@@ -266,6 +266,7 @@ pub fn input(text: &str) -> Input {
 pub fn rights(path: &str) -> String {
     format!(
         r#"
+        path "kv/config" {{ capabilities = ["read"] }}
         path "kv/metadata/{path}" {{ capabilities = ["read", "update"] }}
         path "kv/data/{path}" {{ capabilities = ["create", "read", "update"] }}
         path "kv/destroy/{path}" {{ capabilities = ["update"] }}

@@ -123,7 +123,12 @@ fn account(reader: &mut Reader<'_>, section: &Section<'_>) -> AwsConfig {
             "write it as arn:aws:iam::123456789012:role/name",
         ),
         profile: section.text("profile").map(str::to_owned),
-        kms_key_id: section.text("kms_key_id").map(str::to_owned),
+        kms_key_id: check(
+            "kms_key_id",
+            is_key,
+            "is not a KMS key",
+            "write its id, alias/NAME, or the ARN of one of them",
+        ),
     }
 }
 
@@ -246,6 +251,30 @@ fn account_of(role_arn: &str) -> Option<&str> {
     let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
     let role = parts.next()?.strip_prefix("role/")?;
     (begins && digits && !role.is_empty()).then_some(account)
+}
+
+/// An id, an alias, or the ARN of one of them: nothing that a policy takes for several.
+fn is_key(text: &str) -> bool {
+    let named = |name: &str| match name.strip_prefix("alias/") {
+        Some(alias) => !alias.is_empty() && only("/_-", alias),
+        None => !name.is_empty() && only("-", name),
+    };
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts[..] {
+        [name] => named(name),
+        ["arn", partition, "kms", region, account, name] => {
+            partition.starts_with("aws")
+                && only("-", partition)
+                && is_region(region)
+                && account.len() == 12
+                && account.bytes().all(|b| b.is_ascii_digit())
+                && match name.strip_prefix("key/") {
+                    Some(id) => named(id) && !id.starts_with("alias/"),
+                    None => name.starts_with("alias/") && named(name),
+                }
+        }
+        _ => false,
+    }
 }
 
 fn is_region(text: &str) -> bool {

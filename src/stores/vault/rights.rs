@@ -39,6 +39,8 @@ impl Policy for Vault {
             on(Look, "read", format!("{mount}/data/{path}"));
             on(Look, "read", format!("{mount}/data/{pending}"));
             if place.written {
+                // Settings that would lose a version are seen before the first step.
+                on(Look, "read", format!("{mount}/config"));
                 on(Create, "create", format!("{mount}/data/{pending}"));
                 on(Create, "update", format!("{mount}/data/{pending}"));
                 on(Create, "read", format!("{mount}/metadata/{pending}"));

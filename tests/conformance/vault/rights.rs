@@ -38,6 +38,7 @@ async fn each_missing_right_is_named_before_the_first_step() {
     let all = [
         (format!("kv/metadata/{main}"), "read"),
         (format!("kv/metadata/{main}"), "update"),
+        ("kv/config".to_owned(), "read"),
         (format!("kv/data/{main}"), "read"),
         (format!("kv/data/{main}"), "create"),
         (format!("kv/data/{main}"), "update"),

@@ -335,6 +335,9 @@ pub fn path_is_wrong(path: &str) -> Option<&'static str> {
     if path.split('/').any(odd) {
         return Some("has an empty part, `.`, `..` or a control character in it");
     }
+    if path.trim() != path {
+        return Some("has a space before or after it, which the server does not keep");
+    }
     path.ends_with(PENDING)
         .then_some("ends as keyrota's own paths do")
 }

@@ -87,9 +87,8 @@ pub(super) async fn place(
     }
     let of_mount = settings(session, mount).await?;
     // The server takes the larger of the two numbers, and ten where neither is set.
-    let max = |m: &Option<u64>| m.unwrap_or(0);
-    let versions = max(&meta.as_ref().map(|m| m.max_versions))
-        .max(max(&of_mount.as_ref().map(|m| m.max_versions)));
+    let of_path = meta.as_ref().map_or(0, |m| m.max_versions);
+    let versions = of_path.max(of_mount.max_versions);
     if versions == 1 {
         return Err(invalid(
             "`max_versions` is 1: the previous value would be gone at the switch; set it to 2 or more",
@@ -97,7 +96,7 @@ pub(super) async fn place(
     }
     let after = [
         meta.as_ref().map(|m| m.delete_version_after.as_str()),
-        of_mount.as_ref().map(|m| m.delete_version_after.as_str()),
+        Some(of_mount.delete_version_after.as_str()),
     ];
     if after.into_iter().flatten().any(is_set) {
         return Err(invalid(
@@ -107,19 +106,16 @@ pub(super) async fn place(
     Ok(meta)
 }
 
-/// The mount's own settings; `None` where the token may not read them, which it need not.
+/// The mount's own settings.
 async fn settings(
     session: &Session,
     mount: &str,
-) -> Result<Option<ReadConfigurationResponse>, ProviderError> {
+) -> Result<ReadConfigurationResponse, ProviderError> {
     let read = || ReadConfigurationRequest {
         mount: mount.to_owned(),
     };
     let reply = session.ask(Effect::None, read).await?;
-    match reply.status {
-        403 => Ok(None),
-        _ => reply.done(Effect::None)?.data().map(Some),
-    }
+    reply.done(Effect::None)?.data()
 }
 
 /// `0s`: not set; negative: switched off.
@@ -150,6 +146,11 @@ fn needs(mount: &str, at: &Place) -> Vec<Need> {
             format!("{mount}/metadata/{path}"),
             "read",
             "the policy lacks `read` on MOUNT/metadata/PATH, which every step needs",
+        ),
+        need(
+            format!("{mount}/config"),
+            "read",
+            "the policy lacks `read` on MOUNT/config, without which settings that lose a version are not seen",
         ),
         need(
             format!("{mount}/data/{path}"),
