@@ -3,5 +3,7 @@
 mod bed;
 mod fallback;
 mod kills;
+mod mend;
 mod missing;
+mod token;
 mod whole;
