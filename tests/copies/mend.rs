@@ -15,7 +15,9 @@ fn what_somebody_else_wrote_is_told_once_and_set_right_without_a_rotation() {
     let current = bed.current();
     let due = || bed.run(&["rotate", "--due"]);
     assert_eq!(due().code(0).stdout, "nothing is due\n");
-    bed.hands_everywhere(HAND);
+    bed.hand_in_vault(VAULT, HAND);
+    bed.hand_in_ssm(HAND);
+    bed.put_in_sm(HAND);
     let ran = due().code(0);
     assert_eq!(ran.stderr.matches(WORDS).count(), 3, "{ran:?}");
     assert!(ran.stdout.contains("copies-mended"), "{ran:?}");

@@ -140,12 +140,47 @@ impl Token {
         self.stores.moto.aws(&[&put[..], &what].concat());
     }
 
-    /// A plain put: at AWS, and here, it becomes current.
-    pub fn hand_in_sm(&self, value: &str) {
-        let put = ["secretsmanager", "put-secret-value", "--secret-id", SM];
-        let what = ["--secret-string", value];
-        self.stores.moto.aws(&[&put[..], &what].concat());
+    /// `put-secret-value` as a person types it: at AWS it always moves AWSCURRENT. moto moves it from
+    /// the version that was put last without a stage, so only while nothing else was promoted since.
+    pub fn put_in_sm(&self, value: &str) {
+        self.put(value, &[]);
         assert_eq!(self.stores.in_sm(SM), value, "a plain put moves AWSCURRENT");
+    }
+
+    /// The same, where moto would leave AWSCURRENT on two versions: put without it, and moved as
+    /// AWS moves it.
+    pub fn hand_in_sm(&self, value: &str) {
+        let aws = |args: &[&str]| self.stores.moto.aws(args);
+        let describe = ["secretsmanager", "describe-secret", "--secret-id", SM];
+        let query = "VersionIdsToStages";
+        let stages = aws(&[&describe[..], &["--output", "json", "--query", query]].concat());
+        let stages: Value = serde_json::from_str(&stages).unwrap();
+        let current = |v: &Value| v.as_array().unwrap().contains(&"AWSCURRENT".into());
+        let mut stages = stages.as_object().unwrap().iter();
+        let (old, _) = stages.find(|(_, stages)| current(stages)).unwrap();
+        let new = self.put(value, &["--version-stages", "HAND"]);
+        let update = [
+            "secretsmanager",
+            "update-secret-version-stage",
+            "--secret-id",
+            SM,
+        ];
+        let from = [
+            "--remove-from-version-id",
+            old,
+            "--move-to-version-id",
+            &new,
+        ];
+        aws(&[&update[..], &["--version-stage", "AWSCURRENT"], &from].concat());
+        let from = ["--remove-from-version-id", &new];
+        aws(&[&update[..], &["--version-stage", "HAND"], &from].concat());
+        assert_eq!(self.stores.in_sm(SM), value);
+    }
+
+    fn put(&self, value: &str, stages: &[&str]) -> String {
+        let put = ["secretsmanager", "put-secret-value", "--secret-id", SM];
+        let what = ["--secret-string", value, "--query", "VersionId"];
+        self.stores.moto.aws(&[&put[..], &what, stages].concat())
     }
 
     pub fn hands_everywhere(&self, value: &str) {
