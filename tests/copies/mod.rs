@@ -3,6 +3,7 @@
 mod bed;
 mod fallback;
 mod kills;
+mod logins;
 mod mend;
 mod missing;
 mod token;
