@@ -109,21 +109,23 @@ impl Job<'_> {
     async fn create(&self) -> Result<Performed, Performed> {
         let (provider, place) = (&self.parts.provider, &self.parts.place);
         let ours = VersionRef::Ours(self.id);
-        let (value, public) = match provider.read(place, &ours).await? {
+        let all = provider.describe(place).await?;
+        let listed = all.iter().any(|v| v.ours == Some(self.id));
+        let made = match listed {
+            true => self.parts.load(&all, &ours).await?,
+            false => None,
+        };
+        let (value, public) = match made {
             // Written before a crash or a lost reply: adopted, never made a second time.
-            Some(value) if self.given.is_some_and(|given| !given.same_as(&value)) => {
+            Some(made) if self.given.is_some_and(|given| !given.same_as(&made.value)) => {
                 return Err(Performed::failed(
                     Reply::Refused,
                     "an earlier try had stored another value; it is taken back: give the new one again",
                 ));
             }
-            Some(value) => {
-                let stored = self.parts.public_of(&ours).await?;
-                let public = self.parts.rotator.public(&value, &stored);
-                (value, public)
-            }
+            Some(made) => (made.value, made.public),
             None => {
-                let material = self.material().await?;
+                let material = self.material_of(&all).await?;
                 let minted = self.mint(&material)?;
                 self.refuse_used_kid(&minted.public).await?;
                 let current = material.current;
@@ -133,7 +135,7 @@ impl Job<'_> {
                         "the new value is the current one",
                     ));
                 }
-                provider
+                let native = provider
                     .write(place, self.id, &minted.value, &minted.public)
                     .await?;
                 self.engine.kill.after_effect();
@@ -144,6 +146,7 @@ impl Job<'_> {
                         "the provider does not give back what was written to it",
                     ));
                 }
+                self.parts.remember(&native, &minted.value);
                 (minted.value, minted.public)
             }
         };
@@ -270,15 +273,14 @@ impl Job<'_> {
         let current = provider
             .read(place, &VersionRef::Stage(Stage::Current))
             .await?;
-        if !current.is_some_and(|v| {
-            self.fingerprint
-                .is_none_or(|expected| expected == self.print(&v))
-        }) {
+        let ours = |v: &SecretValue| self.fingerprint.is_none_or(|print| print == self.print(v));
+        let Some(current) = current.filter(ours) else {
             return Err(Performed::failed(
                 Reply::Ambiguous,
                 "the provider does not show the promoted version as current yet",
             ));
-        }
+        };
+        self.parts.remember(&native, &current);
         Ok(Performed::done(Learnt::Promoted { native }))
     }
 
@@ -321,7 +323,7 @@ impl Job<'_> {
             .fingerprint(&self.engine.env.name, &self.secret.name, value)
     }
 
-    /// The values an effect works with, read afresh for each one.
+    /// What an effect works with, looked at afresh for each one.
     pub(super) async fn material(&self) -> Result<Material, Performed> {
         let all = self.parts.provider.describe(&self.parts.place).await?;
         self.material_of(&all).await

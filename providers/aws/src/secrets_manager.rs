@@ -40,6 +40,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     // Labels and tags are too short and too few for a public key beside every version.
     public_parts: false,
     first_is_current: true,
+    fixed_values: true,
 };
 
 /// Keeps values in AWS Secrets Manager.
