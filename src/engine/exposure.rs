@@ -212,7 +212,7 @@ mod tests {
         let fields = |value: &str, expected: &[(&str, &str)]| {
             let value = version(value);
             for (field, is) in expected {
-                let shown = render(&Template::of(*field), &value).unwrap();
+                let shown = render(&Template::of(field), &value).unwrap();
                 assert_eq!(text(&shown), *is, "{field}");
             }
         };
