@@ -269,3 +269,24 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_comes_back_whole() {
+        let all = Tale {
+            rotation: Some(Uuid::from_u128(1)),
+            tries: vec![1, 2],
+            mending: Some(Uuid::from_u128(2)),
+            left: true,
+        };
+        for tale in [Tale::default(), all] {
+            let text = serde_json::to_string(&tale).unwrap();
+            assert_eq!(serde_json::from_str::<Tale>(&text).unwrap(), tale);
+        }
+    }
+}

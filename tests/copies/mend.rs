@@ -203,9 +203,9 @@ fn the_daemon_looks_when_it_starts_and_when_a_person_asks() {
     };
     until_right();
     bed.follow(&current);
-    // Its next look is a quarter of an hour away, unless somebody asks.
+    // It ticks every 15 seconds; its next look is a quarter of an hour away, unless somebody asks.
     bed.hand_in_vault(VAULT, HAND);
-    std::thread::sleep(Duration::from_secs(2));
+    std::thread::sleep(Duration::from_secs(17));
     assert!(!right());
     let ran = bed.run(&["resume", "token", "--wait"]).code(0);
     assert!(ran.stdout.contains("taken up by"), "{ran:?}");
