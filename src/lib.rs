@@ -5,7 +5,8 @@
 //! - [`turns`]: whose turn it is: cron fields, civil time, windows, jitter; pure
 //! - `keyrota_rotation` (src/rotation): the rotation machine; pure
 //! - [`engine`]: performs one effect at a time; recovery; the only caller of what follows
-//! - [`rotators`], [`consumers`]: one file per kind; providers are crates under `providers/`
+//! - [`rotators`], [`consumers`]: one file per kind
+//! - [`stores`]: what can keep values, one file per kind; their protocols are crates under `providers/`
 //! - `child`: programs of the administrator's, for both
 //! - [`state`]: the state database: records, locks, deliveries
 //! - [`audit`]: entries, chain, checkpoints, verification, export
@@ -22,5 +23,6 @@ pub mod engine;
 pub mod keys;
 pub mod rotators;
 pub mod state;
+pub mod stores;
 pub mod turns;
 pub mod world;

@@ -9,6 +9,7 @@
     reason = "what a test counted is read by whoever runs it"
 )]
 
+mod adding;
 mod aws;
 mod cli_gate;
 mod cli_read;
@@ -33,3 +34,4 @@ mod systemd;
 mod tidy;
 mod tokens;
 mod tour;
+mod without;

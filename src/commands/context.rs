@@ -337,6 +337,6 @@ fn home(env: &Environment) -> Option<Home> {
 
 /// Whether a provider of the environment uses the identity that keyrota makes.
 pub fn uses_made_identity(env: &Environment) -> bool {
-    let mut files = env.providers.iter().filter_map(|p| p.kind.file());
-    files.any(|file| file.identity.is_none())
+    let mut providers = env.providers.iter();
+    providers.any(|p| p.settings.made_document().is_some())
 }

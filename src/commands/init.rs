@@ -98,8 +98,8 @@ pub fn make_keys(chosen: &Chosen) -> Result<bool, Failed> {
     if dir.exists() || !(wants_seed || wants_identity) {
         return Ok(false);
     }
-    let files = chosen.env.providers.iter().filter_map(|p| p.kind.file());
-    let documents = files.filter_map(|f| f.identity.is_none().then_some(f.path.as_path()));
+    let providers = chosen.env.providers.iter();
+    let documents = providers.filter_map(|p| p.settings.made_document());
     let orphans: Vec<&Path> = documents.filter(|path| path.exists()).collect();
     if let Some(orphan) = orphans.first() {
         return Err(Failed::config(format!(

@@ -1,24 +1,23 @@
 //! `keyrota policy`: the rights that a provider has to give, and no other.
 //!
-//! - `rights`: which, and for what, from the file alone
-//! - `aws`: those of AWS, as an IAM policy; `vault`: those of Vault, as its policy
+//! `rights` says for what, from the file alone; which they are, and how they are written, each kind of
+//! provider says itself.
 
-mod aws;
 pub mod rights;
-#[cfg(test)]
+#[cfg(all(test, feature = "aws"))]
 mod tests;
-mod vault;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use self::rights::{Right, Use};
+use self::rights::Use;
 use super::check;
 use super::context::Context;
 use super::exit::{self, Failed};
 use super::say;
 use crate::config::did_you_mean;
-use crate::config::model::{self, Environment, Provider, ProviderKind, Secret};
+use crate::config::model::{Environment, Provider, Secret};
+use crate::stores::rights::{Document, Giver, Right};
 
 /// Options of `keyrota policy`.
 #[derive(Debug, Args)]
@@ -87,15 +86,17 @@ pub fn run(args: &Policy, context: &Context<'_>) -> Result<u8, Failed> {
     let secrets: Vec<&Secret> = env.secrets.iter().collect();
     let mut all = Vec::new();
     for provider in &providers {
-        let account = account_at(provider, args.account.as_deref())?;
-        if let ProviderKind::Vault(vault) = &provider.kind {
-            sayable(provider, vault, &secrets, whom)?;
+        let asked = rights::asked(provider, &secrets, whom, args.account.as_deref());
+        if let Giver::Service(policy) = provider.settings.rights()
+            && let Some(why) = policy.refusal(&asked)
+        {
+            return Err(Failed::config(why));
         }
-        let rights = rights::rights(provider, &secrets, whom, account);
+        let rights = rights::rights(provider, &asked);
         all.push(Given { provider, rights });
     }
     if let [one] = all.as_slice()
-        && let Some(why) = one.nothing()
+        && let Err(why) = one.policy()
     {
         return Err(Failed::config(why));
     }
@@ -108,33 +109,15 @@ pub fn run(args: &Policy, context: &Context<'_>) -> Result<u8, Failed> {
 }
 
 impl Given<'_> {
-    /// Why there is no policy.
-    fn nothing(&self) -> Option<String> {
+    /// The policy and its language, or why there is none.
+    fn policy(&self) -> Result<(&'static str, Document), String> {
         let name = &self.provider.name;
-        if let ProviderKind::File(file) = &self.provider.kind {
-            let dir = file.path.parent().unwrap_or(&file.path);
-            return Some(format!(
-                "providers.{name} is a file, and the system gives the rights: the directory {} belongs to the user of \
-                 keyrota, with mode 0700; the document in it, {}, with mode 0600, is made by keyrota. Who only \
-                 starts programs (`keyrota run`) reads both as that user",
-                dir.display(),
-                file.path.display(),
-            ));
-        }
-        self.rights.is_empty().then(|| {
-            format!("providers.{name} keeps nothing here that is used so: no right is needed")
-        })
-    }
-
-    /// As the service takes it.
-    fn document(&self) -> String {
-        match &self.provider.kind {
-            ProviderKind::File(_) => String::new(),
-            ProviderKind::Vault(vault) => vault::document(vault, &self.rights),
-            ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) => {
-                let document = serde_json::to_string_pretty(&aws::document(&self.rights));
-                format!("{}\n", document.unwrap_or_default())
-            }
+        match self.provider.settings.rights() {
+            Giver::System { rights, .. } => Err(format!("providers.{name} {rights}")),
+            Giver::Service(_) if self.rights.is_empty() => Err(format!(
+                "providers.{name} keeps nothing here that is used so: no right is needed"
+            )),
+            Giver::Service(policy) => Ok((policy.language(), policy.document(&self.rights))),
         }
     }
 
@@ -143,29 +126,25 @@ impl Given<'_> {
             .rights
             .iter()
             .map(|r| json!({"purpose": r.purpose.word(), "action": r.action, "on": r.on}));
-        let (language, policy) = match &self.provider.kind {
-            _ if self.nothing().is_some() => (Value::Null, Value::Null),
-            ProviderKind::File(_) => (Value::Null, Value::Null),
-            ProviderKind::Vault(_) => (json!("vault"), json!(self.document())),
-            ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) => {
-                (json!("iam"), json!(aws::document(&self.rights)))
-            }
+        let (language, policy, note) = match self.policy() {
+            Ok((language, policy)) => (json!(language), policy.json, Value::Null),
+            Err(why) => (Value::Null, Value::Null, json!(why)),
         };
         json!({
             "provider": self.provider.name,
             "language": language,
             "policy": policy,
             "needs": needs.collect::<Vec<_>>(),
-            "note": self.nothing(),
+            "note": note,
         })
     }
 }
 
 fn as_text(all: &[Given<'_>]) -> String {
-    let one = |given: &Given<'_>| match (all.len(), given.nothing()) {
-        (1, _) => given.document(),
-        (_, Some(why)) => format!("# {why}.\n"),
-        (_, None) => format!("# providers.{}\n{}", given.provider.name, given.document()),
+    let one = |given: &Given<'_>| match given.policy() {
+        Ok((_, policy)) if all.len() == 1 => policy.text,
+        Ok((_, policy)) => format!("# providers.{}\n{}", given.provider.name, policy.text),
+        Err(why) => format!("# {why}.\n"),
     };
     all.iter().map(one).collect::<Vec<_>>().join("\n")
 }
@@ -197,40 +176,6 @@ fn named<'e>(env: &'e Environment, name: &str) -> Result<&'e Provider, Failed> {
             env.file.display()
         ))
     })
-}
-
-/// The account that ARNs name.
-fn account_at<'a>(provider: &'a Provider, given: Option<&'a str>) -> Result<&'a str, Failed> {
-    match (aws::account_of_role(&provider.kind), given) {
-        (Some(role), Some(given)) if role != given => Err(Failed::config(format!(
-            "providers.{}: role_arn is in the account {role}, not {given}: leave --account out",
-            provider.name
-        ))),
-        (role, given) => Ok(role.or(given).unwrap_or(aws::ANY_ACCOUNT)),
-    }
-}
-
-/// Refuses what a policy would understand otherwise.
-fn sayable(
-    provider: &Provider,
-    vault: &model::VaultProvider,
-    secrets: &[&Secret],
-    whom: Use<'_>,
-) -> Result<(), Failed> {
-    let name = &provider.name;
-    let mount = (format!("providers.{name}: mount"), vault.mount.as_str());
-    let touched = rights::touched(provider, secrets, whom);
-    let paths = touched
-        .iter()
-        .map(|t| (format!("secrets.{}: path", t.secret), t.path));
-    for (who, path) in [mount].into_iter().chain(paths) {
-        if let Some(why) = vault::unsayable(path) {
-            return Err(Failed::config(format!(
-                "{who} {path:?} {why}; choose another path, or write this policy by hand"
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn account(text: &str) -> Result<String, &'static str> {

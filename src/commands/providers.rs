@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::exit::{self, Failed};
 use super::say;
-use crate::config::{CONSUMERS, Key, Kinds, PROVIDERS, SECRETS};
-use crate::engine::providers::capabilities;
+use crate::config::{CONSUMERS, Key, Kinds, SECRETS};
+use crate::stores::{self, PROVIDERS};
 
 /// Options of `keyrota providers`.
 #[derive(Debug, Args)]
@@ -46,12 +46,10 @@ fn as_text() -> String {
         "PUBLIC PARTS",
     ];
     let mut rows = vec![header.map(str::to_owned)];
-    for kind in PROVIDERS.names() {
-        let Some(can) = capabilities(kind) else {
-            continue;
-        };
+    for kind in stores::KINDS {
+        let can = kind.capabilities;
         rows.push([
-            kind.to_owned(),
+            kind.word.to_owned(),
             promote(can).to_owned(),
             yes(can.keeps_previous),
             format!("{} bytes", can.value_bytes_max),
@@ -88,17 +86,16 @@ fn as_json() -> Value {
         kinds.names().map(of).collect()
     };
     let mut providers = told(&PROVIDERS);
-    for (provider, kind) in providers.iter_mut().zip(PROVIDERS.names()) {
-        provider["capabilities"] = capabilities(kind).map_or(Value::Null, |can| {
-            json!({
-                "promote": promote(can),
-                "keeps_previous": can.keeps_previous,
-                "value_bytes_max": can.value_bytes_max,
-                "binary": can.binary,
-                "public_parts": can.public_parts,
-                "first_is_current": can.first_is_current,
-                "fixed_values": can.fixed_values,
-            })
+    for (provider, kind) in providers.iter_mut().zip(stores::KINDS) {
+        let can = kind.capabilities;
+        provider["capabilities"] = json!({
+            "promote": promote(can),
+            "keeps_previous": can.keeps_previous,
+            "value_bytes_max": can.value_bytes_max,
+            "binary": can.binary,
+            "public_parts": can.public_parts,
+            "first_is_current": can.first_is_current,
+            "fixed_values": can.fixed_values,
         });
     }
     json!({
@@ -137,11 +134,18 @@ mod tests {
 
     #[test]
     fn every_provider_of_the_files_says_what_it_can_do() {
+        let (text, json) = (as_text(), as_json());
         assert!(PROVIDERS.names().count() > 0);
-        for kind in PROVIDERS.names() {
-            assert!(capabilities(kind).is_some(), "{kind}");
+        for (n, kind) in PROVIDERS.names().enumerate() {
+            let can = &json["providers"][n];
+            assert_eq!(can["kind"], kind);
+            assert!(can["capabilities"]["value_bytes_max"].is_u64(), "{can}");
+            assert!(
+                text.lines()
+                    .any(|l| l.starts_with(kind) && l.contains("bytes")),
+                "{kind}"
+            );
         }
-        assert_eq!(capabilities("memory"), None);
     }
 
     #[test]

@@ -127,7 +127,11 @@ fn inherited(chosen: &Chosen, rules: &[Rule], pristine: bool) -> Variables {
 
 /// Variables that hold, or lead to, what keyrota opens its own doors with.
 fn own_inputs(chosen: &Chosen) -> Vec<&str> {
-    let providers = chosen.env.providers.iter().flat_map(|p| p.kind.inputs());
+    let providers = chosen
+        .env
+        .providers
+        .iter()
+        .flat_map(|p| p.settings.inputs());
     let references = providers
         .chain(&chosen.host.keys)
         .chain(&chosen.host.state_password);

@@ -1,25 +1,26 @@
 //! Contradictions between environments, and within one about places: two secrets at one place
 //! would overwrite each other's versions.
 
-use super::aws::canonical;
 use super::diagnostic::Diagnostic;
 use super::mask::name;
 use super::model::{Database, Environment, Kept, PlaceRole, Secret};
 use super::read::join;
 
-/// A place, whoever names it: what is behind the provider, and the path there.
-fn target<'a>(environment: &Environment, kept: Kept<'a>) -> Option<(String, &'a str)> {
+/// A place, whoever names it: the kind of its provider, what is behind that, and the path there.
+type Target<'a> = (&'static str, (String, &'a str));
+
+fn target<'a>(environment: &'a Environment, kept: Kept<'a>) -> Option<Target<'a>> {
     let mut providers = environment.providers.iter();
     let provider = providers.find(|p| p.name == kept.provider)?;
     // What is not written at all has been told.
     let path = Some(kept.path).filter(|path| !path.is_empty())?;
-    Some((provider.kind.store(), canonical(&provider.kind, path)))
+    Some((provider.kind.word, provider.settings.place(path)))
 }
 
 /// Every place is kept by one secret of one environment, as itself or as one of its copies.
 pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    let mut seen: Vec<(&Environment, &Secret, Kept<'_>, (String, &str))> = Vec::new();
+    let mut seen: Vec<(&Environment, &Secret, Kept<'_>, Target<'_>)> = Vec::new();
     let all = environments.iter().flat_map(|environment| {
         let secrets = environment.secrets.iter();
         secrets.flat_map(move |s| s.places().map(move |kept| (environment, s, kept)))

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
-use super::aws;
 use super::boot;
 use super::diagnostic::Diagnostic;
 use super::keys::{self, Key};
 use super::mask::did_you_mean;
-use super::model::{Environment, FileProvider, Program, Provider, ProviderKind, Role, Spot};
+use super::model::{Environment, Program, Role, Spot};
+use super::provider;
 use super::read::{Reader, Section, in_order, join, meant};
 use super::secret::{self, Around};
 use super::source::Source;
@@ -42,7 +42,7 @@ pub fn decode(
         );
     }
     let (timezone, timezone_name) = zone(&mut reader, &top);
-    let (providers, provider_names) = providers(&mut reader, &top, root, name);
+    let (providers, provider_names) = provider::all(&mut reader, &top, root, name);
     let around = Around {
         environment: name,
         root,
@@ -51,8 +51,7 @@ pub fn decode(
         providers: &provider_names,
     };
     let (secrets, unread) = secret::all(&mut reader, &top, &around);
-    aws::secrets(&mut reader, &providers, &secrets);
-    unfit_places(&mut reader, &providers, &secrets);
+    provider::keeps(&mut reader, &providers, &secrets);
     let boot = boot::all(&mut reader, &top);
     variables_once(&mut reader, &secrets, &boot);
     let shown = secrets.iter().flat_map(|s| &s.env).map(|v| v.name.as_str());
@@ -179,127 +178,6 @@ fn zone(reader: &mut Reader<'_>, top: &Section<'_>) -> (TimeZone, String) {
             utc
         }
     }
-}
-
-fn providers(
-    reader: &mut Reader<'_>,
-    top: &Section<'_>,
-    root: &Path,
-    environment: &str,
-) -> (Vec<Provider>, Vec<String>) {
-    let mut names = Vec::new();
-    let mut providers = Vec::new();
-    for (spot, name, table) in tables(reader, top, "providers") {
-        let at = join("providers", name);
-        check_name(reader, spot, name, &at);
-        names.push(name.to_owned());
-        let Some((word, section)) = reader.kind(table, &keys::PROVIDERS, spot, &at) else {
-            continue;
-        };
-        let kind = match word {
-            "aws-secrets-manager" => ProviderKind::SecretsManager(aws::provider(reader, &section)),
-            "aws-ssm" => ProviderKind::Ssm(aws::ssm(reader, &section)),
-            #[cfg(feature = "vault")]
-            "vault" => ProviderKind::Vault(super::vault::provider(reader, &section, root)),
-            _ => ProviderKind::File(file_provider(reader, &section, root, environment)),
-        };
-        providers.push(Provider {
-            name: name.to_owned(),
-            kind,
-            spot,
-        });
-    }
-    (providers, names)
-}
-
-fn file_provider(
-    reader: &mut Reader<'_>,
-    section: &Section<'_>,
-    root: &Path,
-    environment: &str,
-) -> FileProvider {
-    let identity = reader.reference(section, "identity", root);
-    let recipients: Vec<String> = section
-        .texts("recipients")
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    let at = join(&section.at, "recipients");
-    if let Some(i) = recipients.iter().position(|r| !is_recipient(r)) {
-        let help = "write what age-keygen -y prints: age1 and 58 more characters";
-        reader.error(
-            section.spot_of("recipients"),
-            &format!("{at}[{i}]"),
-            "is not an age recipient",
-            help,
-        );
-    }
-    let stated = (section.has("recipients"), section.has("identity"));
-    let spot = section.spot;
-    match stated {
-        (true, true) => {}
-        (false, false) if environment == "development" => {}
-        (true, false) if environment == "development" => {
-            reader.error(
-                spot,
-                &section.at,
-                "recipients without an identity could not be opened here",
-                "add identity, or leave both out: a key is made in .keyrota/",
-            );
-        }
-        (false, _) if !reader.broken => {
-            reader.error(spot, &section.at, "`recipients` is missing", "add recipients = [\"age1…\"]: who can read the document; age-keygen makes the pair");
-        }
-        _ => {}
-    }
-    if !stated.1 && environment != "development" && !reader.broken {
-        reader.error(
-            spot,
-            &section.at,
-            "`identity` is missing",
-            "add identity = { credential = \"age-identity\" }: the key that opens the document",
-        );
-    }
-    FileProvider {
-        path: root.join(section.text("path").unwrap_or_default()),
-        recipients,
-        identity,
-    }
-}
-
-/// Places that the provider of a secret does not have.
-fn unfit_places(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[super::model::Secret]) {
-    let all = secrets.iter().flat_map(|s| s.places().map(move |k| (s, k)));
-    for (secret, place) in all {
-        let kept = providers.iter().find(|p| p.name == place.provider);
-        let at = format!("{}{}", join("secrets", &secret.name), place.role.key());
-        match kept.map(|p| &p.kind) {
-            #[cfg(feature = "vault")]
-            Some(ProviderKind::Vault(_)) if !place.path.is_empty() => {
-                if let Some(why) = keyrota_rest::vault::path_is_wrong(place.path) {
-                    let help = "write a path below the mount, as in \"{environment}/{secret}\"";
-                    reader.error(place.spot, &join(&at, "path"), why, help);
-                }
-            }
-            Some(ProviderKind::Vault(_)) => {}
-            Some(_) if place.field.is_some() => {
-                let what = "its provider keeps one value per path";
-                let help = "remove it; it is for secrets of several fields in Vault";
-                reader.error(place.spot, &join(&at, "field"), what, help);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The shape of an X25519 recipient: bech32, 62 characters. The provider checks the rest.
-fn is_recipient(text: &str) -> bool {
-    let data = text.strip_prefix("age1");
-    data.is_some_and(|d| {
-        d.len() == 58
-            && d.bytes()
-                .all(|b| b"qpzry9x8gf2tvdw0s3jn54khce6mua7l".contains(&b))
-    })
 }
 
 /// Every variable comes from one place.

@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
-//! - [`environment`]: one file; below it `secret` (`kinds`, `place`, `waits`, `turn`), `consumer`, `boot`, `aws`
+//! - [`environment`]: one file; below it `secret` (`kinds`, `place`, `waits`, `turn`), `consumer`, `boot`,
+//!   `provider`; what one kind of provider says stands in [`crate::stores`]
 //! - [`mod@host`]: the file `keyrota.toml`
 //! - [`gate_rules`]: from an environment to what the gate asks of a program
 //! - [`model`]: what comes out
@@ -14,7 +15,6 @@
 //! Decoding is pure: [`environment::decode`] takes text and a time. Only [`load()`] and
 //! [`host::load`] read files, and nothing here reads a value that a file refers to.
 
-mod aws;
 mod boot;
 mod consumer;
 pub mod cross;
@@ -22,29 +22,27 @@ pub mod diagnostic;
 pub mod environment;
 pub mod gate_rules;
 pub mod host;
-mod keys;
+pub(crate) mod keys;
 mod kinds;
 mod load;
 mod mask;
 pub mod model;
 mod place;
-mod read;
+mod provider;
+pub(crate) mod read;
 pub mod schema;
 mod secret;
 pub mod source;
 mod target;
 mod turn;
-#[cfg(feature = "vault")]
-mod vault;
 mod waits;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use aws::account_of;
 pub use diagnostic::{Diagnostic, Severity};
-pub use keys::{CONSUMERS, Key, Kinds, PROVIDERS, SECRETS};
+pub use keys::{CONSUMERS, Key, Kinds, SECRETS};
 pub use load::{Loaded, load};
 pub use mask::did_you_mean;
 pub use source::Source;

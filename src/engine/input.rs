@@ -1,6 +1,8 @@
 //! Sensitive inputs that a file refers to: credentials, private files, variables.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use keyrota_contract::SecretValue;
@@ -10,6 +12,8 @@ use crate::config::model::Reference;
 
 /// More than any key, token or password has.
 const BYTES_MAX: usize = 64 * 1024;
+/// More than any signed token has.
+const JWT_BYTES_MAX: usize = 16 * 1024;
 
 /// A reference that leads nowhere, or to something that is not private enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,4 +67,12 @@ pub fn from_file(path: &Path) -> Result<SecretValue, InputError> {
         Ok(bytes) => Ok(SecretValue::copy_of(&bytes)),
         Err(why) => Err(InputError::File(path.to_owned(), why)),
     }
+}
+
+/// A signed token: guarded by whoever puts it there: Kubernetes makes it a link that all of its pod may read.
+pub fn signed_token(file: &Path) -> std::io::Result<SecretValue> {
+    let mut bytes = Vec::with_capacity(JWT_BYTES_MAX);
+    let limit = JWT_BYTES_MAX as u64;
+    File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(SecretValue::new(bytes))
 }

@@ -17,8 +17,6 @@
 //! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
 
 pub mod adopt;
-#[cfg(feature = "aws")]
-mod aws;
 mod budget;
 pub mod copies;
 pub mod daemon;
@@ -41,8 +39,6 @@ pub mod request;
 pub mod rotators;
 mod start;
 mod target;
-#[cfg(feature = "vault")]
-mod vault;
 pub mod view;
 
 use std::collections::BTreeMap;

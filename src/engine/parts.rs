@@ -257,7 +257,6 @@ impl<'a> Parts<'a> {
             _ => Duration::ZERO,
         }
     }
-
 }
 
 fn find<'v>(all: &'v [VersionInfo], which: &VersionRef) -> Option<&'v VersionInfo> {

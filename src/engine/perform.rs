@@ -65,7 +65,16 @@ impl Job<'_> {
             .iter()
             .find(|v| v.stages.contains(&Stage::Current))
             .map(|v| v.native.clone());
-        if self.journal.machine.policy.target {
+        let policy = &self.journal.machine.policy;
+        if native.is_none() && policy.target && self.parts.provider.capabilities().first_is_current
+        {
+            // Readers would have it before the target.
+            return Err(Performed::failed(
+                Reply::Refused,
+                "the provider shows a first value to readers at once, before the target knows it: store the one that works now (keyrota import)",
+            ));
+        }
+        if policy.target {
             self.spare_the_account().await?;
         }
         let mut material = self.material_of(&versions).await?;
@@ -211,11 +220,7 @@ impl Job<'_> {
             ));
         }
         if which == Which::Pending {
-            let pending = material.pending.as_ref().ok_or(Performed::failed(
-                Reply::Refused,
-                "the pending version is gone from the provider",
-            ))?;
-            self.is_as_written(&pending.value)?;
+            self.candidate_is_as_written(&material)?;
         }
         Ok(
             match self.parts.rotator.probe(role(which), &material).await {
@@ -250,7 +255,17 @@ impl Job<'_> {
         }
     }
 
-    /// Nobody else's value is taken for the candidate.
+    /// The candidate is there, and nobody else's value is taken for it.
+    pub(super) fn candidate_is_as_written(&self, material: &Material) -> Result<(), Performed> {
+        match &material.pending {
+            Some(pending) => self.is_as_written(&pending.value),
+            None => Err(Performed::failed(
+                Reply::Refused,
+                "the pending version is gone from the provider",
+            )),
+        }
+    }
+
     fn is_as_written(&self, candidate: &SecretValue) -> Result<(), Performed> {
         match self.fingerprint {
             Some(expected) if expected != self.print(candidate) => Err(Performed::failed(

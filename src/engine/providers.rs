@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyrota_contract::{Capabilities, Provider};
-use keyrota_local::{FileProvider, Identities};
+use keyrota_contract::Provider;
+use keyrota_local::FileProvider;
 
-use super::input;
 use super::parts::PartsError;
-use crate::config::model::{self, Environment, ProviderKind};
+use crate::config::model::Environment;
+use crate::stores::{Building, Built};
 
 /// The providers of an environment, by name.
 pub struct Providers {
@@ -31,30 +31,19 @@ impl Providers {
         };
         for provider in &env.providers {
             let name = &provider.name;
-            let built: Arc<dyn Provider> = match &provider.kind {
-                ProviderKind::File(file) => {
-                    let built = document(name, file, host, made_identity)?;
-                    providers.files.insert(name.clone(), built.clone());
-                    built
-                }
-                #[cfg(feature = "aws")]
-                ProviderKind::SecretsManager(aws) => super::aws::secrets_manager(aws),
-                #[cfg(feature = "aws")]
-                ProviderKind::Ssm(ssm) => super::aws::parameter_store(ssm),
-                #[cfg(not(feature = "aws"))]
-                ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) => {
-                    let who = format!("providers.{name}");
-                    return Err(PartsError::Refused(who, "AWS is not built in"));
-                }
-                #[cfg(feature = "vault")]
-                ProviderKind::Vault(vault) => super::vault::provider(name, vault)?,
-                #[cfg(not(feature = "vault"))]
-                ProviderKind::Vault(_) => {
-                    let who = format!("providers.{name}");
-                    return Err(PartsError::Refused(who, "vault is not built in"));
+            let built = provider.settings.build(&Building {
+                name,
+                host,
+                made_identity,
+            })?;
+            let kept: Arc<dyn Provider> = match built {
+                Built::Store(store) => store,
+                Built::Document(file) => {
+                    providers.files.insert(name.clone(), file.clone());
+                    file
                 }
             };
-            providers.all.insert(name.clone(), built);
+            providers.all.insert(name.clone(), kept);
         }
         Ok(providers)
     }
@@ -65,40 +54,5 @@ impl Providers {
             .get(name)
             .expect("the model only names providers it has")
             .clone()
-    }
-}
-
-/// An encrypted document, opened with its identity.
-fn document(
-    name: &str,
-    file: &model::FileProvider,
-    host: &str,
-    made_identity: &Path,
-) -> Result<Arc<FileProvider>, PartsError> {
-    let who = || format!("providers.{name}");
-    let key = match &file.identity {
-        Some(reference) => input::resolve(reference),
-        None => input::from_file(made_identity),
-    };
-    let key = key.map_err(|e| PartsError::Input(who(), e))?;
-    let identities = key
-        .expose_to(Identities::parse)
-        .map_err(|e| PartsError::Identity(who(), e))?;
-    FileProvider::new(&file.path, identities, &file.recipients, host)
-        .map(Arc::new)
-        .map_err(|e| PartsError::Identity(who(), e))
-}
-
-/// What a kind of provider that is built in can do; `None` for any other word.
-pub fn capabilities(kind: &str) -> Option<Capabilities> {
-    match kind {
-        "file" => Some(keyrota_local::CAPABILITIES),
-        #[cfg(feature = "aws")]
-        "aws-secrets-manager" => Some(keyrota_aws::secrets_manager::CAPABILITIES),
-        #[cfg(feature = "aws")]
-        "aws-ssm" => Some(keyrota_aws::ssm::CAPABILITIES),
-        #[cfg(feature = "vault")]
-        "vault" => Some(keyrota_rest::vault::CAPABILITIES),
-        _ => None,
     }
 }

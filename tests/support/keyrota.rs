@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 /// A directory to run keyrota in; it goes when this goes.
 pub struct Keyrota {
     dir: tempfile::TempDir,
+    program: PathBuf,
 }
 
 /// How one run ended.
@@ -25,7 +26,13 @@ impl Keyrota {
     pub fn in_temp() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
+            program: env!("CARGO_BIN_EXE_keyrota").into(),
         }
+    }
+
+    /// The same directory and another build.
+    pub fn with(self, program: PathBuf) -> Self {
+        Self { program, ..self }
     }
 
     /// The directory it runs in.
@@ -48,7 +55,7 @@ impl Keyrota {
     /// The command, for tests that start it, signal it or change its environment. What this
     /// machine sets for a keyrota of its own is not handed on.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keyrota"));
+        let mut command = Command::new(&self.program);
         command.args(args).current_dir(self.dir());
         let ours = |name: &str| {
             name.starts_with("KEYROTA_")

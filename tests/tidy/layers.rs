@@ -50,6 +50,22 @@ const RULES: &[Rule] = &[
         why: "decisions are pure: no input, no output, no waiting",
     },
     Rule {
+        within: &["src/config"],
+        except: &[
+            "src/config/load.rs",
+            "src/config/source.rs",
+            "src/config/tests",
+        ],
+        never: &["tokio", "fs::", "File::", "env::", "net::Tcp", "process::"],
+        why: "what a file says is decoded without input or output",
+    },
+    Rule {
+        within: &["src"],
+        except: &["src/stores"],
+        never: &["keyrota_aws", "keyrota_rest"],
+        why: "a kind of provider speaks for itself, in src/stores",
+    },
+    Rule {
         within: &["src"],
         except: &["src/engine"],
         never: &[".promote(", ".destroy(", ".describe("],

@@ -115,6 +115,30 @@ fn explained(page: &str) -> impl Iterator<Item = &str> {
         .filter_map(|name| Some(name.trim().trim_end_matches('`').split_once('=')?.0))
 }
 
+/// A provider is added in one place: nothing outside it decides by the word of a kind. (`file` is also a
+/// kind of consumer.)
+#[test]
+fn kinds_of_providers_are_told_apart_in_one_folder_only() {
+    let kinds = keyrota::stores::KINDS.iter().map(|kind| kind.word);
+    let words: Vec<String> = kinds
+        .filter(|word| *word != "file")
+        .map(|word| format!("\"{word}\""))
+        .collect();
+    assert!(words.len() >= 3, "{words:?}");
+    let mut wrong = Vec::new();
+    for file in files().iter().filter(|f| f.is_rust() && f.is_in("src")) {
+        let tests = file.path.contains("/tests");
+        if file.is_in("src/stores") || tests {
+            continue;
+        }
+        let named = file
+            .lines()
+            .filter(|(_, line)| words.iter().any(|word| line.contains(word)));
+        wrong.extend(named.map(|(at, line)| format!("{at}: {}", line.trim())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Every crate takes part in `--workspace`.
 #[test]
 fn every_crate_is_a_member() {

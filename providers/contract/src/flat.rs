@@ -47,6 +47,23 @@ pub struct FlatLimits {
     pub binary: bool,
 }
 
+impl FlatLimits {
+    /// What [`FlatProvider`] can do with such a store.
+    pub const fn capabilities(self) -> Capabilities {
+        Capabilities {
+            promote: Promote::LastWins,
+            keeps_previous: true,
+            value_bytes_max: self
+                .value_bytes_max
+                .saturating_sub(envelope::OVERHEAD_BYTES_MAX),
+            binary: self.binary,
+            public_parts: true,
+            first_is_current: false,
+            fixed_values: false,
+        }
+    }
+}
+
 /// Which sibling of a name is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sibling {
@@ -162,18 +179,7 @@ impl<F: Flat> FlatProvider<F> {
 #[async_trait]
 impl<F: Flat> Provider for FlatProvider<F> {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            promote: Promote::LastWins,
-            keeps_previous: true,
-            value_bytes_max: self
-                .limits
-                .value_bytes_max
-                .saturating_sub(envelope::OVERHEAD_BYTES_MAX),
-            binary: self.limits.binary,
-            public_parts: true,
-            first_is_current: false,
-            fixed_values: false,
-        }
+        self.limits.capabilities()
     }
 
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::commands::policy::rights;
-use crate::config::model::{
-    ConsumerKind, Environment, Kind, ProviderKind, Reference, Secret, WhenAbsent,
-};
+use crate::config::model::{ConsumerKind, Environment, Kind, Secret, WhenAbsent};
 use crate::engine::rotators::setup_sql;
+use crate::stores::rights::Giver;
 
 /// Something that has to exist, for one provider or secret.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,25 +53,13 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
                 what,
             })
         };
-        match &provider.kind {
-            ProviderKind::File(file) => {
-                thing(match &file.identity {
-                    None => "the age identity: keyrota makes it in .keyrota/keys".to_owned(),
-                    Some(reference) => format!(
-                        "the age identity as {}: age-keygen makes one",
-                        in_words(reference)
-                    ),
-                });
-                thing(format!(
-                    "a directory that keyrota may write: {}",
-                    file.path.parent().unwrap_or(&file.path).display()
-                ));
-            }
-            ProviderKind::SecretsManager(_) | ProviderKind::Ssm(_) | ProviderKind::Vault(_) => {
-                for reference in provider.kind.inputs() {
-                    thing(format!("what it logs in with as {}", in_words(reference)));
+        match provider.settings.rights() {
+            Giver::System { setup, .. } => setup.into_iter().for_each(&mut thing),
+            Giver::Service(policy) => {
+                for reference in provider.settings.inputs() {
+                    thing(format!("what it logs in with as {}", reference.in_words()));
                 }
-                for right in rights::in_words(env, provider, secrets) {
+                for right in rights::in_words(env, provider, policy, secrets) {
                     thing(right);
                 }
             }
@@ -167,12 +154,4 @@ pub fn as_json(env: &Environment, things: &[Thing], sql: &[Statement]) -> Value 
         "statements": sql.collect::<Vec<_>>(),
         "setup": things.collect::<Vec<_>>(),
     })
-}
-
-fn in_words(reference: &Reference) -> String {
-    match reference {
-        Reference::Credential(name) => format!("the credential {name}"),
-        Reference::File(path) => format!("the file {}, mode 0600 or 0400", path.display()),
-        Reference::Env(name) => format!("the variable {name}"),
-    }
 }

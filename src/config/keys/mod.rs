@@ -1,15 +1,13 @@
 //! Every key of every file: its name, its type, what it is for. Unknown keys, wrong types, the
 //! printed JSON Schema and what may be shown of a line all come from these tables and nowhere else.
 
-#[cfg(feature = "aws")]
-mod aws;
 mod consumers;
 mod secrets;
-mod vault;
 
 pub use consumers::CONSUMERS;
 pub use secrets::{CONFIRM, COPY, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
-pub use vault::AUTH as VAULT_AUTH;
+
+use crate::stores::PROVIDERS;
 
 /// One key of a table.
 #[derive(Debug)]
@@ -103,7 +101,8 @@ impl Kinds {
     }
 }
 
-const fn must(name: &'static str, ty: Ty, doc: &'static str) -> Key {
+/// A key that has to be there.
+pub const fn must(name: &'static str, ty: Ty, doc: &'static str) -> Key {
     Key {
         name,
         ty,
@@ -112,7 +111,8 @@ const fn must(name: &'static str, ty: Ty, doc: &'static str) -> Key {
     }
 }
 
-const fn may(name: &'static str, ty: Ty, doc: &'static str) -> Key {
+/// A key that may be there.
+pub const fn may(name: &'static str, ty: Ty, doc: &'static str) -> Key {
     Key {
         name,
         ty,
@@ -121,7 +121,8 @@ const fn may(name: &'static str, ty: Ty, doc: &'static str) -> Key {
     }
 }
 
-const TEXTS: Ty = Ty::List(&Ty::Text);
+/// A list of texts.
+pub const TEXTS: Ty = Ty::List(&Ty::Text);
 const VARIABLES: Ty = Ty::List(&Ty::Variable);
 
 /// `schedules/<environment>.toml`.
@@ -160,43 +161,6 @@ pub static ENVIRONMENT: &[Key] = &[
         "programs",
         Ty::Map(&Ty::Table(PROGRAM)),
         "Which program may see which variables.",
-    ),
-];
-
-/// `[providers.*]`.
-pub static PROVIDERS: Kinds = Kinds {
-    noun: "provider",
-    common: &[],
-    built: &[
-        ("file", &[FILE_PROVIDER]),
-        #[cfg(feature = "aws")]
-        ("aws-secrets-manager", &[aws::AWS]),
-        #[cfg(feature = "aws")]
-        ("aws-ssm", &[aws::AWS, aws::SSM]),
-        #[cfg(feature = "vault")]
-        ("vault", &[vault::VAULT]),
-    ],
-    planned: &[
-        #[cfg(not(feature = "aws"))]
-        "aws-secrets-manager",
-        #[cfg(not(feature = "aws"))]
-        "aws-ssm",
-        #[cfg(not(feature = "vault"))]
-        "vault",
-    ],
-};
-
-static FILE_PROVIDER: &[Key] = &[
-    must("path", Ty::Text, "The age-encrypted document."),
-    may(
-        "recipients",
-        TEXTS,
-        "Who can read it: age1…; in development the made key when absent.",
-    ),
-    may(
-        "identity",
-        Ty::Reference,
-        "The key that opens it; in development made in .keyrota/ when absent.",
     ),
 ];
 
@@ -313,14 +277,7 @@ pub fn words() -> impl Iterator<Item = &'static str> {
             .iter()
             .flat_map(|(_, keys)| keys.iter().copied().flatten())
     });
-    let values = tables
-        .chain(CONFIRM)
-        .chain(VAULT_AUTH)
-        .chain(BOOT)
-        .filter_map(|key| match key.ty {
-            Ty::Word(words) => Some(words.iter().copied()),
-            _ => None,
-        });
+    let values = tables.chain(CONFIRM).chain(BOOT).flat_map(words_at);
     let spelt = [
         "development",
         "staging",
@@ -334,9 +291,17 @@ pub fn words() -> impl Iterator<Item = &'static str> {
         "@annually",
     ];
     names
-        .chain(values.flatten())
+        .chain(values)
         .chain(spelt)
         .chain(["true", "false", "UTC"])
+}
+
+fn words_at(key: &Key) -> Vec<&'static str> {
+    match &key.ty {
+        Ty::Word(words) => words.to_vec(),
+        Ty::Table(keys) => keys.iter().flat_map(words_at).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Whether a template is made of `{fields}` alone.

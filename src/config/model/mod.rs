@@ -2,8 +2,11 @@
 //! understood, every default is filled in, every relative path is resolved, and nothing is secret.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+
+use crate::stores::{Settings, StoreKind};
 
 mod consumer;
 mod place;
@@ -64,172 +67,28 @@ pub enum Reference {
     Env(String),
 }
 
+impl Reference {
+    /// For people.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Credential(name) => format!("the credential {name}"),
+            Self::File(path) => format!("the file {}, mode 0600 or 0400", path.display()),
+            Self::Env(name) => format!("the variable {name}"),
+        }
+    }
+}
+
 /// `[providers.<name>]`: keeps values.
 #[derive(Debug, Clone)]
 pub struct Provider {
     /// The name in this file.
     pub name: String,
     /// What it is.
-    pub kind: ProviderKind,
+    pub kind: &'static StoreKind,
+    /// What it says of itself.
+    pub settings: Arc<dyn Settings>,
     /// Where it stands.
     pub spot: Spot,
-}
-
-/// The providers that are built in.
-#[derive(Debug, Clone)]
-pub enum ProviderKind {
-    /// One age-encrypted document.
-    File(FileProvider),
-    /// AWS Secrets Manager.
-    SecretsManager(AwsProvider),
-    /// AWS Systems Manager Parameter Store.
-    Ssm(SsmProvider),
-    /// HashiCorp Vault or OpenBao.
-    Vault(VaultProvider),
-}
-
-impl ProviderKind {
-    /// The document, where it is one.
-    pub fn file(&self) -> Option<&FileProvider> {
-        match self {
-            Self::File(file) => Some(file),
-            Self::SecretsManager(_) | Self::Ssm(_) | Self::Vault(_) => None,
-        }
-    }
-
-    /// What it opens its own doors with.
-    pub fn inputs(&self) -> Vec<&Reference> {
-        match self {
-            Self::File(file) => file.identity.iter().collect(),
-            Self::SecretsManager(_) | Self::Ssm(_) => Vec::new(),
-            Self::Vault(vault) => vault.auth.input().into_iter().collect(),
-        }
-    }
-
-    /// What is behind it: two providers with the same answer keep the same values.
-    pub fn store(&self) -> String {
-        match self {
-            Self::File(file) => format!("file {}", file.path.display()),
-            Self::SecretsManager(aws) => format!("aws-secrets-manager {}", aws.store()),
-            Self::Ssm(ssm) => format!("aws-ssm {}", ssm.aws.store()),
-            Self::Vault(vault) => vault.store(),
-        }
-    }
-}
-
-/// `kind = "file"`.
-#[derive(Debug, Clone)]
-pub struct FileProvider {
-    /// The document.
-    pub path: PathBuf,
-    /// Who can read it: `age1…`. Empty only in development: the recipient of the made identity.
-    pub recipients: Vec<String>,
-    /// The key that opens it. `None` only in development: made in `.keyrota/`.
-    pub identity: Option<Reference>,
-}
-
-/// What both kinds at AWS have.
-#[derive(Debug, Clone, Default)]
-pub struct AwsProvider {
-    /// The region.
-    pub region: String,
-    /// Another address of the service.
-    pub endpoint_url: Option<String>,
-    /// A profile of the shared configuration files.
-    pub profile: Option<String>,
-    /// A role to assume.
-    pub role_arn: Option<String>,
-    /// The KMS key for what is made here.
-    pub kms_key_id: Option<String>,
-}
-
-impl AwsProvider {
-    /// Two that answer the same are in one account, as far as the file shows: by the role's account,
-    /// else by the profile. Two profiles of one account are not seen through.
-    fn store(&self) -> String {
-        let role = self.role_arn.as_deref();
-        let account = role.and_then(super::aws::account_of);
-        let account = account.or(self.profile.as_deref()).unwrap_or_default();
-        let at = self.endpoint_url.as_deref().unwrap_or_default();
-        format!("{} {account} {}", self.region, at.trim_end_matches('/'))
-    }
-}
-
-/// `kind = "aws-ssm"`.
-#[derive(Debug, Clone, Default)]
-pub struct SsmProvider {
-    /// Where, and as whom.
-    pub aws: AwsProvider,
-    /// Values of up to 8 KiB, at a charge.
-    pub advanced: bool,
-    /// How many parameters are put in a second at most.
-    pub writes_per_second: u32,
-}
-
-/// `kind = "vault"`.
-#[derive(Debug, Clone)]
-pub struct VaultProvider {
-    /// The server.
-    pub address: String,
-    /// The mount of a key/value engine.
-    pub mount: String,
-    /// The namespace of mount and login.
-    pub namespace: Option<String>,
-    /// The authorities that may vouch for the server; `None`: the system's.
-    pub ca_file: Option<PathBuf>,
-    /// How it logs in.
-    pub auth: VaultAuth,
-}
-
-impl VaultProvider {
-    /// Two names of one server are not seen through.
-    fn store(&self) -> String {
-        let address = self.address.trim_end_matches('/').to_ascii_lowercase();
-        let address = address.strip_suffix(":443").unwrap_or(&address);
-        let namespace = self.namespace.as_deref().unwrap_or_default();
-        format!(
-            "vault {address} {} {}",
-            namespace.trim_matches('/'),
-            self.mount
-        )
-    }
-}
-
-/// How a provider logs in to Vault.
-#[derive(Debug, Clone)]
-pub enum VaultAuth {
-    /// With a token that there is already.
-    Token(Reference),
-    /// By the method `approle`.
-    AppRole {
-        /// Where it is mounted.
-        mount: String,
-        /// The role's id.
-        role_id: String,
-        /// The secret half.
-        secret_id: Reference,
-    },
-    /// By the methods `jwt` and `kubernetes`.
-    Jwt {
-        /// Where it is mounted.
-        mount: String,
-        /// The role's name.
-        role: String,
-        /// The file with the signed token.
-        jwt_file: PathBuf,
-    },
-}
-
-impl VaultAuth {
-    fn input(&self) -> Option<&Reference> {
-        match self {
-            Self::Token(input)
-            | Self::AppRole {
-                secret_id: input, ..
-            } => Some(input),
-            Self::Jwt { .. } => None,
-        }
-    }
 }
 
 /// `[env.<NAME>]`: a variable that must be right at boot and is not keyrota's to make.

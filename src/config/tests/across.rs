@@ -278,8 +278,8 @@ fn relative_paths_resolve_beside_the_directory() {
     )
     .unwrap();
     let loaded = load(&schedules, None, now());
-    let file = loaded.environments[0].providers[0].kind.file();
-    assert_eq!(file.unwrap().path, d.path().join("d.age"));
+    let file = loaded.environments[0].providers[0].settings.made_document();
+    assert_eq!(file.unwrap(), d.path().join("d.age"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ const SHOWN: &str = include_str!("planted.txt");
 
 #[test]
 #[cfg_attr(
-    not(feature = "vault"),
+    not(all(feature = "aws", feature = "vault")),
     ignore = "what is shown is said by a build with every provider"
 )]
 fn everything_is_told_at_once() {

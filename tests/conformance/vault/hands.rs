@@ -104,6 +104,28 @@ async fn destroying_erases_the_value_at_the_server() {
     assert_eq!(server.ask(Method::GET, sibling, None).await.0, 404);
 }
 
+/// Somebody changed another field before the rotation: two versions hold the value that is over.
+#[tokio::test]
+async fn destroying_erases_the_value_in_every_version_that_holds_it() {
+    let server = OpenBao::start().await;
+    let p = server.provider(server.root_token());
+    let at = field("app/shared", "password");
+    make_current(&p, &at, 1, "one").await;
+    let patch = ["kv", "patch", "-mount=kv", "app/shared", "note=by-hand"];
+    server.bao(&patch).unwrap();
+    make_current(&p, &at, 2, "two").await;
+    let over = native(&p, &at, Stage::Previous).await.unwrap();
+    assert_eq!(over.0, "2");
+    p.destroy(&at, &VersionRef::Native(over)).await.unwrap();
+    for version in [1, 2] {
+        let path = format!("kv/data/app/shared?version={version}");
+        let (status, old) = server.ask(Method::GET, &path, None).await;
+        let destroyed = &old["data"]["metadata"]["destroyed"];
+        assert_eq!((status, destroyed), (404, &json!(true)), "{version}");
+    }
+    assert_eq!(current(&p, &at).await.as_deref(), Some("two"));
+}
+
 #[tokio::test]
 async fn a_mount_without_check_and_set_is_refused() {
     let server = OpenBao::start().await;

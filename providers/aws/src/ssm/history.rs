@@ -1,7 +1,7 @@
 //! What stands under a parameter's name, and under the candidate's.
 
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::types::{ParameterHistory, ParameterTier, ParameterType};
+use aws_sdk_ssm::types::{ParameterHistory, ParameterInlinePolicy, ParameterTier, ParameterType};
 use keyrota_contract::{
     ErrorKind, Native, ProviderError, SecretValue, Stage, VersionInfo, VersionRef,
 };
@@ -37,6 +37,8 @@ pub(super) struct Version {
     pub key: Option<String>,
     pub advanced: bool,
     pub allowed_pattern: Option<String>,
+    /// AWS deletes the parameter by itself, whatever it holds by then.
+    pub expires: bool,
     destroyed: bool,
     secure: bool,
     modified: Option<i64>,
@@ -46,11 +48,18 @@ pub(super) struct Version {
 impl Version {
     fn of(found: ParameterHistory, with_value: bool) -> Self {
         let has = |label: &String| label == DESTROYED;
+        let ends = |policy: &ParameterInlinePolicy| {
+            let words = [policy.policy_type(), policy.policy_text()];
+            let mut words = words.into_iter().flatten();
+            policy.policy_type() == Some("Expiration")
+                || words.any(|text| text.contains("\"Expiration\""))
+        };
         Self {
             number: found.version,
             description: Description::parse(found.description.as_deref().unwrap_or_default()),
             advanced: found.tier == Some(ParameterTier::Advanced),
             destroyed: found.labels().iter().any(has),
+            expires: found.policies().iter().any(ends),
             secure: found.r#type == Some(ParameterType::SecureString),
             modified: found.last_modified_date.and_then(|d| d.to_millis().ok()),
             key: found.key_id,

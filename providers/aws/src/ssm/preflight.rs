@@ -7,7 +7,7 @@ use aws_sdk_ssm::types::ParameterType;
 use keyrota_contract::{ErrorKind, ProviderError};
 
 use super::history::{Slots, WINDOW};
-use super::{SsmProvider, nothing_of};
+use super::{SsmProvider, invalid, nothing_of};
 use crate::error::{Doing, classify};
 
 /// A label that AWS does not take, and one that no version has.
@@ -16,6 +16,12 @@ const NO_LABEL: &str = "aws-keyrota";
 impl SsmProvider {
     /// Every right of a rotation at `name`, but that to write the candidate: the first step misses it.
     pub(super) async fn may_rotate(&self, name: &str, slots: &Slots) -> Result<(), ProviderError> {
+        if slots.named.latest().is_some_and(|current| current.expires) {
+            // A new value does not move the date.
+            return Err(invalid(
+                "the parameter has an expiration policy: AWS will delete it with the current value in it; remove the policy",
+            ));
+        }
         let client = self.client().await;
         let delete = client.delete_parameter().name(nothing_of(name)).send();
         passes(delete.await.map_err(|e| classify(Doing::Looking, &e)))?;

@@ -338,3 +338,14 @@ async fn a_history_is_read_to_its_end_or_not_at_all() {
     assert_eq!(told.kind, ErrorKind::Unavailable);
     service.asked();
 }
+
+#[tokio::test]
+async fn a_parameter_that_aws_will_delete_is_not_begun_with() {
+    let policy =
+        r#","Policies":[{"PolicyType":"Expiration","PolicyText":"{}","PolicyStatus":"Pending"}]"#;
+    let service = Service::with([absent(), history(&[(7, Some(1), policy)])]).await;
+    let refused = provider(&service).preflight(&at()).await.unwrap_err();
+    service.asked();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.context.contains("expiration policy"));
+}

@@ -297,17 +297,7 @@ impl Provider for VaultProvider {
             // Whoever deleted it can still bring it back.
             Some(Named::Version(version)) if seen.is_soft_deleted(version) => Err(soft_deleted()),
             Some(Named::Version(version)) => {
-                let mut versions = vec![version];
-                // Somebody who changed another field made further versions with the same value.
-                let later = version + 1..seen.since();
-                if !later.is_empty() {
-                    let old = self.value_at(at, version).await?;
-                    for later in later {
-                        let same = self.value_at(at, later).await?;
-                        let same = same.zip(old.as_ref()).is_some_and(|(a, b)| a.same_as(b));
-                        versions.extend(same.then_some(later));
-                    }
-                }
+                let versions = self.alike(at, &seen, version).await?;
                 self.erase(at, versions).await
             }
         }

@@ -21,14 +21,14 @@ pub const CASES: &[Case] = &[
     ),
     (
         "all of it wrong",
-        "[providers.a]\nkind = 'aws-ssm'\nregion = 'Frankfurt'\nendpoint_url = 'http://aws.example'\nrole_arn = 'arn:aws:iam::1:role/a'\ntier = 'large'\nwrites_per_second = 0\nmount = 'kv'",
+        "[providers.a]\nkind = 'aws-ssm'\nregion = 'Frankfurt'\nendpoint_url = 'http://aws.example'\nrole_arn = 'arn:aws:iam::1:role/a'\ntier = 'large'\nwrites_per_second = 0\npath = 'x'",
         &[
             "9:10 region: is not an AWS region",
             "10:16 has to be an https URL",
             "11:12 is not a role's ARN",
             "12:8 there is no choice of this name",
             "13:21 is less than 1",
-            "14:1 `mount` does not apply",
+            "14:1 `path` does not apply",
         ],
     ),
     (

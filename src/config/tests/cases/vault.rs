@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
     ),
     (
         "all of it wrong",
-        "[providers.v]\nkind = 'vault'\naddress = 'http://vault.internal:8200'\nmount = '/kv'\nnamespace = 'a b'\nauth = { method = 'approle', token = 's.1', role = 'r' }\nregion = 'x'",
+        "[providers.v]\nkind = 'vault'\naddress = 'http://vault.internal:8200'\nmount = '/kv'\nnamespace = 'a b'\nauth = { method = 'approle', token = 's.1', role = 'r' }\npath = 'x'",
         &[
             "9:11 values would cross the network in the clear",
             "10:9 has an empty part",
@@ -26,7 +26,7 @@ pub const CASES: &[Case] = &[
             "12:1 token: does not belong to the method approle",
             "12:38 a sensitive input is never written here",
             "12:52 does not belong to the method approle",
-            "13:1 `region` does not apply",
+            "13:1 `path` does not apply",
         ],
     ),
     (
