@@ -22,7 +22,8 @@ use pulse::Pulse;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Runs until SIGTERM or SIGINT, which let the step under way end and begin no other one; \
-what is unfinished goes on at the next start. Speaks systemd's notify protocol."
+what is unfinished goes on at the next start. Looks at the copies of secrets every fifteen minutes, and sets right \
+what somebody else wrote there. Speaks systemd's notify protocol."
 )]
 pub struct Daemon {}
 

@@ -6,9 +6,10 @@ use keyrota_rotation::{Decision, Illegal};
 use super::context::{Chosen, Context};
 use super::engage::{Patience, actor, engage, lock_name, with};
 use super::exit::{self, Failed};
-use super::report::{self, Line};
+use super::report::{self, Line, State};
 use super::rotate;
 use super::say::{print, print_json};
+use crate::engine::copies;
 use crate::engine::request::{self, Asked, Left};
 use crate::engine::{Engine, EngineError, Stop};
 use crate::state::{Held, Store};
@@ -72,10 +73,10 @@ pub fn run(args: &Named, decision: Decision, context: &Context<'_>) -> Result<u8
             } else {
                 decide(engine, args, decision).await?
             };
-            let Some(stop) = stop else {
-                return Err(no_rotation(&args.name));
+            let mut lines = match stop {
+                Some(stop) => vec![Line::of_stop(&args.name, stop)],
+                None => vec![resume_copies(engine, args, decision).await?],
             };
-            let mut lines = vec![Line::of_stop(&args.name, stop)];
             if args.wait {
                 rotate::follow(engine, &mut lines).await?;
             }
@@ -93,6 +94,23 @@ async fn decide(engine: &Engine, args: &Named, decision: Decision) -> Result<Opt
     }
 }
 
+/// No rotation waits: what is left to a person may be the secret's copies.
+async fn resume_copies(engine: &Engine, args: &Named, decision: Decision) -> Result<Line, Failed> {
+    let looked = match decision {
+        Decision::Resume => {
+            let reason = args.reason.as_deref();
+            engine.resume_copies(&args.name, &actor(), reason).await?
+        }
+        _ => None,
+    };
+    let looked = looked.ok_or_else(|| no_rotation(&args.name))?;
+    Ok(Line {
+        name: args.name.clone(),
+        state: State::Copies(looked),
+        accepted_until: None,
+    })
+}
+
 /// What became of a decision that another process was to take up.
 enum Leaving {
     /// It has it.
@@ -101,6 +119,11 @@ enum Leaving {
     Ended,
     /// No process is at work.
     Nobody,
+}
+
+fn has_copies(chosen: &Chosen, name: &str) -> bool {
+    let secret = chosen.env.secrets.iter().find(|s| s.name == name);
+    secret.is_some_and(|secret| copies::keys(secret).next().is_some())
 }
 
 fn no_rotation(name: &str) -> Failed {
@@ -132,6 +155,7 @@ async fn leave(
         decision,
         by: &actor(),
         reason: args.reason.as_deref(),
+        copies: decision == Decision::Resume && has_copies(chosen, &args.name),
     };
     match request::leave(store, &chosen.holder(), asked, context.now()).await? {
         Left::Left => {}

@@ -120,7 +120,7 @@ pub enum Command {
     Retire(decide::Retire),
     /// Say that what the schedule asked a person for is done
     Confirm(decide::Named),
-    /// Go on with a rotation that waits for a person or for its next try
+    /// Go on with a rotation that waits for a person or for its next try, or with copies left to one
     Resume(decide::Named),
     /// Take the candidate of a rotation back
     Abandon(decide::Named),

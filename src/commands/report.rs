@@ -7,6 +7,7 @@ use super::context::Context;
 use super::exit::{self, Failed};
 use super::progress;
 use super::say::{print, print_json, table};
+use crate::engine::mend::Looked;
 use crate::engine::{Engine, NotBegun, Stop};
 
 /// What became of one secret.
@@ -34,6 +35,8 @@ pub enum State {
     Closed(Timestamp),
     /// Only looked whether it could be done; why not.
     DryRun(Result<(), &'static str>),
+    /// Its copies were looked at.
+    Copies(Looked),
     /// Nothing could be begun.
     Failed(Failed),
 }
@@ -98,6 +101,7 @@ pub async fn report(
             ),
             State::DryRun(Ok(())) => (exit::DONE, "can-rotate", None),
             State::DryRun(Err(why)) => (exit::ABANDONED, "cannot-rotate", Some((*why).to_owned())),
+            State::Copies(looked) => of_copies(looked),
             State::Failed(failed) => (failed.code, "failed", Some(failed.say.clone())),
         };
         let note = match (result, line.accepted_until) {
@@ -139,6 +143,38 @@ pub async fn report(
         print(&table(&rows))?;
     }
     Ok(code)
+}
+
+/// The worst of what a look at copies found, and whom it is about.
+fn of_copies(looked: &Looked) -> (u8, &'static str, Option<String>) {
+    let Looked {
+        mended,
+        left,
+        failed,
+        own_edited,
+    } = looked;
+    if !left.is_empty() {
+        let note = format!(
+            "{}: wrong again and again, or deleted; find out who writes there, then: keyrota resume NAME",
+            left.join(", ")
+        );
+        return (exit::PERSON, "copies-left", Some(note));
+    }
+    if let Some((copy, why)) = failed.first() {
+        return (
+            exit::TRANSIENT,
+            "copies-failed",
+            Some(format!("{copy}: {why}")),
+        );
+    }
+    if *own_edited {
+        let note = "its current value was written by somebody else, and is not spread: keyrota rotate NAME starts from it, keyrota import NAME --in-place accepts it";
+        return (exit::PERSON, "copies-left", Some(note.to_owned()));
+    }
+    match mended.is_empty() {
+        true => (exit::DONE, "copies-right", None),
+        false => (exit::DONE, "copies-mended", Some(mended.join(", "))),
+    }
 }
 
 fn stop_word(stop: Stop) -> &'static str {

@@ -31,7 +31,7 @@ pub struct Rotate {
     /// Every secret that keyrota can mint; the others are named as skipped
     #[arg(long)]
     pub all: bool,
-    /// Every secret whose turn has come
+    /// Every secret whose turn has come; the copies of the others are looked at and set right
     #[arg(long)]
     pub due: bool,
     /// Only look whether it could be done; nothing is changed
@@ -167,7 +167,12 @@ async fn begin(
         _ => None,
     };
     if !(args.all || named || due || turn.is_some()) {
-        return Ok(None);
+        if args.dry_run || !args.due {
+            return Ok(None);
+        }
+        // As the daemon does: what has no turn may have copies that are not as they have to be.
+        let looked = engine.look_at_copies(&secret.name).await?;
+        return Ok(looked.filter(|l| !l.is_quiet()).map(State::Copies));
     }
     let closed = closed_until(engine, secret, now).filter(|_| !under_way);
     Ok(Some(match closed {

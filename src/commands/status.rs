@@ -11,6 +11,7 @@ use super::progress::second;
 use super::say;
 use crate::config::model::Secret;
 use crate::engine::daemon::glance;
+use crate::engine::mend;
 use crate::state::Held;
 use jiff::Timestamp;
 use look::{Age, Look, Next, Seen, Waits};
@@ -53,6 +54,7 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
                 seen.secret = glance(store, env, secret, now).await?;
                 // One may be under way; the one before it is over.
                 seen.latest = store.rotations(&env.name, &secret.name, 2).await?;
+                seen.copies = mend::left(store, &env.name, secret).await?;
             }
             looks.push(look::look(env, secret, &seen, now));
         }

@@ -49,10 +49,10 @@ pub fn fields(kind: &Kind) -> &'static [&'static str] {
     }
 }
 
-const URL_FIELDS: &[&str] = &[
+pub(super) const URL_FIELDS: &[&str] = &[
     "value", "scheme", "username", "password", "host", "port", "path",
 ];
-const RDS_FIELDS: &[&str] = &[
+pub(super) const RDS_FIELDS: &[&str] = &[
     "value",
     "engine",
     "username",

@@ -85,10 +85,10 @@ fn key(kept: &Kept<'_>) -> String {
 }
 
 /// What is current at the place of a copy.
-struct Found {
-    native: Native,
+pub(super) struct Found {
+    pub native: Native,
     ours: Option<Uuid>,
-    value: SecretValue,
+    pub value: SecretValue,
 }
 
 impl Job<'_> {
@@ -165,15 +165,15 @@ impl Job<'_> {
             };
             return Ok(match fallback {
                 Some(version) => version.value.expose_to(SecretValue::copy_of),
-                None => self.filler(copy),
+                None => self.filler(copy, self.id),
             });
         };
         exposure::render(template, current).map_err(|_| no_field())
     }
 
     /// The same for every try of one rotation; without the host's seed nobody can work it out.
-    fn filler(&self, copy: &Copy<'_>) -> SecretValue {
-        let seed = SecretValue::copy_of(self.id.as_bytes());
+    pub(super) fn filler(&self, copy: &Copy<'_>, rotation: Uuid) -> SecretValue {
+        let seed = SecretValue::copy_of(rotation.as_bytes());
         let name = format!("{}\0{}\0filler", self.secret.name, copy.key);
         let drawn = self
             .engine
@@ -185,7 +185,7 @@ impl Job<'_> {
 
     /// Pending, then current by a compare-and-set. A crash in between is found by the id: it is
     /// made of the rotation, the place and the version that is replaced.
-    async fn write_copy(
+    pub(super) async fn write_copy(
         &self,
         copy: &Copy<'_>,
         from: Option<Native>,
@@ -307,7 +307,7 @@ impl Job<'_> {
     }
 
     /// A fingerprint of its own: equal values of two places do not look equal.
-    fn copy_print(&self, copy: &Copy<'_>, value: &SecretValue) -> String {
+    pub(super) fn copy_print(&self, copy: &Copy<'_>, value: &SecretValue) -> String {
         let name = format!("{}\0{}", self.secret.name, copy.key);
         let env = &self.engine.env.name;
         self.engine.keys.fingerprint(env, &name, value)
@@ -315,7 +315,18 @@ impl Job<'_> {
 }
 
 impl Copy<'_> {
-    async fn found(&self, versions: &[VersionInfo]) -> Result<Option<Found>, ProviderError> {
+    /// What of the current version stands there; `None` at the place of a fallback.
+    pub(super) fn template(&self) -> Option<&Template> {
+        match &self.shows {
+            Shows::Current(template) => Some(template),
+            Shows::Fallback => None,
+        }
+    }
+
+    pub(super) async fn found(
+        &self,
+        versions: &[VersionInfo],
+    ) -> Result<Option<Found>, ProviderError> {
         let current = versions.iter().find(|v| v.stages.contains(&Stage::Current));
         let Some(current) = current else {
             return Ok(None);
@@ -361,7 +372,7 @@ fn is_of(id: Uuid, rotation: Uuid) -> bool {
     id.as_bytes()[..8] == rotation.as_bytes()[..8]
 }
 
-fn no_field() -> Performed {
+pub(super) fn no_field() -> Performed {
     Performed::failed(
         Reply::Refused,
         "the value has no such field as the render of a copy names",

@@ -1,13 +1,16 @@
 //! Follows the schedule of one environment: the smallest loop over the same engine.
 
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use keyrota_rotation::Time;
 
+use super::mend::{LOOK_EVERY, Looked};
 use super::start::{Begin, NotBegun, Order};
-use super::{Engine, EngineError, Stop};
+use super::{Engine, EngineError, Stop, copies};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::Secret;
 use crate::state::{self, Change, StateError, Store};
@@ -56,7 +59,9 @@ impl Engine {
                 Err(why) => self.one_failed(secret, why)?,
             };
             match stop {
-                None | Some(Stop::Over(_)) => {}
+                None => self.mind_copies(secret, &mut tick).await?,
+                // They were told only now, and are looked at next.
+                Some(Stop::Over(_)) => self.forget_look(&secret.name),
                 Some(Stop::Interrupted) => return Ok(tick),
                 Some(Stop::Confirm | Stop::Person) => {
                     tick.under_way += 1;
@@ -93,6 +98,42 @@ impl Engine {
         }
         tracing::error!(secret = %secret.name, %why, "nothing was done for this secret");
         Ok(None)
+    }
+
+    /// Looks at the copies of a secret with no rotation under way, if it is time for that.
+    async fn mind_copies(&self, secret: &Secret, tick: &mut Tick) -> Result<(), EngineError> {
+        if copies::keys(secret).next().is_none() {
+            return Ok(());
+        }
+        let now = self.now();
+        let last = self.looks().get(&secret.name).cloned();
+        let looked = match last {
+            Some((at, looked)) if now.0 - at.0 < LOOK_EVERY.as_millis() as i64 => looked,
+            _ => {
+                let looked = match self.look_at_copies(&secret.name).await {
+                    Ok(looked) => looked.unwrap_or_default(),
+                    Err(why) => {
+                        self.one_failed(secret, why)?;
+                        Looked::default()
+                    }
+                };
+                let mut looks = self.looks();
+                looks.insert(secret.name.clone(), (now, looked.clone()));
+                looked
+            }
+        };
+        if looked.own_edited || !looked.left.is_empty() {
+            tick.need_person.push(secret.name.clone());
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_look(&self, secret: &str) {
+        self.looks().remove(secret);
+    }
+
+    fn looks(&self) -> MutexGuard<'_, BTreeMap<String, (Time, Looked)>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn turn(&self, secret: &Secret, tick: &mut Tick) -> Result<Option<Stop>, EngineError> {

@@ -208,6 +208,42 @@ mod tests {
     }
 
     #[test]
+    fn a_login_has_every_field_that_a_template_may_name() {
+        let fields = |value: &str, expected: &[(&str, &str)]| {
+            let value = version(value);
+            for (field, is) in expected {
+                let shown = render(&Template::of(field), &value).unwrap();
+                assert_eq!(text(&shown), *is, "{field}");
+            }
+        };
+        let url = "postgres://app_a:p%40ss@db.internal/app%20one?x=y";
+        let of_url = [
+            ("value", url),
+            ("scheme", "postgres"),
+            ("username", "app_a"),
+            ("password", "p@ss"),
+            ("host", "db.internal"),
+            ("port", "5432"),
+            ("path", "app one"),
+        ];
+        fields(url, &of_url);
+        let rds = r#"{"engine":"mysql","username":"app_a","password":"p@ss","host":"db.internal","port":3306,"dbname":"app","dbInstanceIdentifier":"db-1"}"#;
+        let of_rds = [
+            ("value", rds),
+            ("engine", "mysql"),
+            ("username", "app_a"),
+            ("password", "p@ss"),
+            ("host", "db.internal"),
+            ("port", "3306"),
+            ("dbname", "app"),
+            ("dbInstanceIdentifier", "db-1"),
+        ];
+        fields(rds, &of_rds);
+        let kid = render(&Template::of("kid"), &version("k")).unwrap();
+        assert_eq!(text(&kid), "kid-of-k");
+    }
+
+    #[test]
     fn different_exposures_have_different_digests() {
         let digest = |vars: &[(&str, Option<&str>)], jwks| {
             let vars: Vec<Variable> = vars

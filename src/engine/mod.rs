@@ -8,7 +8,7 @@
 //! # Layout
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
-//! - `perform`: one effect; `target`: on a server, `deliver`: telling a consumer, `copies`: further places; `performed`: what came of it; `exposure`: what programs see of a secret, pure
+//! - `perform`: one effect; `target`: on a server, `deliver`: telling a consumer, `copies`: further places, `mend`: those between rotations; `performed`: what came of it; `exposure`: what programs see of a secret, pure
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`], [`providers`], `rotators`: from the checked model to the things that act; `remembered`: values that were read already; [`input`]: keys and tokens
@@ -29,6 +29,7 @@ pub mod forecast;
 pub mod input;
 pub mod journal;
 mod kill;
+pub mod mend;
 pub mod parts;
 mod perform;
 mod performed;
@@ -40,6 +41,7 @@ mod start;
 mod target;
 pub mod view;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,6 +97,8 @@ pub struct Engine {
     watch: Arc<dyn Watch>,
     checkpoints: PathBuf,
     kill: kill::KillPoints,
+    /// What the last look at the copies of each secret led to, and when that was.
+    looks: Mutex<BTreeMap<String, (Time, mend::Looked)>>,
 }
 
 /// Where a drive ended.
@@ -155,6 +159,7 @@ impl Engine {
             watch: around.watch,
             checkpoints: around.checkpoints,
             kill: kill::KillPoints::from_env(),
+            looks: Mutex::default(),
         })
     }
 

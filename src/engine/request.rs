@@ -13,8 +13,9 @@ use crate::state::{Change, Holder, StateError, Store};
 /// What is left in the state.
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
-    /// The rotation it is about: it never applies to a later one.
-    rotation: Uuid,
+    /// The rotation it is about: it never applies to a later one. `None`: about the copies of a
+    /// secret with none under way.
+    rotation: Option<Uuid>,
     decision: Word,
     by: String,
     reason: Option<String>,
@@ -72,6 +73,8 @@ pub struct Asked<'a> {
     pub by: &'a str,
     /// Why.
     pub reason: Option<&'a str>,
+    /// Whether, without a rotation, it is about the secret's copies.
+    pub copies: bool,
 }
 
 /// What became of a decision that was to be left.
@@ -92,14 +95,15 @@ pub async fn leave(
     asked: Asked<'_>,
     now: Timestamp,
 ) -> Result<Left, StateError> {
-    let Some(row) = store.open_rotation(asked.env, asked.secret).await? else {
+    let row = store.open_rotation(asked.env, asked.secret).await?;
+    if row.is_none() && !asked.copies {
         return Ok(Left::NoRotation);
-    };
+    }
     let Some(word) = Word::of(asked.decision) else {
         return Ok(Left::NoRotation);
     };
     // While an effect is under way nobody knows yet what will make sense after it.
-    if let Ok(journal) = Journal::from_text(&row.record)
+    if let Some(Ok(journal)) = row.as_ref().map(|row| Journal::from_text(&row.record))
         && !journal.machine.in_flight
     {
         let at = Moment {
@@ -111,15 +115,15 @@ pub async fn leave(
         }
     }
     let request = Request {
-        rotation: row.id,
+        rotation: row.as_ref().map(|row| row.id),
         decision: word,
         by: asked.by.to_owned(),
         reason: asked.reason.map(str::to_owned),
     };
     let value = serde_json::to_string(&request).expect("names have a JSON form");
     let mut entry = NewEntry::new(word.event(), audit::Phase::Admin, Actor::operator(asked.by))
-        .secret(asked.env, asked.secret)
-        .rotation(row.id);
+        .secret(asked.env, asked.secret);
+    entry.rotation = request.rotation;
     entry.reason = request.reason;
     store
         .ask(who, &key(asked.env, asked.secret), &value, &entry, now)
@@ -143,9 +147,14 @@ impl Engine {
         let mut led_to = None;
         let open = self.store.open_rotation(&self.env.name, secret).await?;
         let request = serde_json::from_str::<Request>(&text).ok();
-        if let (Some(request), Some(open)) = (request, open)
-            && request.rotation == open.id
+        if let Some(request) = request
+            && request.rotation == open.map(|row| row.id)
         {
+            if request.rotation.is_none() {
+                self.resume_copies(secret, &request.by, request.reason.as_deref())
+                    .await?;
+                self.forget_look(secret);
+            }
             let decision = request.decision.decision();
             match self
                 .decide(secret, decision, &request.by, request.reason.as_deref())

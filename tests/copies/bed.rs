@@ -103,6 +103,14 @@ impl Bed {
         self.stores.run(&self.database.keyrota, args, None)
     }
 
+    /// The same, told to tell all it can tell.
+    pub fn run_loud(&self, args: &[&str]) -> Ran {
+        let mut command = self.database.keyrota.command(args);
+        self.stores.moto.tell(&mut command, &self.stores.moto.admin);
+        command.env("KEYROTA_LOG", "trace").env("RUST_LOG", "trace");
+        Ran::fed(&mut command, "")
+    }
+
     /// Every copy is what its `render` makes of the current value, which logs in.
     #[track_caller]
     pub fn follows(&self) -> String {

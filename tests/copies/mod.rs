@@ -3,5 +3,8 @@
 mod bed;
 mod fallback;
 mod kills;
+mod logins;
+mod mend;
 mod missing;
+mod token;
 mod whole;

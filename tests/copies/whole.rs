@@ -1,6 +1,6 @@
 //! Rotations with copies: what stands there, what is told, what nobody may read.
 
-use super::bed::{Bed, SSM, VAULT, drifts};
+use super::bed::{Bed, SM, SSM, VAULT, drifts};
 use crate::support::leaks::Leaks;
 
 const HAND: &str = "by-hand-0123456789-0123456789-abcdef";
@@ -66,10 +66,13 @@ fn what_somebody_else_wrote_in_a_copy_is_told_and_set_right() {
     vault();
     let put = ["ssm", "put-parameter", "--overwrite", "--name", SSM];
     moto.aws(&[&put[..], &["--type", "SecureString", "--value", HAND]].concat());
+    let put_in_sm = ["secretsmanager", "put-secret-value", "--secret-id", SM];
+    moto.aws(&[&put_in_sm[..], &["--secret-string", HAND]].concat());
+    assert_eq!(bed.stores.in_sm(SM), HAND, "a plain put moves AWSCURRENT");
     let ran = bed.run(&["rotate", "database"]).code(0);
     let words = "a copy was written by somebody else since keyrota last did";
-    assert_eq!(ran.stderr.matches(words).count(), 2, "{ran:?}");
-    assert_eq!(drifts(&bed.run(&["audit", "list"]).code(0)), 2);
+    assert_eq!(ran.stderr.matches(words).count(), 3, "{ran:?}");
+    assert_eq!(drifts(&bed.run(&["audit", "list"]).code(0)), 3);
     bed.follows();
     // In the grace it is found when it ends.
     vault();
@@ -77,7 +80,7 @@ fn what_somebody_else_wrote_in_a_copy_is_told_and_set_right() {
     moto.aws(&[&put[..], &["--type", "SecureString", "--value", HAND]].concat());
     let ran = bed.run(&["rotate", "database", "--wait"]).code(0);
     assert_eq!(ran.stderr.matches(words).count(), 2, "{ran:?}");
-    assert_eq!(drifts(&bed.run(&["audit", "list"]).code(0)), 4);
+    assert_eq!(drifts(&bed.run(&["audit", "list"]).code(0)), 5);
     bed.follows();
     // Nothing of it is told twice.
     let ran = bed.run(&["rotate", "database", "--wait"]).code(0);
@@ -111,4 +114,56 @@ fn a_place_that_keyrota_never_wrote_is_not_written_over() {
         .unwrap();
     bed.run(&["rotate", "database", "--wait"]).code(0);
     bed.follows();
+}
+
+#[test]
+fn no_value_is_told_at_the_most_verbose_level() {
+    let bed = Bed::new("1s");
+    let mut told = String::new();
+    let mut say = |args: &[&str], code| {
+        let ran = bed.run_loud(args).code(code);
+        told += &(ran.stdout + &ran.stderr);
+    };
+    let mut values = Vec::new();
+    for _ in 0..2 {
+        say(&["rotate", "database", "--wait"], 0);
+        values.push(bed.follows());
+    }
+    for hand in ["1", "2"] {
+        let hand = format!("value={HAND}{hand}");
+        let put = ["kv", "put", "-mount=kv", VAULT, &hand];
+        bed.stores.bao.bao(&put).unwrap();
+        say(&["rotate", "--due"], 0);
+        bed.follows();
+    }
+    bed.stores
+        .bao
+        .bao(&["kv", "delete", "-mount=kv", VAULT])
+        .unwrap();
+    say(&["rotate", "--due"], 22);
+    say(&["resume", "database"], 22);
+    for args in [
+        &["status"][..],
+        &["status", "database", "--json"],
+        &["audit", "list", "--json"],
+        &["history", "database", "--json"],
+        &["plan", "database", "--json"],
+        &["rotate", "database", "--dry-run"],
+    ] {
+        let ran = bed.run_loud(args);
+        told += &(ran.stdout + &ran.stderr);
+    }
+    assert!(told.contains(" WARN "), "the log is part of it");
+    let login = |v: &String| crate::databases::bed::login(v).1;
+    let passwords: Vec<_> = values.iter().map(login).collect();
+    let all = values
+        .iter()
+        .chain(&passwords)
+        .map(|v| ("a value", v.as_str()));
+    let all: Vec<_> = all.chain([("what a hand wrote", HAND)]).collect();
+    let leaks = Leaks::of(&all);
+    let mut found = leaks.below(bed.database.keyrota.dir(), &|_| false);
+    found.extend(leaks.in_text("what was told", told.as_bytes()));
+    assert!(found.is_empty(), "{found:?}");
+    println!("canary: {} values, {} bytes told", all.len(), told.len());
 }

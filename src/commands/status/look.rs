@@ -7,6 +7,7 @@ use crate::commands::say;
 use crate::config::model::{Environment, Kind, Secret};
 use crate::engine::daemon::{FAILURES_MAX, due, turn_policy};
 use crate::engine::journal::Journal;
+use crate::engine::mend::Looked;
 use crate::state::{self, Rotation};
 use crate::turns::{Due, Turn};
 
@@ -16,6 +17,8 @@ pub struct Seen {
     pub secret: Option<state::Secret>,
     /// Its newest rotations, newest first.
     pub latest: Vec<Rotation>,
+    /// What the last look at its copies left to a person.
+    pub copies: Looked,
 }
 
 /// What is told of a secret.
@@ -149,7 +152,7 @@ pub fn look<'a>(env: &Environment, secret: &'a Secret, seen: &Seen, now: Timesta
         failures: known.map_or(0, |k| k.failures),
         need: None,
     };
-    look.need = need(&env.name, &look);
+    look.need = need(&env.name, &look, &seen.copies);
     look
 }
 
@@ -221,7 +224,7 @@ fn next(env: &Environment, secret: &Secret, known: Option<&state::Secret>, now: 
     }
 }
 
-fn need(env: &str, look: &Look<'_>) -> Option<Need> {
+fn need(env: &str, look: &Look<'_>, copies: &Looked) -> Option<Need> {
     let (secret, name) = (look.secret, &look.secret.name);
     let command = |rest: &str| format!("keyrota --env {env} {rest}");
     let need = |why: String, what: String| Some(Need { why, what });
@@ -246,6 +249,29 @@ fn need(env: &str, look: &Look<'_>) -> Option<Need> {
         return need(
             format!("{} rotations failed in a row: {why}", look.failures),
             format!("no turn is taken until one succeeds; when it is mended: {what}"),
+        );
+    }
+    if look.under_way.is_none() && !copies.left.is_empty() {
+        let why = format!(
+            "somebody else writes or deleted its copy {}",
+            copies.left.join(", ")
+        );
+        let what = command(&format!("resume {name}"));
+        return need(why, format!("when that is settled: {what}"));
+    }
+    if look.under_way.is_none() && copies.own_edited {
+        let (rotate, import) = (
+            format!("rotate {name}"),
+            format!("import {name} --in-place"),
+        );
+        return need(
+            "its current value was written by somebody else, and its copies do not follow it"
+                .to_owned(),
+            format!(
+                "to replace it: {}; to accept it: {}",
+                command(&rotate),
+                command(&import)
+            ),
         );
     }
     if look.age == Age::Over && look.under_way.is_none() {

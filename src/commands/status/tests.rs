@@ -59,6 +59,7 @@ fn seen(name: &str, age_ms: i64) -> Seen {
     Seen {
         secret: Some(secret),
         latest: Vec::new(),
+        copies: Default::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::now;
-use crate::config::{diagnostic, load, schema};
+use crate::config::{diagnostic, kinds, load, schema};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules")
@@ -74,4 +74,16 @@ fn the_committed_schema_is_fresh() {
         std::fs::read_to_string(&file).unwrap() == fresh,
         "run: KEYROTA_WRITE_SCHEMA=1 cargo test --lib schema_is_fresh"
     );
+}
+
+#[test]
+fn the_page_on_copies_names_every_field_of_render() {
+    let page = include_str!("../../../providers/README.md");
+    let (_, section) = page.split_once("\n## Copies\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let logins = kinds::URL_FIELDS.iter().chain(kinds::RDS_FIELDS);
+    for field in logins.chain(&["kid"]) {
+        let cell = format!("`{{{field}}}`");
+        assert!(section.contains(&cell), "{cell}");
+    }
 }
