@@ -135,8 +135,9 @@ impl Job<'_> {
             self.write_copy(copy, found.map(|f| f.native), &wanted)
                 .await?;
         }
-        if round == Round::Withdraw && matches!(self.journal.machine.phase, Phase::Retire(_)) {
-            self.end_previous(copy).await?;
+        let retires = matches!(self.journal.machine.phase, Phase::Retire(_));
+        if retires || matches!(copy.shows, Shows::Fallback) {
+            self.end_previous(copy, retires).await?;
         }
         Ok(Performed::done(Learnt::Acknowledged {
             consumer: copy.key.clone(),
@@ -184,14 +185,16 @@ impl Job<'_> {
     }
 
     /// Pending, then current by a compare-and-set. A crash in between is found by the id: it is
-    /// made of the rotation, the place and the version that is replaced.
+    /// made of the rotation, the place, the version that is replaced, and what replaces it: a way
+    /// back writes something else than the way forward had begun to.
     pub(super) async fn write_copy(
         &self,
         copy: &Copy<'_>,
         from: Option<Native>,
         wanted: &SecretValue,
     ) -> Result<(), Performed> {
-        let id = version_id(self.id, &copy.key, from.as_ref());
+        let print = self.copy_print(copy, wanted);
+        let id = version_id(self.id, &copy.key, from.as_ref(), &print);
         let (provider, place) = (&copy.provider, &copy.place);
         let written = provider.write(place, id, wanted, &Public::new()).await;
         written.map_err(moved)?;
@@ -210,14 +213,15 @@ impl Job<'_> {
         }
     }
 
-    /// What this rotation replaced is ended; a version that stood there before is not.
-    async fn end_previous(&self, copy: &Copy<'_>) -> Result<(), Performed> {
+    /// What this rotation replaced is ended: at the place of a fallback what it wrote itself, in
+    /// every round; what stood there before it when it `retires`. Where it wrote nothing, nothing.
+    async fn end_previous(&self, copy: &Copy<'_>, retires: bool) -> Result<(), Performed> {
         let versions = copy.provider.describe(&copy.place).await?;
         let at = |stage| versions.iter().find(|v| v.stages.contains(&stage));
-        let made_now = at(Stage::Current)
-            .and_then(|v| v.ours)
-            .is_some_and(|id| is_of(id, self.id));
-        if let (true, Some(previous)) = (made_now, at(Stage::Previous)) {
+        let made_now =
+            |v: Option<&VersionInfo>| v.and_then(|v| v.ours).is_some_and(|id| is_of(id, self.id));
+        let previous = at(Stage::Previous).filter(|v| retires || made_now(Some(v)));
+        if let (true, Some(previous)) = (made_now(at(Stage::Current)), previous) {
             let version = VersionRef::Native(previous.native.clone());
             copy.provider.destroy(&copy.place, &version).await?;
             self.engine.kill.after_effect();
@@ -357,9 +361,9 @@ fn moved(why: ProviderError) -> Performed {
 
 /// The id of a copy's version. In the form of the rotation's own (version 7, by which stores tell
 /// ours from others'), and beginning like it.
-fn version_id(rotation: Uuid, key: &str, from: Option<&Native>) -> Uuid {
+fn version_id(rotation: Uuid, key: &str, from: Option<&Native>, print: &str) -> Uuid {
     let from = from.map_or("", |native| &native.0);
-    let text = format!("keyrota-copy-v1\0{rotation}\0{key}\0{from}");
+    let text = format!("keyrota-copy-v1\0{rotation}\0{key}\0{from}\0{print}");
     let hash = digest(&SHA256, text.as_bytes());
     let mut bytes = *rotation.as_bytes();
     bytes[8..].copy_from_slice(&hash.as_ref()[..8]);
@@ -384,15 +388,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_of_a_copy_is_one_for_each_rotation_place_and_version_replaced() {
+    fn the_id_of_a_copy_is_one_for_each_rotation_place_version_replaced_and_value() {
         let rotation = |n: u128| Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + n);
         let (a, b) = (Native("1".to_owned()), Native("2".to_owned()));
         let all = [
-            version_id(rotation(1), "copy:a:x", None),
-            version_id(rotation(1), "copy:a:x", Some(&a)),
-            version_id(rotation(1), "copy:a:x", Some(&b)),
-            version_id(rotation(1), "copy:a:y", Some(&a)),
-            version_id(rotation(2), "copy:a:x", Some(&a)),
+            version_id(rotation(1), "copy:a:x", None, "p"),
+            version_id(rotation(1), "copy:a:x", Some(&a), "p"),
+            version_id(rotation(1), "copy:a:x", Some(&a), "q"),
+            version_id(rotation(1), "copy:a:x", Some(&b), "p"),
+            version_id(rotation(1), "copy:a:y", Some(&a), "p"),
+            version_id(rotation(2), "copy:a:x", Some(&a), "p"),
         ];
         for (n, id) in all.iter().enumerate() {
             assert_eq!(id.get_version_num(), 7);
@@ -400,7 +405,7 @@ mod tests {
             assert!(is_of(*id, rotation(1)));
             assert!(!all[n + 1..].contains(id));
         }
-        assert_eq!(all[1], version_id(rotation(1), "copy:a:x", Some(&a)));
+        assert_eq!(all[1], version_id(rotation(1), "copy:a:x", Some(&a), "p"));
         let later = Uuid::from_u128(0x0190_0000_0001_7000_8000_0000_0000_0000);
         assert!(!is_of(all[0], later));
     }

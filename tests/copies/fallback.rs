@@ -17,8 +17,7 @@ env = "KEY"
 env_fallback = "KEY_FALLBACK"
 "#;
 
-#[test]
-fn the_place_of_the_fallback_holds_pending_then_previous_then_no_key() {
+fn bed() -> (Stores, Keyrota) {
     let stores = Stores::start();
     let keyrota = Keyrota::in_temp();
     let providers = stores.providers(&keyrota, stores.bao.socket().port());
@@ -26,6 +25,19 @@ fn the_place_of_the_fallback_holds_pending_then_previous_then_no_key() {
         "schedules/development.toml",
         &format!("{SECRET}{providers}"),
     );
+    (stores, keyrota)
+}
+
+/// One version's value, if it is still to be had.
+fn version(stores: &Stores, path: &str, version: usize) -> Option<String> {
+    let version = format!("-version={version}");
+    let get = ["kv", "get", "-mount=kv", "-field=value", &version, path];
+    stores.bao.bao(&get).ok()
+}
+
+#[test]
+fn the_place_of_the_fallback_holds_pending_then_previous_then_no_key() {
+    let (stores, keyrota) = bed();
     let run = |args: &[&str]| stores.run(&keyrota, args, None);
     let stands = || ["app/key", "app/key-fallback"].map(|path| stores.in_vault(path).unwrap());
     let is_filler = |text: &str| text.starts_with("keyrota:no-key:") && text.len() > 36;
@@ -52,4 +64,31 @@ fn the_place_of_the_fallback_holds_pending_then_previous_then_no_key() {
     let [last, filler] = stands();
     assert!(last == pending && is_filler(&filler));
     run(&["audit", "verify"]).code(0);
+    // What was accepted once can be had from no older version.
+    let older: Vec<String> = (1..20)
+        .filter_map(|n| version(&stores, "app/key-fallback", n))
+        .filter(|text| !is_filler(text))
+        .collect();
+    assert!(older.is_empty(), "{} keys are left", older.len());
+}
+
+/// The way back writes something else over the same version than the way forward had begun to.
+#[test]
+fn a_fallback_that_was_half_written_is_taken_back() {
+    let (stores, keyrota) = bed();
+    let run = |args: &[&str], kill| stores.run(&keyrota, args, kill);
+    run(&["rotate", "key", "--wait"], None).code(0);
+    let first = stores.in_vault("app/key").unwrap();
+    for point in ["after-effect:2", "after-effect:3"] {
+        run(&["rotate", "key"], Some(point));
+        run(&["abandon", "key"], None).code(20);
+        let [current, fallback] =
+            ["app/key", "app/key-fallback"].map(|path| stores.in_vault(path).unwrap());
+        assert!(
+            current == first && fallback.starts_with("keyrota:no-key:"),
+            "{point}"
+        );
+    }
+    run(&["rotate", "key", "--wait"], None).code(0);
+    run(&["audit", "verify"], None).code(0);
 }
