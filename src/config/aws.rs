@@ -112,7 +112,12 @@ fn path_problem(kind: &ProviderKind, path: &str) -> Option<(&'static str, &'stat
     };
     match kind {
         ProviderKind::File(_) | ProviderKind::Vault(_) => None,
-        ProviderKind::SecretsManager(_) if !only("/_+=.@-!:") || path.len() > 512 => Some((
+        // The same secret by its name would be another place to everything that compares them.
+        ProviderKind::SecretsManager(_) if path.starts_with("arn:") => Some((
+            "is an ARN, and the same secret has a name too: it would be two places",
+            "write the secret's name, without the six characters that end its ARN",
+        )),
+        ProviderKind::SecretsManager(_) if !only("/_+=.@-!") || path.len() > 512 => Some((
             "is not a name that Secrets Manager takes",
             "use letters, digits and /_+=.@- only, at most 512",
         )),

@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::support::aws_proxy::Proxy;
+use crate::support::http_proxy::Proxy;
 use crate::support::keyrota::{Keyrota, Ran};
 use crate::support::leaks::Leaks;
 use crate::support::moto::{Moto, REGION};

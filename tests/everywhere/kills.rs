@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use keyrota_contract::{Place, Provider, Stage, VersionRef};
+use keyrota_contract::Stage;
 
 use super::bed::{Bed, Stores, admin, turns};
 use crate::recovery::databases::on_postgres;
 use crate::recovery::logins::Logins;
 use crate::recovery::{EFFECTS_MAX, POINTS, on_two_threads};
-use crate::support::moto::{secrets_manager, ssm};
 
 /// Preflight, create, install, probe, promote, tell, withdraw, refuse, check.
 const EFFECTS: u32 = 9;
@@ -63,19 +62,7 @@ fn deaths_at(point: &'static str, provider: &'static str, stores: Arc<Stores>) -
     bed.import("database", "admin", &ground);
     let first = begun(&mut bed.command(&["rotate", "database", "--wait"]));
     assert!(first.status.success(), "{first:?}");
-    let (aws, key) = (stores.moto.config(), &stores.moto.admin);
-    let store: Box<dyn Provider> = match provider {
-        "sm" => Box::new(secrets_manager(aws, key)),
-        "ssm" => Box::new(ssm(aws, key)),
-        _ => Box::new(stores.bao.provider(stores.bao.root_token())),
-    };
-    let at = Place::new(path);
-    let value = |stage| {
-        let which = VersionRef::Stage(stage);
-        let value = stores.runtime.block_on(store.read(&at, &which));
-        let value = value.unwrap()?;
-        Some(value.expose_to(|v| String::from_utf8(v.to_vec()).unwrap()))
-    };
+    let value = |stage| stores.value(provider, &path, stage);
     let rotations = || {
         let history = bed.run(&["history", "database", "--json"]);
         let history = history.code(0).json();

@@ -2,5 +2,7 @@
 
 mod bed;
 mod calls;
+mod faults;
 mod kills;
+mod middle;
 mod whole;

@@ -1,7 +1,7 @@
 //! What several tests need: real servers, the real binary, and what to look for afterwards.
 
-pub mod aws_proxy;
 pub mod evidence;
+pub mod http_proxy;
 pub mod keyrota;
 pub mod leaks;
 pub mod mariadb;
