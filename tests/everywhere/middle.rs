@@ -13,8 +13,8 @@ use super::faults::{Token, When, call};
 use crate::support::http_proxy::Spoil;
 use crate::support::keyrota::Ran;
 
-/// The least pauses after one failure, two, three: half of a second, and twice as long each time.
-const PAUSES: [u64; 3] = [500, 1_000, 2_000];
+/// The least pauses after one failure and two: half of a second, and twice as long.
+const PAUSES: [u64; 2] = [500, 1_000];
 
 /// `rotate token --wait`, which has come to its switch and hangs there.
 fn at_the_switch(token: &Token, provider: &str) -> Child {
@@ -68,14 +68,14 @@ fn throttled_it_comes_back_later_each_time() {
     ] {
         let token = Token::new(&stores, provider, "middle/throttled");
         let old = token.value(Stage::Current).unwrap();
-        token.proxy.fail(call(provider, When::Finish), 3, error);
+        token.proxy.fail(call(provider, When::Finish), 2, error);
         let mut command = token.bed.command(&["rotate", "token", "--wait"]);
         let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
         let ran = ends(&token, child.unwrap(), &old);
-        assert_eq!(token.proxy.spoilt(), 3, "{provider}");
+        assert_eq!(token.proxy.spoilt(), 2, "{provider}");
         let told = "asked too often";
         let told = if provider == "vault" {
             "how often it is asked"
@@ -92,11 +92,11 @@ fn throttled_it_comes_back_later_each_time() {
             .enumerate()
             .collect();
         pauses.sort_by_key(|(_, pause)| std::cmp::Reverse(*pause));
-        pauses.truncate(3);
+        pauses.truncate(2);
         pauses.sort();
         // Vault said `Retry-After: 2`, each time.
         let least = if provider == "vault" {
-            [2_000; 3]
+            [2_000; 2]
         } else {
             PAUSES
         };

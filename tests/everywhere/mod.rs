@@ -5,4 +5,5 @@ mod calls;
 mod faults;
 mod kills;
 mod middle;
+mod who;
 mod whole;

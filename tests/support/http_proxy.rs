@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What is done to a call. An error is told as the protocol has it: a code of AWS', with a message
-/// after a colon, or the words of Vault.
+/// What is done to a call. An error is told as the protocol has it: a code of AWS' (of STS' in
+/// XML), with a message after a colon, or the words of Vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spoil {
     /// The connection is reset; the server never hears of it.
@@ -240,15 +240,21 @@ fn amz_target(head: &str) -> Option<&str> {
 
 /// An error as the protocol of the request has it; with what a proxy or a server says beside it.
 fn error_of(request: &[u8], status: u16, error: &str) -> Vec<u8> {
-    let of_aws = amz_target(&String::from_utf8_lossy(request)).is_some();
-    let body = match error.split_once(": ").unwrap_or((error, "as told")) {
-        (code, message) if of_aws => serde_json::json!({"__type": code, "message": message}),
-        _ => serde_json::json!({"errors": [error]}),
+    let head = String::from_utf8_lossy(request);
+    let (code, message) = error.split_once(": ").unwrap_or((error, "as told"));
+    let body = if amz_target(&head).is_some() {
+        serde_json::json!({"__type": code, "message": message}).to_string()
+    } else if head.contains(" /v1/") {
+        serde_json::json!({"errors": [error]}).to_string()
+    } else {
+        format!(
+            "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        )
     };
-    let (body, beside) = match status {
-        429 => (body.to_string(), "Retry-After: 2\r\n"),
-        300..=399 => (body.to_string(), "Location: /v1/elsewhere\r\n"),
-        _ => (body.to_string(), ""),
+    let beside = match status {
+        429 => "Retry-After: 2\r\n",
+        300..=399 => "Location: /v1/elsewhere\r\n",
+        _ => "",
     };
     let head = format!("HTTP/1.1 {status} Error\r\nContent-Type: application/x-amz-json-1.1");
     let reply = format!(
