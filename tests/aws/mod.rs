@@ -1,5 +1,4 @@
 //! The providers of AWS, against a server that speaks AWS' protocols.
 
 mod faults;
-mod kills;
 mod whole;

@@ -265,3 +265,46 @@ fn revoke(stores: &Stores, token: &str) {
         .ok(Method::POST, "auth/token/revoke", Some(which));
     stores.runtime.block_on(revoke);
 }
+
+/// Parameter Store has no compare-and-set: a put that was given up may come when all is over. The same value
+/// again is nothing; an older one, after a further turn, is what a person could have written, and told.
+#[test]
+fn a_put_that_comes_late_is_nothing_or_told() {
+    const FOREIGN: &str = "the current value was written by somebody else";
+    let stores = Stores::start();
+    let token = Token::new(&stores, "ssm", "middle/late");
+    let numbers = || {
+        let history = ["ssm", "get-parameter-history", "--name", "/middle/late"];
+        let numbers = stores
+            .moto
+            .aws(&[&history[..], &["--query", "Parameters[].Version"]].concat());
+        numbers.split_whitespace().last().unwrap().to_owned()
+    };
+    let mut others = 0;
+    for turns_between in [0, 1] {
+        let old = token.value(Stage::Current);
+        token.proxy.fail(call("ssm", When::Finish), 1, Spoil::Hold);
+        let ran = token.bed.run(&["rotate", "token"]).code(21);
+        assert!(ran.stdout.contains("did not answer in time"), "{ran:?}");
+        token.bed.run(&["resume", "token", "--wait"]).code(0);
+        let held = token.value(Stage::Current);
+        assert_ne!(held, old);
+        for _ in 0..turns_between {
+            token.bed.run(&["rotate", "token", "--wait"]).code(0);
+            assert_ne!(token.value(Stage::Current), held);
+        }
+        let last = numbers();
+        token.proxy.lift();
+        until("it comes", || numbers() != last);
+        assert_eq!(token.value(Stage::Current), held);
+        let ran = token.bed.run(&["rotate", "token", "--wait"]).code(0);
+        assert_eq!(ran.stderr.contains(FOREIGN), turns_between > 0, "{ran:?}");
+        others += turns_between;
+    }
+    let evidence = token.evidence();
+    let told = evidence
+        .log
+        .iter()
+        .filter(|e| e["event"] == "drift.detected");
+    assert_eq!((told.count(), evidence.report.exit_code()), (others, 0));
+}

@@ -3,6 +3,7 @@
 mod bed;
 mod calls;
 mod faults;
+mod hands;
 mod kills;
 mod middle;
 mod who;

@@ -31,16 +31,6 @@ refresh = "0s"
 env = "PASSWORD"
 "#;
 
-const JWT: &str = r#"kind = "jwt"
-algorithm = "EdDSA"
-token_ttl = "1s"
-jwks_max_age = "1s"
-refresh = "0s"
-skew = "0s"
-env = "KEY"
-env_kid = "KID"
-"#;
-
 fn bed(server: &OpenBao, path: &str, secret: &str) -> Keyrota {
     let keyrota = Keyrota::in_temp();
     keyrota.write("token", server.root_token());
@@ -155,9 +145,4 @@ async fn every_death(name: &str, secret: &'static str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn a_field_survives_every_death() {
     every_death("field", FIELD).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn a_signing_key_survives_every_death() {
-    every_death("jwt", JWT).await;
 }
