@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use keyrota_contract::Stage;
 use serde_json::Value;
 
 use super::bed::{Bed, Stores};
@@ -152,24 +151,18 @@ fn by_hand(provider: &'static str) {
     std::thread::sleep(Duration::from_millis(2_200));
     hands.rotate(&[]).code(0);
     hands.write(&hand(3));
-    let ran = hands.rotate(&["--wait"]);
-    println!("{provider}, in the grace: {ran:?}");
+    hands.rotate(&["--wait"]).code(0);
     assert_eq!(hands.read(), hand(3), "{provider}: it stays in the grace");
-    println!("{:?}", hands.logged("drift.detected").len());
-    println!(
-        "{:?}",
-        std::fs::read_to_string(hands.bed.keyrota.path("out/app.env"))
-    );
-    let ran = hands.rotate(&[]);
-    println!("{provider}, next: {ran:?}");
+    let file = std::fs::read_to_string(hands.bed.keyrota.path("out/app.env")).unwrap();
     assert_eq!(
-        hands
-            .bed
-            .stores
-            .value(provider, "hands/key", Stage::Current),
-        Some(hand(3))
+        file,
+        format!("KEY={}\n", hand(3)),
+        "{provider}: readers have what is current"
     );
-    panic!("look");
+    let ran = hands.rotate(&[]).code(10);
+    assert!(ran.stderr.contains(FOREIGN), "{provider}: {ran:?}");
+    assert_eq!(hands.logged("drift.detected").len(), 3, "{provider}");
+    assert_eq!(hands.read(), hand(3), "{provider}");
 }
 
 #[test]
