@@ -8,8 +8,9 @@ use keyrota_contract::Stage;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::bed::Stores;
+use super::bed::{Bed, Stores, admin, turns};
 use super::faults::{Token, When, call};
+use crate::recovery::databases::on_postgres;
 use crate::support::http_proxy::Spoil;
 use crate::support::keyrota::Ran;
 
@@ -154,12 +155,11 @@ fn sealed_in_the_middle_it_waits_and_goes_on_when_unsealed() {
     token.proxy.lift();
     // The switch was refused as well; then two tries.
     until("it tries again", || token.proxy.calls().len() >= before + 2);
-    let waits = status(&token);
-    assert_eq!(
-        (&waits["phase"], &waits["waits_for"]),
-        (&json!("finish"), &json!("retry"))
-    );
-    assert_eq!(waits["failure"], "the server is sealed");
+    until("it waits", || {
+        let waits = status(&token);
+        waits["waits_for"] == "retry" && waits["phase"] == "finish"
+    });
+    assert_eq!(status(&token)["failure"], "the server is sealed");
     let moments = token.proxy.moments();
     let pauses: Vec<_> = moments[before..].windows(2).map(|w| w[1] - w[0]).collect();
     assert!(pauses.iter().all(|p| p.as_millis() >= 500), "{pauses:?}");
@@ -264,6 +264,41 @@ fn revoke(stores: &Stores, token: &str) {
         .bao
         .ok(Method::POST, "auth/token/revoke", Some(which));
     stores.runtime.block_on(revoke);
+}
+
+/// A database is told the new value early and refuses the old one late, whatever the store does in between.
+#[test]
+fn a_login_is_refused_only_when_the_store_has_the_next_one() {
+    let stores = Stores::start();
+    for (provider, ended) in [
+        ("sm", Spoil::Answer(400, "ExpiredTokenException")),
+        ("ssm", Spoil::ResetAfter),
+        ("vault", Spoil::Answer(503, "Vault is sealed")),
+    ] {
+        let (ground, proxy) = (on_postgres(2), stores.proxy(provider));
+        let path = "middle/database";
+        let secret = ground.secret("database", &turns("admin", provider, path));
+        let secrets = admin("admin", "local", "admin") + &secret;
+        let bed = Bed::behind(stores.clone(), &proxy, &secrets);
+        bed.import("database", "admin", &ground);
+        bed.run(&["rotate", "database", "--wait"]).code(0);
+        let value = |stage| stores.value(provider, path, stage).unwrap();
+        let old = value(Stage::Current);
+        proxy.fail(call(provider, When::Finish), usize::MAX, ended);
+        bed.run(&["rotate", "database"]).code(21);
+        bed.run(&["resume", "database"]).code(21);
+        // Both log in: readers may have either, and nobody knows what the store has.
+        assert_eq!((ground.login)(&old), Ok(()), "{provider}");
+        assert_eq!((ground.login)(&value(Stage::Current)), Ok(()), "{provider}");
+        proxy.fail(call(provider, When::Before), usize::MAX, ended);
+        bed.run(&["resume", "database"]).code(21);
+        proxy.lift();
+        bed.run(&["resume", "database", "--wait"]).code(0);
+        let new = value(Stage::Current);
+        assert!(new != old && (ground.login)(&new) == Ok(()), "{provider}");
+        assert!((ground.login)(&old).is_err(), "{provider}: refused at last");
+        bed.run(&["audit", "verify"]).code(0);
+    }
 }
 
 /// Parameter Store has no compare-and-set: a put that was given up may come when all is over. The same value
