@@ -11,11 +11,10 @@ use super::exit::Failed;
 use super::{Cli, Command};
 
 /// Crates that may quote what passes through them (statements, bodies, headers): warnings at most.
-const QUIET: [&str; 8] = [
-    "aws_", "h2", "hyper", "reqwest", "rustls", "sqlx", "tokio", "tower",
-];
-/// Crates that call it an error when a server refuses something, and quote its words.
-const SILENT: [&str; 2] = ["vaultrs", "rustify"];
+const QUIET: [&str; 7] = ["h2", "hyper", "reqwest", "rustls", "sqlx", "tokio", "tower"];
+/// Crates that warn when something is refused or cannot be read, and quote the words: a server's, a
+/// credential process', lines of the credentials file. keyrota has a sentence of its own for each.
+const SILENT: [&str; 3] = ["aws_", "vaultrs", "rustify"];
 
 /// Sets up logging. `KEYROTA_LOG` chooses what is told (`debug`, `keyrota=debug,warn`, …).
 pub fn start(cli: &Cli) {

@@ -97,6 +97,7 @@ fn as_json() -> Value {
                 "binary": can.binary,
                 "public_parts": can.public_parts,
                 "first_is_current": can.first_is_current,
+                "fixed_values": can.fixed_values,
             })
         });
     }

@@ -23,6 +23,9 @@ impl Job<'_> {
             return Ok(Performed::done(Learnt::Nothing));
         };
         let material = self.material().await?;
+        if round == Round::Announce {
+            self.candidate_is_as_written(&material)?;
+        }
         let exposure = self.exposure(round, consumer.kind, &material)?;
         let current = material.current.as_ref();
         let fingerprint = current.map(|v| self.print(&v.value)).unwrap_or_default();

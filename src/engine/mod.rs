@@ -11,7 +11,7 @@
 //! - `perform`: one effect; `target`: on a server, `deliver`: telling a consumer, `copies`: further places; `performed`: what came of it; `exposure`: what programs see of a secret, pure
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
-//! - [`parts`], [`providers`], `rotators`: from the checked model to the things that act; [`input`]: keys and tokens
+//! - [`parts`], [`providers`], `rotators`: from the checked model to the things that act; `remembered`: values that were read already; [`input`]: keys and tokens
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
 //! - [`forecast`]: what would happen if nothing failed, and when, pure
 //! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
@@ -35,6 +35,7 @@ pub mod parts;
 mod perform;
 mod performed;
 pub mod providers;
+mod remembered;
 pub mod request;
 pub mod rotators;
 mod start;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keyrota_contract::{
-    Consumer, Place, Provider, ProviderError, Public, Rotator, Stage, Version, VersionInfo,
-    VersionRef,
+    Consumer, Native, Place, Provider, ProviderError, Public, Rotator, SecretValue, Stage, Version,
+    VersionInfo, VersionRef,
 };
 use keyrota_local::IdentityError;
 use keyrota_rotation::Effect;
@@ -15,6 +15,7 @@ use keyrota_rotation::Effect;
 use super::copies::{self, Copy};
 use super::input::InputError;
 use super::providers::Providers;
+use super::remembered::Remembered;
 use super::rotators::rotator;
 use crate::config::model::{
     self, ConsumerKind, DatabaseFormat, Environment, ExternalFormat, JwtFormat, Kind, Secret,
@@ -74,6 +75,8 @@ pub struct Parts<'a> {
     pub published: Option<Published>,
     /// The secrets that its rotation needs.
     used: Vec<Used>,
+    /// What was read of it.
+    remembered: Remembered,
     /// The longest call of the program that changes it.
     program: Option<Duration>,
 }
@@ -90,6 +93,8 @@ struct Used {
     secret: String,
     place: Place,
     provider: Arc<dyn Provider>,
+    /// Its value, once it was read.
+    value: OnceLock<SecretValue>,
 }
 
 impl<'a> Parts<'a> {
@@ -124,6 +129,7 @@ impl<'a> Parts<'a> {
                 .collect::<Result<_, _>>()?,
             published,
             used: used(env, secret, providers),
+            remembered: Remembered::default(),
             program: match &secret.kind {
                 Kind::Command(command) => Some(command.timeout),
                 _ => None,
@@ -131,21 +137,34 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// The secrets that its rotation needs, read afresh; one that has no value is left out.
+    /// The secrets that its rotation needs, read once; one that has no value is left out. If one is
+    /// changed meanwhile, the login with it fails, and the next try reads it again.
     pub async fn uses(&self) -> Result<BTreeMap<String, Version>, ProviderError> {
         let mut uses = BTreeMap::new();
         for used in &self.used {
-            let current = VersionRef::Stage(Stage::Current);
-            if let Some(value) = used.provider.read(&used.place, &current).await? {
+            if used.value.get().is_none() {
+                let current = VersionRef::Stage(Stage::Current);
+                if let Some(value) = used.provider.read(&used.place, &current).await? {
+                    used.value.get_or_init(|| value);
+                }
+            }
+            if let Some(value) = used.value.get() {
                 let version = Version {
                     id: None,
-                    value,
+                    value: value.expose_to(SecretValue::copy_of),
                     public: Public::new(),
                 };
                 uses.insert(used.secret.clone(), version);
             }
         }
         Ok(uses)
+    }
+
+    /// Remembers what was just written and read back, or seen to be current.
+    pub(super) fn remember(&self, native: &Native, value: &SecretValue) {
+        if self.provider.capabilities().fixed_values {
+            self.remembered.keep(native, None, value);
+        }
     }
 
     /// One version with its value and its public parts; `None` if it does not exist.
@@ -171,8 +190,20 @@ impl<'a> Parts<'a> {
             }
             _ => which,
         };
-        let Some(value) = self.provider.read(&self.place, by).await? else {
-            return Ok(None);
+        let fixed = info.filter(|_| self.provider.capabilities().fixed_values);
+        let value = match fixed.and_then(|info| self.remembered.value(info)) {
+            Some(value) => value,
+            None => {
+                let Some(value) = self.provider.read(&self.place, by).await? else {
+                    return Ok(None);
+                };
+                // Whoever writes between look and read puts a newer value under the older name;
+                // no promote from that name succeeds any more.
+                if let Some(info) = fixed {
+                    self.remembered.keep(&info.native, info.created, &value);
+                }
+                value
+            }
         };
         let stored = info.map(|i| i.public.clone()).unwrap_or_default();
         let public = self.rotator.public(&value, &stored);
@@ -181,15 +212,6 @@ impl<'a> Parts<'a> {
             value,
             public,
         }))
-    }
-
-    /// What is stored beside a version.
-    pub async fn public_of(&self, which: &VersionRef) -> Result<Public, ProviderError> {
-        Ok(self
-            .info(which)
-            .await?
-            .map(|i| i.public)
-            .unwrap_or_default())
     }
 
     /// What readers are shown: the current version, and pending if there is one, else previous.
@@ -235,11 +257,6 @@ impl<'a> Parts<'a> {
             _ => Duration::ZERO,
         }
     }
-
-    async fn info(&self, which: &VersionRef) -> Result<Option<VersionInfo>, ProviderError> {
-        let all = self.provider.describe(&self.place).await?;
-        Ok(find(&all, which).cloned())
-    }
 }
 
 fn find<'v>(all: &'v [VersionInfo], which: &VersionRef) -> Option<&'v VersionInfo> {
@@ -264,6 +281,7 @@ fn used(env: &Environment, secret: &Secret, providers: &Providers) -> Vec<Used> 
         secret: used.name.clone(),
         place: place(used),
         provider: providers.get(&used.provider),
+        value: OnceLock::new(),
     })
     .collect()
 }

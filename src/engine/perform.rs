@@ -65,7 +65,16 @@ impl Job<'_> {
             .iter()
             .find(|v| v.stages.contains(&Stage::Current))
             .map(|v| v.native.clone());
-        if self.journal.machine.policy.target {
+        let policy = &self.journal.machine.policy;
+        if native.is_none() && policy.target && self.parts.provider.capabilities().first_is_current
+        {
+            // Readers would have it before the target.
+            return Err(Performed::failed(
+                Reply::Refused,
+                "the provider shows a first value to readers at once, before the target knows it: store the one that works now (keyrota import)",
+            ));
+        }
+        if policy.target {
             self.spare_the_account().await?;
         }
         let mut material = self.material_of(&versions).await?;
@@ -109,21 +118,23 @@ impl Job<'_> {
     async fn create(&self) -> Result<Performed, Performed> {
         let (provider, place) = (&self.parts.provider, &self.parts.place);
         let ours = VersionRef::Ours(self.id);
-        let (value, public) = match provider.read(place, &ours).await? {
+        let all = provider.describe(place).await?;
+        let listed = all.iter().any(|v| v.ours == Some(self.id));
+        let made = match listed {
+            true => self.parts.load(&all, &ours).await?,
+            false => None,
+        };
+        let (value, public) = match made {
             // Written before a crash or a lost reply: adopted, never made a second time.
-            Some(value) if self.given.is_some_and(|given| !given.same_as(&value)) => {
+            Some(made) if self.given.is_some_and(|given| !given.same_as(&made.value)) => {
                 return Err(Performed::failed(
                     Reply::Refused,
                     "an earlier try had stored another value; it is taken back: give the new one again",
                 ));
             }
-            Some(value) => {
-                let stored = self.parts.public_of(&ours).await?;
-                let public = self.parts.rotator.public(&value, &stored);
-                (value, public)
-            }
+            Some(made) => (made.value, made.public),
             None => {
-                let material = self.material().await?;
+                let material = self.material_of(&all).await?;
                 let minted = self.mint(&material)?;
                 self.refuse_used_kid(&minted.public).await?;
                 let current = material.current;
@@ -133,7 +144,7 @@ impl Job<'_> {
                         "the new value is the current one",
                     ));
                 }
-                provider
+                let native = provider
                     .write(place, self.id, &minted.value, &minted.public)
                     .await?;
                 self.engine.kill.after_effect();
@@ -144,6 +155,7 @@ impl Job<'_> {
                         "the provider does not give back what was written to it",
                     ));
                 }
+                self.parts.remember(&native, &minted.value);
                 (minted.value, minted.public)
             }
         };
@@ -208,11 +220,7 @@ impl Job<'_> {
             ));
         }
         if which == Which::Pending {
-            let pending = material.pending.as_ref().ok_or(Performed::failed(
-                Reply::Refused,
-                "the pending version is gone from the provider",
-            ))?;
-            self.is_as_written(&pending.value)?;
+            self.candidate_is_as_written(&material)?;
         }
         Ok(
             match self.parts.rotator.probe(role(which), &material).await {
@@ -247,7 +255,17 @@ impl Job<'_> {
         }
     }
 
-    /// Nobody else's value is taken for the candidate.
+    /// The candidate is there, and nobody else's value is taken for it.
+    pub(super) fn candidate_is_as_written(&self, material: &Material) -> Result<(), Performed> {
+        match &material.pending {
+            Some(pending) => self.is_as_written(&pending.value),
+            None => Err(Performed::failed(
+                Reply::Refused,
+                "the pending version is gone from the provider",
+            )),
+        }
+    }
+
     fn is_as_written(&self, candidate: &SecretValue) -> Result<(), Performed> {
         match self.fingerprint {
             Some(expected) if expected != self.print(candidate) => Err(Performed::failed(
@@ -270,15 +288,14 @@ impl Job<'_> {
         let current = provider
             .read(place, &VersionRef::Stage(Stage::Current))
             .await?;
-        if !current.is_some_and(|v| {
-            self.fingerprint
-                .is_none_or(|expected| expected == self.print(&v))
-        }) {
+        let ours = |v: &SecretValue| self.fingerprint.is_none_or(|print| print == self.print(v));
+        let Some(current) = current.filter(ours) else {
             return Err(Performed::failed(
                 Reply::Ambiguous,
                 "the provider does not show the promoted version as current yet",
             ));
-        }
+        };
+        self.parts.remember(&native, &current);
         Ok(Performed::done(Learnt::Promoted { native }))
     }
 
@@ -321,7 +338,7 @@ impl Job<'_> {
             .fingerprint(&self.engine.env.name, &self.secret.name, value)
     }
 
-    /// The values an effect works with, read afresh for each one.
+    /// What an effect works with, looked at afresh for each one.
     pub(super) async fn material(&self) -> Result<Material, Performed> {
         let all = self.parts.provider.describe(&self.parts.place).await?;
         self.material_of(&all).await

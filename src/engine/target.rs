@@ -55,12 +55,15 @@ impl Job<'_> {
     pub(super) async fn install(&self, which: Which) -> Result<Performed, Performed> {
         let material = self.material().await?;
         let current = material.current.as_ref().map(|v| self.print(&v.value));
-        if which == Which::Pending && current != self.journal.from_fingerprint {
-            // Its value may be on the server already: the candidate would end it.
-            return Err(Performed::failed(
-                Reply::Refused,
-                "somebody else changed the current value since this rotation began: it is left as it is",
-            ));
+        if which == Which::Pending {
+            if current != self.journal.from_fingerprint {
+                // Its value may be on the server already: the candidate would end it.
+                return Err(Performed::failed(
+                    Reply::Refused,
+                    "somebody else changed the current value since this rotation began: it is left as it is",
+                ));
+            }
+            self.candidate_is_as_written(&material)?;
         }
         self.target()?
             .install(role(which), self.id, &material)
@@ -82,8 +85,11 @@ impl Job<'_> {
 
     pub(super) async fn refuse(&self, which: Which) -> Result<Performed, Performed> {
         let material = self.material().await?;
-        if which == Which::Previous {
-            self.current_works(&material).await?;
+        match which {
+            Which::Previous => self.current_works(&material).await?,
+            // What somebody else wrote there may name another user.
+            Which::Pending => self.candidate_is_as_written(&material)?,
+            Which::Current => {}
         }
         self.target()?.refuse(role(which), &material).await?;
         self.engine.kill.after_effect();

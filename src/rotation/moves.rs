@@ -235,9 +235,14 @@ impl Record {
             (Decision::Abandon, Phase::Finish(_)) => {
                 Some(self.go(Phase::Finish(Finishing::Observe)))
             }
-            (Decision::Abandon, Phase::Stuck { was }) if matches!(**was, Phase::Finish(_)) => {
-                Some(self.go(Phase::Finish(Finishing::Observe)))
-            }
+            (Decision::Abandon, Phase::Stuck { was }) => match **was {
+                Phase::Finish(_) => Some(self.go(Phase::Finish(Finishing::Observe))),
+                // The way back failed for good. Whoever looked has ended the candidate by hand, or
+                // lives with it: what is current works, and the next rotation is not held up.
+                Phase::Undo(Undoing::Destroy) => Some(self.go(Phase::Done(Outcome::Abandoned))),
+                Phase::Undo(_) => Some(self.go(Phase::Undo(Undoing::Destroy))),
+                _ => None,
+            },
             (Decision::RetireNow, Phase::Grace { .. }) => Some(self.retire(at)),
             (Decision::Compromised, Phase::Stuck { .. } | Phase::Done(_)) => None,
             (Decision::Compromised, _) => {

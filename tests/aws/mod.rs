@@ -1,4 +1,5 @@
 //! The providers of AWS, against a server that speaks AWS' protocols.
 
 mod faults;
+mod quiet;
 mod whole;

@@ -250,5 +250,5 @@ async fn a_rotation_asks_aws_no_more_than_it_must() {
         counted[1].1,
         [&asked[..], &puts, &["LabelParameterVersion"]].concat()
     );
-    assert_eq!((counted[0].0, counted[1].0), (21, 33));
+    assert_eq!((counted[0].0, counted[1].0), (13, 22));
 }

@@ -175,6 +175,52 @@ fn a_candidate_of_somebody_elses() {
     bed.sound();
 }
 
+/// Before the server knew it: it may name any user.
+#[test]
+fn a_candidate_of_somebody_elses_is_not_installed() {
+    let bed = Bed::two(super::postgres()).imported();
+    let mut command = bed.keyrota.command(&["rotate", "database"]);
+    let killed = command.env("KEYROTA_KILL", "after-outcome:2").output(); // preflight, create
+    assert_eq!(killed.unwrap().status.code(), None);
+    let current = bed.value("current").unwrap();
+    bed.write_by_hand("pending", &bed.url("a", "by-hand"));
+    bed.told(
+        20,
+        "the pending version in the provider is not the one that was written",
+    );
+    assert_eq!(bed.value("current").as_deref(), Some(&*current));
+    assert_eq!(
+        bed.client(&current),
+        Ok(()),
+        "nothing was told to the server"
+    );
+    assert_eq!(bed.value("pending"), None);
+    bed.sound();
+}
+
+/// The way back cannot be gone: what the server accepts is known to nobody. A person ends that, and
+/// the secret is not held up.
+#[test]
+fn a_candidate_that_is_lost_is_given_up_by_a_person() {
+    let bed = Bed::two(super::postgres()).imported();
+    let mut command = bed.keyrota.command(&["rotate", "database"]);
+    let killed = command.env("KEYROTA_KILL", "after-outcome:3").output(); // preflight, create, install
+    assert_eq!(killed.unwrap().status.code(), None);
+    let current = bed.value("current").unwrap();
+    bed.write_by_hand("pending", &bed.url("b", "by-hand"));
+    bed.told(
+        22,
+        "the pending version in the provider is not the one that was written",
+    );
+    bed.run(&["resume", "database"]).code(22);
+    bed.run(&["abandon", "database"]).code(20);
+    assert_eq!(bed.value("pending"), None);
+    assert_eq!(bed.client(&current), Ok(()));
+    bed.sound();
+    bed.run(&["rotate", "database", "--wait"]).code(0);
+    bed.sound();
+}
+
 /// Holds the row of the user that is changed next, as long as it lives.
 struct Somebody {
     _runtime: tokio::runtime::Runtime,

@@ -6,7 +6,7 @@ use super::bed::{Bed, Stores, admin, turns};
 use crate::recovery::databases::on_postgres;
 
 /// Reads of a whole rotation, and its writes with the calls that ask for rights, as providers/README.md tells them with their reasons.
-const CALLS: [(&str, usize, usize); 3] = [("sm", 29, 4), ("ssm", 45, 6), ("vault", 59, 4)];
+const CALLS: [(&str, usize, usize); 3] = [("sm", 19, 4), ("ssm", 31, 6), ("vault", 35, 4)];
 
 #[test]
 fn a_rotation_asks_no_store_more_than_it_must() {
@@ -14,9 +14,9 @@ fn a_rotation_asks_no_store_more_than_it_must() {
     let mut told = Vec::new();
     for (provider, ..) in CALLS {
         let ground = on_postgres(2);
-        let elsewhere = admin("admin", "local", "admin");
+        let login = admin("admin", provider, "team/admin");
         let secret = ground.secret("database", &turns("admin", provider, "team/database"));
-        let bed = Bed::new(stores.clone(), &(elsewhere + &secret));
+        let bed = Bed::new(stores.clone(), &(login + &secret));
         bed.import("database", "admin", &ground);
         bed.run(&["rotate", "database", "--wait"]).code(0);
         stores.proxy.spoil(None);

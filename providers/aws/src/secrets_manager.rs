@@ -40,6 +40,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     // Labels and tags are too short and too few for a public key beside every version.
     public_parts: false,
     first_is_current: true,
+    fixed_values: true,
 };
 
 /// Keeps values in AWS Secrets Manager.
@@ -167,6 +168,11 @@ impl Provider for SecretsManagerProvider {
             }
             secret.refuse_others()?;
             self.replicas_follow(at, replicas).await?;
+            if let (Some(_), true) = (from, secret.holder(PENDING) == from) {
+                // AWS' own rotation left it on what it made current. Behind the switch it would
+                // stand for a candidate that nobody works on.
+                self.relabel(at, PENDING, from, None).await?;
+            }
             self.relabel(at, CURRENT, from, Some(&id)).await?;
             if secret.replicated {
                 replicas = Replicas::Behind;

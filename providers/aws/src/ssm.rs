@@ -45,6 +45,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     binary: false,
     public_parts: true,
     first_is_current: false,
+    fixed_values: true,
 };
 
 /// How many parameters AWS lets one account put in a second and region, unless it is asked for more.

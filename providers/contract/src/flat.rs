@@ -172,6 +172,7 @@ impl<F: Flat> Provider for FlatProvider<F> {
             binary: self.limits.binary,
             public_parts: true,
             first_is_current: false,
+            fixed_values: false,
         }
     }
 

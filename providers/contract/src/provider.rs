@@ -108,6 +108,10 @@ pub struct Capabilities {
     /// Whether the first version of an empty place is current at once, whatever is asked (AWS
     /// Secrets Manager). Such a version cannot be destroyed; its promote finds nothing to do.
     pub first_is_current: bool,
+    /// Whether the value of a current or previous version never changes under its name
+    /// ([`VersionInfo::native`]) and date, so that it need not be read twice. Not so where a person
+    /// may edit it in place.
+    pub fixed_values: bool,
 }
 
 /// Keeps values. Every method may be called again with the same arguments, after a crash or a lost

@@ -38,6 +38,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     binary: true,
     public_parts: true,
     first_is_current: false,
+    fixed_values: false,
 };
 
 /// Some 1,500 secrets of two versions with ordinary keys each take a tenth of it.

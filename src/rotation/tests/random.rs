@@ -112,6 +112,9 @@ fn run(seed: u64, traced: bool) -> usize {
 fn decide(world: &mut World, decision: Decision) {
     let event = Event::Decided(decision);
     if world.record.clone().step(event, world.moment()).is_ok() {
+        if decision == Decision::Abandon {
+            world.end_the_candidate_by_hand();
+        }
         world.event(event);
     }
 }

@@ -120,6 +120,27 @@ async fn where_aws_rotates_by_itself_the_candidate_has_a_label_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_aws_rotated_last_does_not_become_a_candidate_again() {
+    let (one, two) = (id(1).to_string(), id(2).to_string());
+    let rotated = described(
+        &[
+            (&one, &["AWSCURRENT", "AWSPENDING"]),
+            (&two, &["KEYROTA_PENDING"]),
+        ],
+        r#""RotationEnabled":true"#,
+    );
+    let (told, service) = promote([rotated, moved(), moved(), moved()]).await;
+    told.unwrap();
+    let asked = service.asked();
+    assert!(
+        asked[1].contains("AWSPENDING") && asked[1].contains(&one),
+        "{asked:?}"
+    );
+    assert!(!asked[1].contains("MoveToVersionId"), "{asked:?}");
+    assert!(asked[2].contains("AWSCURRENT"), "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_candidate_from_before_aws_rotated_does_not_hold_that_up() {
     let three = id(3).to_string();
     let one = id(1).to_string();

@@ -45,6 +45,7 @@ impl Memory {
             binary: true,
             public_parts: true,
             first_is_current: false,
+            fixed_values: true,
         })
     }
 

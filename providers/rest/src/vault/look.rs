@@ -1,10 +1,11 @@
 //! Looks at a place, and says which version somebody means.
 
-use keyrota_contract::{Place, ProviderError, SecretValue, Stage, VersionRef};
+use keyrota_contract::{Place, ProviderError, SecretValue, Stage, VersionInfo, VersionRef};
+use vaultrs::api::kv2::responses::ReadSecretMetadataResponse;
 
-use super::document::Held;
+use super::document::{Held, Pending};
 use super::seen::{self, Current, Seen};
-use super::{VaultProvider, check_path, field, pending_native, sibling};
+use super::{VaultProvider, check_path, field, native, pending_native, sibling};
 
 /// How many versions that others made are looked through for a value of ours.
 const FOREIGN_MAX: u64 = 8;
@@ -20,6 +21,15 @@ impl VaultProvider {
         check_path(&at.path)?;
         self.know_the_mount().await?;
         let meta = seen::metadata(&self.session, &self.mount, &at.path).await?;
+        self.look_beside(at, meta).await
+    }
+
+    /// The same, where the metadata are known already.
+    pub(super) async fn look_beside(
+        &self,
+        at: &Place,
+        meta: Option<ReadSecretMetadataResponse>,
+    ) -> Result<Seen, ProviderError> {
         let candidate = self.data(&sibling(at), None).await?;
         let mut seen = Seen::new(meta, candidate)?;
         let Some(newest) = seen.to_be_judged() else {
@@ -38,6 +48,49 @@ impl VaultProvider {
             }
         }
         Ok(seen)
+    }
+
+    /// The versions that hold a stage.
+    pub(super) async fn list(
+        &self,
+        at: &Place,
+        seen: &Seen,
+    ) -> Result<Vec<VersionInfo>, ProviderError> {
+        let mut all = Vec::new();
+        if let Some(pending) = seen.pending() {
+            all.push(VersionInfo {
+                native: pending_native(pending.id),
+                ours: Some(pending.id),
+                stages: vec![Stage::Pending],
+                created: None,
+                public: pending.public.clone(),
+            });
+        }
+        let stages = [
+            (Stage::Current, seen.current_version()?),
+            (Stage::Previous, self.previous(at, seen).await?),
+        ];
+        for (stage, version) in stages {
+            let Some(version) = version else { continue };
+            all.push(VersionInfo {
+                native: native(version),
+                ours: seen.id_of(version),
+                stages: vec![stage],
+                created: seen.created(version),
+                public: seen.public(version),
+            });
+        }
+        Ok(all)
+    }
+
+    /// What stands at the sibling path, whatever became of it.
+    pub(super) async fn candidate(&self, at: &Place) -> Result<Option<Pending>, ProviderError> {
+        check_path(&at.path)?;
+        self.know_the_mount().await?;
+        match self.data(&sibling(at), None).await? {
+            Held::Here(document) => Pending::from_document(&document).map(Some),
+            Held::SoftDeleted(_) | Held::Gone(_) => Ok(None),
+        }
     }
 
     /// The last recorded version, if nobody changed our field since.

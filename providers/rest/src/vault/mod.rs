@@ -58,6 +58,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     binary: false,
     public_parts: true,
     first_is_current: false,
+    fixed_values: true,
 };
 
 /// What a path's sibling adds to its name.
@@ -167,42 +168,31 @@ impl Provider for VaultProvider {
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         let seen = self.look(at).await?;
-        let mut all = Vec::new();
-        if let Some(pending) = seen.pending() {
-            all.push(VersionInfo {
-                native: pending_native(pending.id),
-                ours: Some(pending.id),
-                stages: vec![Stage::Pending],
-                created: None,
-                public: pending.public.clone(),
-            });
-        }
-        let stages = [
-            (Stage::Current, seen.current_version()?),
-            (Stage::Previous, self.previous(at, &seen).await?),
-        ];
-        for (stage, version) in stages {
-            let Some(version) = version else { continue };
-            all.push(VersionInfo {
-                native: native(version),
-                ours: seen.id_of(version),
-                stages: vec![stage],
-                created: seen.created(version),
-                public: seen.public(version),
-            });
-        }
-        Ok(all)
+        self.list(at, &seen).await
     }
 
     async fn read(&self, at: &Place, v: &VersionRef) -> Result<Option<SecretValue>, ProviderError> {
-        if *v == VersionRef::Stage(Stage::Current) {
+        // The newest, or that of a number; 0 would be the newest too, and is nobody's.
+        let direct = match v {
+            VersionRef::Stage(Stage::Current) => Some(None),
+            VersionRef::Native(number) => number.0.parse().ok().filter(|n| *n > 0).map(Some),
+            _ => None,
+        };
+        if let Some(version) = direct {
             check_path(&at.path)?;
             self.know_the_mount().await?;
-            return match self.data(&at.path, None).await? {
+            return match self.data(&at.path, version).await? {
                 Held::Here(document) => document.value(field(at)).map(Some),
                 Held::SoftDeleted(_) => Err(soft_deleted()),
                 Held::Gone(_) => Ok(None),
             };
+        }
+        if let VersionRef::Ours(id) = v
+            && let Some(candidate) = self.candidate(at).await?
+            && candidate.id == *id
+        {
+            // An id means one value, wherever it stands.
+            return Ok(Some(candidate.value()));
         }
         let seen = self.look(at).await?;
         match self.resolve(at, &seen, v).await? {
@@ -326,8 +316,9 @@ impl Provider for VaultProvider {
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         check_path(&at.path)?;
         self.know_the_mount().await?;
-        preflight::place(&self.session, &self.mount, at).await?;
-        self.describe(at).await
+        let meta = preflight::place(&self.session, &self.mount, at).await?;
+        let seen = self.look_beside(at, meta).await?;
+        self.list(at, &seen).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keyrota_contract::{ErrorKind, Place, ProviderError};
 use serde::Deserialize;
 use vaultrs::api::kv2::requests::ReadConfigurationRequest;
-use vaultrs::api::kv2::responses::ReadConfigurationResponse;
+use vaultrs::api::kv2::responses::{ReadConfigurationResponse, ReadSecretMetadataResponse};
 
 use super::login::Session;
 use super::requests::Plain;
@@ -45,8 +45,12 @@ struct Mount {
     options: Option<BTreeMap<String, String>>,
 }
 
-/// Refuses a place where a rotation would begin and not end.
-pub(super) async fn place(session: &Session, mount: &str, at: &Place) -> Result<(), ProviderError> {
+/// Refuses a place where a rotation would begin and not end; its metadata.
+pub(super) async fn place(
+    session: &Session,
+    mount: &str,
+    at: &Place,
+) -> Result<Option<ReadSecretMetadataResponse>, ProviderError> {
     let needs = needs(mount, at);
     let paths: Vec<_> = needs.iter().map(|need| need.path.clone()).collect();
     let reply = session
@@ -100,7 +104,7 @@ pub(super) async fn place(session: &Session, mount: &str, at: &Place) -> Result<
             "`delete_version_after` is set on the path or its mount: the current value would vanish; set it to 0",
         ));
     }
-    Ok(())
+    Ok(meta)
 }
 
 /// The mount's own settings; `None` where the token may not read them, which it need not.

@@ -39,6 +39,9 @@ fn people_decide_only_where_it_makes_sense() {
             vec![Resume, Abandon],
         ),
         (stuck(switch()), vec![Resume]),
+        (stuck(Phase::Restore(Restoring::Check)), vec![Resume]),
+        (stuck(Phase::Undo(Undoing::Check)), vec![Resume, Abandon]),
+        (stuck(Phase::Undo(Undoing::Destroy)), vec![Resume, Abandon]),
         (Phase::Done(Outcome::Rotated), vec![]),
     ] {
         let record = at(phase.clone(), policy());
@@ -87,6 +90,27 @@ fn abandoning_after_a_promote_was_begun_observes_first() {
         "it is current: forward"
     );
     assert_eq!(reply(observing, NO).phase.name(), "undo");
+}
+
+#[test]
+fn a_way_back_that_failed_for_good_is_given_up_by_a_person_alone() {
+    let stuck = |step| {
+        let was = Box::new(Phase::Undo(step));
+        decide(&at(Phase::Stuck { was }, policy()), Decision::Abandon).unwrap()
+    };
+    for step in [Undoing::Quiesce, Undoing::Refuse, Undoing::Check] {
+        let undoing = stuck(step);
+        assert_eq!(undoing.phase, Phase::Undo(Undoing::Destroy));
+        assert_eq!(
+            reply(undoing, Reply::Done).phase,
+            Phase::Done(Outcome::Abandoned),
+            "nothing is left pending"
+        );
+    }
+    assert_eq!(
+        stuck(Undoing::Destroy).phase,
+        Phase::Done(Outcome::Abandoned)
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use keyrota_rotation::{
     Effect, Event, Listener, Moment, Outcome, Overlap, Phase, Policy, Probed, Record, Reply, Round,
-    Setting, Time, Todo, Which,
+    Setting, Time, Todo, Undoing, Which,
 };
 
 /// What goes wrong at one effect.
@@ -285,6 +285,28 @@ impl World {
                 self.happen(effect);
                 Some(Reply::Ambiguous)
             }
+        }
+    }
+
+    /// What a person does before giving up a way back that failed for good.
+    pub fn end_the_candidate_by_hand(&mut self) {
+        let Phase::Stuck { was } = &self.record.phase else {
+            return;
+        };
+        let Phase::Undo(step) = was.as_ref() else {
+            return;
+        };
+        let destroys = *step == Undoing::Destroy;
+        if let Some(candidate) = self.pending {
+            self.accepted.remove(&candidate);
+        }
+        self.late = None;
+        for view in self.views.iter_mut().flatten() {
+            view.fallback = None;
+        }
+        if destroys {
+            self.pending = None;
+            self.show();
         }
     }
 
