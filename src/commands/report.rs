@@ -177,6 +177,14 @@ fn of_copies(looked: &Looked) -> (u8, &'static str, Option<String>) {
     }
 }
 
+/// What is told of a rotation that stopped; empty if there is nothing to add.
+pub async fn note(engine: &Engine, secret: &str, stop: Stop) -> Result<String, Failed> {
+    let (store, env) = (engine.store(), &engine.env().name);
+    let row = store.rotations(env, secret, 1).await?.into_iter().next();
+    let phase = row.as_ref().map(|r| r.phase.clone());
+    Ok(stop_note(stop, phase.as_deref(), row.as_ref()).unwrap_or_default())
+}
+
 fn stop_word(stop: Stop) -> &'static str {
     match stop {
         Stop::Over(keyrota_rotation::Outcome::Rotated) => "rotated",

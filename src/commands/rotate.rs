@@ -1,5 +1,6 @@
 //! `keyrota rotate`: now.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use super::context::Context;
 use super::engage::{Patience, actor, engage_watched, with};
 use super::exit::{self, Failed};
 use super::progress;
-use super::report::{Line, State, report};
+use super::report::{self, Line, State, report};
 use crate::config::model::{Kind, Secret};
 use crate::engine::daemon::Turn;
 use crate::engine::{Begin, Engine, EngineError, NotBegun, Order, Stop};
@@ -271,6 +272,7 @@ async fn take_requests(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Fai
 
 /// Drives everything that waits to its end. A needed confirmation, or a person, ends it.
 pub async fn follow(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Failed> {
+    let mut told = BTreeMap::new();
     loop {
         engine.keep_lock().await?;
         take_requests(engine, lines).await?;
@@ -284,6 +286,14 @@ pub async fn follow(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Failed
                     Ok(Some((_, stop))) => line.state = State::Stopped(stop),
                     Ok(None) => {}
                     Err(why) => line.state = one_failed(why)?,
+                }
+            }
+            if let State::Stopped(stop @ Stop::Retry { .. }) = line.state {
+                // Nobody waits in silence for what fails again and again; each sentence is said once.
+                let note = report::note(engine, &line.name, stop).await?;
+                let why = note.split("; tried again").next().map(str::to_owned);
+                if told.insert(line.name.clone(), why.clone()) != Some(why) {
+                    eprintln!("{}: {note}", line.name);
                 }
             }
             if let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state {

@@ -185,8 +185,12 @@ fn state(l: &Look<'_>, now: Timestamp) -> String {
         (Waits::Planned, Some(ms)) => format!("{phase} until {}", say::moment_ms(ms, now)),
         (Waits::Retry, Some(ms)) => {
             let why = under_way.failure.as_deref().unwrap_or("it failed");
+            let times = match under_way.failures {
+                0 | 1 => String::new(),
+                n => format!(" ({n} times in a row)"),
+            };
             format!(
-                "{phase}, again at {}: {}{}",
+                "{phase}, again at {}: {}{times}{}",
                 say::moment_ms(ms, now),
                 say::plain(why),
                 missing(l).map_or(String::new(), |who| format!(" (not yet: {who})"))
@@ -255,6 +259,7 @@ fn as_json(env: &str, held: Option<&Held>, looks: &[Look<'_>], now: Timestamp) -
                 "waits_for": u.waits.as_str(&u.phase),
                 "until": u.until_ms.map(time),
                 "failure": u.failure,
+                "failures": u.failures,
                 "missing": u.missing,
             })),
             "phase": l.under_way.as_ref().map(|u| &u.phase),

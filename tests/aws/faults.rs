@@ -9,7 +9,7 @@ use keyrota_contract::{
 };
 use uuid::Uuid;
 
-use crate::support::aws_proxy::{Proxy, Spoil};
+use crate::support::http_proxy::{Proxy, Spoil};
 use crate::support::moto::{Moto, config, secrets_manager, ssm};
 
 const SPOILS: &[Spoil] = &[

@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::support::aws_proxy::Proxy;
+use crate::support::http_proxy::Proxy;
 use crate::support::keyrota::{Keyrota, Ran};
 use crate::support::leaks::Leaks;
 use crate::support::moto::{Moto, REGION};
@@ -60,30 +60,23 @@ env_fallback = "LEGACY_FALLBACK"
 TOLD
 "#;
 
-const BY_HAND: &str = "written-by-hand-0123456789-0123456789-xyz";
-
 /// Told at once, so that nothing has to be waited for.
 const TOLD: &str = "[[secrets.NAME.consumers]]\nkind = \"command\"\nargv = [\"/bin/true\"]";
 
-pub struct Bed {
+struct Bed {
     keyrota: Keyrota,
-    pub moto: Arc<Moto>,
+    moto: Arc<Moto>,
     proxy: Proxy,
 }
 
 impl Bed {
-    /// `settle`: how long a public key is shown before it is used.
-    pub async fn new(settle: &str) -> Self {
+    async fn new() -> Self {
         let moto = Arc::new(Moto::start().await);
         let proxy = Proxy::before(&moto.address()).await;
         let keyrota = Keyrota::in_temp();
         let mut text = SCHEDULE
             .replace("REGION", REGION)
-            .replace("URL", &proxy.url())
-            .replace(
-                "jwks_max_age = \"0s\"",
-                &format!("jwks_max_age = \"{settle}\""),
-            );
+            .replace("URL", &proxy.url());
         for name in ["token", "session", "parameter", "pair", "legacy"] {
             text = text.replacen("TOLD", &TOLD.replace("NAME", name), 1);
         }
@@ -96,7 +89,7 @@ impl Bed {
     }
 
     /// The proxy lives in this process: the binary is waited for elsewhere.
-    pub async fn run(&self, args: &[&str]) -> Ran {
+    async fn run(&self, args: &[&str]) -> Ran {
         self.run_with(args, |_| {}).await
     }
 
@@ -108,7 +101,7 @@ impl Bed {
     }
 
     /// For tests that end it themselves.
-    pub fn command(&self, args: &[&str]) -> Command {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = self.keyrota.command(args);
         self.moto.tell(&mut command, &self.moto.admin);
         command.stdin(Stdio::null());
@@ -151,18 +144,6 @@ impl Bed {
         ]
     }
 
-    /// A person writes, with what everybody has at hand.
-    fn by_hand(&self, secret: &str, parameter: &str) {
-        let id = format!("development/{secret}");
-        let put = ["secretsmanager", "put-secret-value", "--secret-id", &id];
-        let value = ["--secret-string", BY_HAND];
-        self.moto.aws(&[&put[..], &value].concat());
-        let name = format!("/development/{parameter}");
-        let put = ["ssm", "put-parameter", "--overwrite", "--name", &name];
-        let value = ["--type", "SecureString", "--value", BY_HAND];
-        self.moto.aws(&[&put[..], &value].concat());
-    }
-
     /// What a program is shown.
     async fn shown(&self) -> String {
         self.run(&["run", "--", "env"]).await.code(0).stdout
@@ -171,7 +152,7 @@ impl Bed {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stock_command_line_reads_what_keyrota_wrote() {
-    let bed = Bed::new("0s").await;
+    let bed = Bed::new().await;
     let mut before: Vec<String> = Vec::new();
     for _ in 0..2 {
         bed.run(&["rotate", "--all", "--wait"]).await.code(0);
@@ -212,7 +193,7 @@ async fn the_stock_command_line_reads_what_keyrota_wrote() {
 /// AWS' libraries print whole bodies at their most verbose.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_value_is_told_however_much_is_asked_for() {
-    let bed = Bed::new("0s").await;
+    let bed = Bed::new().await;
     let all = "trace,aws_smithy_runtime=trace,aws_smithy_runtime::client::orchestrator=trace,aws_sdk_ssm=trace,aws_sdk_secretsmanager=trace,aws_config=trace,hyper=trace,hyper_util=trace";
     let mut values = Vec::new();
     let mut told = Vec::new();
@@ -244,7 +225,7 @@ async fn no_value_is_told_however_much_is_asked_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_asks_aws_no_more_than_it_must() {
-    let bed = Bed::new("0s").await;
+    let bed = Bed::new().await;
     bed.run(&["rotate", "--all", "--wait"]).await.code(0);
     let mut counted = Vec::new();
     for name in ["token", "parameter"] {
@@ -270,35 +251,4 @@ async fn a_rotation_asks_aws_no_more_than_it_must() {
         [&asked[..], &puts, &["LabelParameterVersion"]].concat()
     );
     assert_eq!((counted[0].0, counted[1].0), (13, 22));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_written_by_hand_between_two_turns_is_told() {
-    let bed = Bed::new("0s").await;
-    bed.run(&["rotate", "--all", "--wait"]).await.code(0);
-    bed.by_hand("token", "parameter");
-    for name in ["token", "parameter"] {
-        let ran = bed.run(&["rotate", name, "--wait"]).await.code(0);
-        let told = "the current value was written by somebody else since keyrota last did";
-        assert!(ran.stderr.contains(told), "{ran:?}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_written_by_hand_during_a_turn_stays() {
-    let bed = Bed::new("5s").await;
-    let names = ["session", "pair"];
-    for name in names {
-        bed.run(&["rotate", name]).await.code(0);
-        bed.run(&["rotate", name]).await.code(10);
-    }
-    bed.by_hand("session", "pair");
-    for name in names {
-        let ran = bed.run(&["rotate", name, "--wait"]).await.code(22);
-        let told = "another version is current than the one expected";
-        assert!(ran.stdout.contains(told), "{ran:?}");
-    }
-    assert_eq!(bed.secret("session", "AWSCURRENT"), BY_HAND);
-    assert_eq!(bed.parameter("pair"), BY_HAND);
-    bed.run(&["audit", "verify"]).await.code(0);
 }

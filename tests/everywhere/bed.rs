@@ -4,12 +4,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use keyrota_contract::{Place, Provider, Stage, VersionRef};
 use tokio::runtime::Runtime;
 
 use crate::recovery::databases::Ground;
-use crate::support::aws_proxy::Proxy;
+use crate::support::http_proxy::Proxy;
 use crate::support::keyrota::{Keyrota, Ran};
-use crate::support::moto::{Moto, REGION};
+use crate::support::moto::{Moto, REGION, secrets_manager, ssm};
 use crate::support::openbao::OpenBao;
 
 /// The stores, which directories share.
@@ -34,9 +35,30 @@ impl Stores {
         })
     }
 
+    /// A proxy of one's own in front of one of them.
+    pub fn proxy(&self, provider: &str) -> Proxy {
+        let to = match provider {
+            "vault" => self.bao.plain(),
+            _ => self.moto.address(),
+        };
+        self.runtime.block_on(Proxy::before(&to))
+    }
+
+    /// A value that a store holds, looked at without keyrota's program.
+    pub fn value(&self, provider: &str, path: &str, stage: Stage) -> Option<String> {
+        let (aws, key) = (self.moto.config(), &self.moto.admin);
+        let store: Box<dyn Provider> = match provider {
+            "sm" => Box::new(secrets_manager(aws, key)),
+            "ssm" => Box::new(ssm(aws, key)),
+            _ => Box::new(self.bao.provider(self.bao.root_token())),
+        };
+        let (at, which) = (Place::new(path), VersionRef::Stage(stage));
+        let value = self.runtime.block_on(store.read(&at, &which)).unwrap()?;
+        Some(value.expose_to(|v| String::from_utf8(v.to_vec()).unwrap()))
+    }
+
     /// What stands before the secrets of a schedule.
-    fn head(&self) -> String {
-        let (aws, bao) = (self.proxy.url(), self.bao.address());
+    fn head(&self, aws: &str, bao: &str) -> String {
         let ca = self.bao.ca_file();
         format!(
             r#"environment = "development"
@@ -72,13 +94,24 @@ pub struct Bed {
 
 impl Bed {
     pub fn new(stores: Arc<Stores>, secrets: &str) -> Self {
+        let (aws, bao) = (stores.proxy.url(), stores.bao.address());
+        Self::at(stores, &aws, &bao, secrets)
+    }
+
+    /// The same, with one proxy before whichever store the secrets name.
+    pub fn behind(stores: Arc<Stores>, proxy: &Proxy, secrets: &str) -> Self {
+        let url = proxy.url();
+        Self::at(stores, &url, &url, secrets)
+    }
+
+    fn at(stores: Arc<Stores>, aws: &str, bao: &str, secrets: &str) -> Self {
         let keyrota = Keyrota::in_temp();
         std::fs::create_dir(keyrota.path("out")).unwrap();
         keyrota.write("out/app.env", "");
         keyrota.write("token", stores.bao.root_token());
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(keyrota.path("token"), private).unwrap();
-        let schedule = stores.head() + secrets;
+        let schedule = stores.head(aws, bao) + secrets;
         keyrota.write("schedules/development.toml", &schedule);
         Self { keyrota, stores }
     }

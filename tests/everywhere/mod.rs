@@ -2,5 +2,9 @@
 
 mod bed;
 mod calls;
+mod faults;
+mod hands;
 mod kills;
+mod middle;
+mod who;
 mod whole;

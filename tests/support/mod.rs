@@ -1,8 +1,8 @@
 //! What several tests need: real servers, the real binary, and what to look for afterwards.
 
-pub mod aws_proxy;
 pub mod cargo;
 pub mod evidence;
+pub mod http_proxy;
 pub mod keyrota;
 pub mod leaks;
 pub mod mariadb;

@@ -2,7 +2,7 @@
 
 moto looks at actions only: it takes every call of these services as one on "*", and its patterns know
 no "?". Here the resource of a call, the conditions of a statement, and the rights on a key are looked
-at too. A secret that is not there yet is one with some suffix. Whose a call is stays moto's to find out.
+at too. A secret that is not there yet is one with some suffix. Whose a call is stays moto's to find out. And of two versions one is current.
 """
 
 import json
@@ -11,6 +11,7 @@ import sys
 
 from moto.core.exceptions import JsonRESTError
 from moto.iam import access_control
+from moto.secretsmanager.models import FakeSecret
 from moto.secretsmanager.responses import SecretsManagerResponse
 from moto.server import main
 from moto.ssm.responses import SimpleSystemManagerResponse
@@ -117,6 +118,18 @@ def check_action_permitted(self, resource):
 
 
 access_control.IAMRequestBase.check_action_permitted = check_action_permitted
+
+
+def reset_default_version(self, secret_version, version_id):
+    for known, version in self.versions.items():
+        if "AWSCURRENT" in version["version_stages"]:
+            self.default_version_id = known
+    moved(self, secret_version, version_id)
+
+
+# A label that was moved stays where it is when somebody puts the next value: then two have it.
+moved = FakeSecret.reset_default_version
+FakeSecret.reset_default_version = reset_default_version
 
 if __name__ == "__main__":
     sys.exit(main())

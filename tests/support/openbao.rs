@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 pub struct OpenBao {
     directory: tempfile::TempDir,
     port: u16,
+    plain: u16,
     process: Child,
     client: Client,
     key: String,
@@ -36,14 +37,15 @@ impl OpenBao {
             .build()
             .unwrap();
         for _ in 0..5 {
-            let port = free_port();
-            let mut process = serve(directory.path(), port, free_port());
+            let (port, plain) = (free_port(), free_port());
+            let mut process = serve(directory.path(), port, plain, free_port());
             if !listens(&mut process, port) {
                 continue;
             }
             let mut server = Self {
                 directory,
                 port,
+                plain,
                 process,
                 client,
                 key: String::new(),
@@ -68,6 +70,11 @@ impl OpenBao {
     /// The address, over TLS.
     pub fn address(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it listens without TLS, for a proxy on this host.
+    pub fn plain(&self) -> String {
+        format!("127.0.0.1:{}", self.plain)
     }
 
     /// Where it listens.
@@ -312,7 +319,7 @@ fn certificates(directory: &Path) {
     ));
 }
 
-fn serve(directory: &Path, port: u16, cluster: u16) -> Child {
+fn serve(directory: &Path, port: u16, plain: u16, cluster: u16) -> Child {
     let at = directory.display();
     let settings = format!(
         r#"
@@ -326,6 +333,10 @@ fn serve(directory: &Path, port: u16, cluster: u16) -> Child {
           cluster_address = "127.0.0.1:{cluster}"
           tls_cert_file = "{at}/server.crt"
           tls_key_file = "{at}/server.key"
+        }}
+        listener "tcp" {{
+          address = "127.0.0.1:{plain}"
+          tls_disable = true
         }}
         cluster_addr = "https://127.0.0.1:{cluster}"
         api_addr = "https://127.0.0.1:{port}"

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
 /// A call, with the credentials it may have to fetch, takes no longer. Several of them, one after
 /// the other, fit into the half minute that keyrota gives an effect.
@@ -21,7 +24,8 @@ pub struct AwsConfig {
     /// Another address of the service: a VPC endpoint, a test server. Roles are still assumed at
     /// AWS' own address of STS (or `AWS_ENDPOINT_URL_STS`).
     pub endpoint_url: Option<String>,
-    /// A profile of the shared configuration files; the default chain of credentials otherwise.
+    /// A profile of the shared configuration files, and nobody else, whatever the environment says;
+    /// the default chain of credentials otherwise.
     pub profile: Option<String>,
     /// A role to assume with those credentials.
     pub role_arn: Option<String>,
@@ -61,7 +65,9 @@ pub(crate) async fn load(config: &AwsConfig, given: &Given) -> SdkConfig {
                 .build(),
         );
     if let Some(profile) = &config.profile {
-        loader = loader.profile_name(profile);
+        loader = loader
+            .profile_name(profile)
+            .credentials_provider(OfProfile::new(profile, &config.region));
     }
     if let Some(key) = &given.0 {
         loader = loader.credentials_provider(key.clone());
@@ -80,4 +86,35 @@ pub(crate) async fn load(config: &AwsConfig, given: &Given) -> SdkConfig {
     sdk.into_builder()
         .credentials_provider(SharedCredentialsProvider::new(role))
         .build()
+}
+
+/// The credentials of one profile. The default chain would ask the environment first.
+#[derive(Debug)]
+struct OfProfile(ProfileFileCredentialsProvider);
+
+impl OfProfile {
+    fn new(name: &str, region: &str) -> Self {
+        let region = Region::new(region.to_owned());
+        let around = ProviderConfig::without_region().with_region(Some(region));
+        let profile = ProfileFileCredentialsProvider::builder().profile_name(name);
+        Self(profile.configure(&around).build())
+    }
+}
+
+impl ProvideCredentials for OfProfile {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            let found = self.0.provide_credentials().await;
+            found.map_err(|e| match e {
+                // It is named, so that nothing is there is a mistake.
+                CredentialsError::CredentialsNotLoaded(_) => {
+                    CredentialsError::invalid_configuration("a profile without credentials")
+                }
+                e => e,
+            })
+        })
+    }
 }

@@ -1,12 +1,17 @@
 //! What an answer, or the lack of one, means.
 //!
-//! The kind depends on AWS' error code, the HTTP status and how far the request came; never on the
-//! text of an answer. That is looked at only to choose between two sentences of one kind.
+//! The kind depends on AWS' error code, the HTTP status and how far the request came. The text of an
+//! answer is looked at only to choose between two sentences of one kind, and to tell a wrong clock from
+//! a wrong key, for which AWS has one code.
+//!
+//! What has *ended* or will pass (a session, a clock that is off, a service that fails) had no effect and is
+//! `Unavailable`: whoever renews it need not tell keyrota. What was *never right* (a key, a profile, a role, a
+//! right) is `Denied`: a person must change something.
 
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ssm::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use keyrota_contract::{ErrorKind, ProviderError};
 
 use crate::rights::Lacks;
@@ -84,21 +89,14 @@ pub(crate) fn code<E: ProvideErrorMetadata>(e: &SdkError<E>) -> Option<&str> {
 /// What provably never reached AWS.
 fn unsent<E: Error + 'static>(e: &SdkError<E>) -> Option<ProviderError> {
     let say = |kind, context| Some(ProviderError::new(kind, context));
-    if let Some(e) = find::<CredentialsError>(e) {
-        return match e {
-            CredentialsError::CredentialsNotLoaded(_) => say(
-                ErrorKind::Denied,
-                "no AWS credentials are found: set them in the environment, a profile or the machine's role",
-            ),
-            CredentialsError::InvalidConfiguration(_) => say(
-                ErrorKind::Denied,
-                "the AWS configuration files are wrong: the profile is missing or cannot be used",
-            ),
-            _ => say(
-                ErrorKind::Unavailable,
-                "AWS credentials could not be fetched (role, credential process or metadata service)",
-            ),
-        };
+    // The innermost: a role is assumed with credentials that may be missing themselves.
+    if let Some(wrong) = last::<CredentialsError>(e) {
+        return Some(match wrong {
+            CredentialsError::CredentialsNotLoaded(_) => NO_CREDENTIALS,
+            CredentialsError::InvalidConfiguration(_) => WRONG_PROFILE,
+            // Only an answer of STS has a code.
+            _ => last::<ErrorMetadata>(wrong).map_or(NOT_FETCHED, refused_by_sts),
+        });
     }
     if let SdkError::ConstructionFailure(_) = e {
         return say(
@@ -114,15 +112,49 @@ fn unsent<E: Error + 'static>(e: &SdkError<E>) -> Option<ProviderError> {
         ))
 }
 
-fn find<'a, T: Error + 'static>(e: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(e);
-    while let Some(e) = next {
-        if let Some(found) = e.downcast_ref() {
-            return Some(found);
-        }
-        next = e.source();
+/// What STS answers to whoever wants to assume a role.
+fn refused_by_sts(told: &ErrorMetadata) -> ProviderError {
+    let e = answered(Doing::Looking, told.code(), told.message(), 400);
+    match e.kind {
+        ErrorKind::Throttled | ErrorKind::Unavailable => e,
+        ErrorKind::Denied if e.context != DENIED => e,
+        _ if told.code().is_some() => ROLE_REFUSED,
+        _ => NOT_FETCHED,
     }
-    None
+}
+
+const NO_CREDENTIALS: ProviderError = ProviderError::new(
+    ErrorKind::Denied,
+    "no AWS credentials are found: set them in the environment, a profile or the machine's role",
+);
+const WRONG_PROFILE: ProviderError = ProviderError::new(
+    ErrorKind::Denied,
+    "the AWS configuration files are wrong: the `profile` is missing or cannot be used",
+);
+const ROLE_REFUSED: ProviderError = ProviderError::new(
+    ErrorKind::Denied,
+    "STS refuses the role: check `role_arn`, whom the role trusts, and that the credentials have `sts:AssumeRole` on it",
+);
+const NOT_FETCHED: ProviderError = ProviderError::new(
+    ErrorKind::Unavailable,
+    "AWS credentials could not be fetched (role, credential process or metadata service)",
+);
+
+fn last<'a, T: Error + 'static>(e: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    causes(e).filter_map(|e| e.downcast_ref()).last()
+}
+
+fn find<'a, T: Error + 'static>(e: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    causes(e).find_map(|e| e.downcast_ref())
+}
+
+fn causes<'a>(e: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(e);
+    std::iter::from_fn(move || {
+        let now = next?;
+        next = now.source();
+        Some(now)
+    })
 }
 
 /// An answer that is an error. What is not told apart here is a request that AWS does not take.
@@ -141,12 +173,12 @@ fn answered(doing: Doing, code: Option<&str>, message: Option<&str>, status: u16
 
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => (
             Unavailable,
-            "the AWS session has expired: renew its credentials",
+            "the AWS session has expired: renew its credentials (those of the environment are read when keyrota starts)",
         ),
         "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => (Unavailable, CLOCK),
         "InvalidSignatureException" | "SignatureDoesNotMatch" => {
             if message.contains("xpired") || message.contains("not yet current") {
-                (Denied, CLOCK)
+                (Unavailable, CLOCK)
             } else {
                 (
                     Denied,

@@ -68,6 +68,8 @@ pub struct UnderWay {
     pub until_ms: Option<i64>,
     /// The last failure, as a fixed sentence.
     pub failure: Option<String>,
+    /// How often it failed in a row.
+    pub failures: u32,
     /// The consumers and copies that its round still waits for.
     pub missing: Vec<String>,
 }
@@ -195,6 +197,7 @@ fn under_way(row: &Rotation, now: Timestamp) -> UnderWay {
         phase: row.phase.clone(),
         waits,
         until_ms,
+        failures: journal.as_ref().map_or(0, |j| j.machine.failures),
         missing: journal
             .as_ref()
             .and_then(|j| j.machine.phase.telling())

@@ -157,7 +157,14 @@ impl Settings for SecretsManager {
 
     /// AWS' rules for names.
     fn path_problem(&self, path: &str) -> Option<Problem> {
-        let refused = !only("/_+=.@-!:", path) || path.len() > 512;
+        // The same secret by its name would be another place to everything that compares them.
+        if path.starts_with("arn:") {
+            return Some((
+                "is an ARN, and the same secret has a name too: it would be two places",
+                "write the secret's name, without the six characters that end its ARN",
+            ));
+        }
+        let refused = !only("/_+=.@-!", path) || path.len() > 512;
         refused.then_some((
             "is not a name that Secrets Manager takes",
             "use letters, digits and /_+=.@- only, at most 512",

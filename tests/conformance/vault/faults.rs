@@ -1,4 +1,4 @@
-//! Every request of a write and a promote is lost, in each of three ways: what is said of it is
+//! Every request of a write and a promote is lost, in each of four ways: what is said of it is
 //! true, readers find the old value or the new one, and doing it again makes one version.
 
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use keyrota_contract::{ErrorKind, Place, Provider, Stage, VersionRef};
 use keyrota_rest::vault::{Auth, VaultProvider};
 
-use super::proxy::{DELAY, Fault, Proxy};
 use super::{current, holder, id, make_current, native, read, write};
+use crate::support::http_proxy::{Proxy, Spoil};
 use crate::support::openbao::{OpenBao, input};
 
 const PATIENCE: Duration = Duration::from_secs(2);
-const _: () = assert!(DELAY.as_secs() > PATIENCE.as_secs());
+const LATE: Spoil = Spoil::Late(Duration::from_secs(4));
 
-fn through(server: &OpenBao, proxy: &Proxy, fault: Fault) -> VaultProvider {
+fn through(server: &OpenBao, proxy: &Proxy, fault: Spoil) -> VaultProvider {
     let mut config = server.config(Auth::Token(input(server.root_token())));
-    config.address = format!("https://127.0.0.1:{}", proxy.port);
-    if fault == Fault::Slow {
+    config.address = proxy.url();
+    if fault == LATE {
         config.timeout = PATIENCE;
     }
     VaultProvider::new(config).unwrap()
@@ -30,9 +30,9 @@ fn expected(turn: usize, looks: usize) -> ErrorKind {
     }
 }
 
-async fn lose_every_request(fault: Fault) {
+async fn lose_every_request(fault: Spoil) {
     let server = OpenBao::start().await;
-    let proxy = Proxy::before(server.socket()).await;
+    let proxy = Proxy::before(&server.plain()).await;
     let straight = server.provider(server.root_token());
     let mut lost = 0;
 
@@ -40,9 +40,10 @@ async fn lose_every_request(fault: Fault) {
         let at = Place::new(format!("write/{turn}"));
         let p = through(&server, &proxy, fault);
         make_current(&p, &at, 1, "one").await;
-        proxy.arm(turn, fault);
+        proxy.spoil(Some((turn, fault)));
         let failed = write(&p, &at, 2, "two").await;
-        let turns = proxy.disarm();
+        let turns = proxy.calls().len();
+        proxy.spoil(None);
         if turns <= turn {
             assert_eq!(
                 (failed.is_ok(), turns),
@@ -58,9 +59,6 @@ async fn lose_every_request(fault: Fault) {
             "{fault:?} {turn}"
         );
         assert_eq!(current(&straight, &at).await.as_deref(), Some("one"));
-        if fault == Fault::Slow {
-            tokio::time::sleep(DELAY - PATIENCE).await;
-        }
         write(&p, &at, 2, "two").await.unwrap();
         let pending = VersionRef::Stage(Stage::Pending);
         assert_eq!(read(&straight, &at, &pending).await, Ok(Some("two".into())));
@@ -78,9 +76,10 @@ async fn lose_every_request(fault: Fault) {
         let p = through(&server, &proxy, fault);
         let from = make_current(&p, &at, 1, "one").await;
         write(&p, &at, 2, "two").await.unwrap();
-        proxy.arm(turn, fault);
+        proxy.spoil(Some((turn, fault)));
         let failed = p.promote(&at, id(2), Some(&from)).await;
-        let turns = proxy.disarm();
+        let turns = proxy.calls().len();
+        proxy.spoil(None);
         if turns <= turn {
             assert_eq!(
                 (failed.is_ok(), turns),
@@ -114,15 +113,20 @@ async fn lose_every_request(fault: Fault) {
 
 #[tokio::test]
 async fn requests_that_do_not_arrive() {
-    lose_every_request(Fault::CutBefore).await;
+    lose_every_request(Spoil::ResetBefore).await;
 }
 
 #[tokio::test]
 async fn replies_that_do_not_arrive() {
-    lose_every_request(Fault::CutAfter).await;
+    lose_every_request(Spoil::ResetAfter).await;
+}
+
+#[tokio::test]
+async fn replies_that_end_in_the_middle() {
+    lose_every_request(Spoil::Truncate).await;
 }
 
 #[tokio::test]
 async fn replies_that_come_too_late() {
-    lose_every_request(Fault::Slow).await;
+    lose_every_request(LATE).await;
 }

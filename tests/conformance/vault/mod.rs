@@ -5,7 +5,6 @@ mod hands;
 mod kills;
 mod login;
 mod promises;
-mod proxy;
 mod replies;
 mod rights;
 mod silence;

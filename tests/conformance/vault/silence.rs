@@ -94,7 +94,7 @@ async fn everything(server: &OpenBao) {
         .provider("s.canary-1f6b0e93-token")
         .describe(&at)
         .await;
-    assert_eq!(kind(bogus), Some(ErrorKind::Denied));
+    assert_eq!(kind(bogus), Some(ErrorKind::Unavailable));
     server.seal().await;
     assert_eq!(
         kind(write(&p, &at, 4, NEW).await),

@@ -321,7 +321,7 @@ async fn refusals_are_told_apart() {
             400,
             "InvalidSignatureException",
             "Signature expired: 20261125T000000Z is now earlier than",
-            ErrorKind::Denied,
+            ErrorKind::Unavailable,
             "set this host's clock",
         ),
         (

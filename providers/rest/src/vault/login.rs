@@ -1,8 +1,12 @@
 //! The token: got, renewed at two thirds of its life, got again when it cannot live on.
 //!
 //! There is no task in the background: every call looks first. A token stands in memory only.
+//!
+//! A token that has *ended* is waited for (`Unavailable`): whoever issues tokens puts the next one where it is
+//! found. A login that is *refused* is a person's matter (`Denied`): the server does not say why.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyrota_contract::{ErrorKind, ProviderError, SecretValue};
@@ -28,6 +32,10 @@ pub(super) struct Session {
     wire: Wire,
     auth: Auth,
     lease: Mutex<Option<Lease>>,
+    /// A token could look itself up: one that cannot has ended.
+    looked: AtomicBool,
+    /// The server let a token do something.
+    worked: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -126,6 +134,8 @@ impl Session {
             wire: Wire::new(&config),
             auth: config.auth,
             lease: Mutex::new(None),
+            looked: AtomicBool::new(false),
+            worked: AtomicBool::new(false),
         })
     }
 
@@ -137,22 +147,34 @@ impl Session {
     ) -> Result<Reply, ProviderError> {
         let token = self.token(effect).await?;
         let reply = self.wire.exchange(request(), &token, effect).await?;
-        if reply.status != 403 || self.lives(&token).await {
+        if reply.status != 403 {
+            self.worked
+                .fetch_or((200..300).contains(&reply.status), Ordering::Relaxed);
+            return Ok(reply);
+        }
+        if self.lives(&token).await? {
             return Ok(reply);
         }
         let newer = self.replace(&token).await?;
-        if *newer == *token {
-            return Ok(reply);
+        if *newer != *token {
+            return self.wire.exchange(request(), &newer, effect).await;
         }
-        self.wire.exchange(request(), &newer, effect).await
+        // A token that works may lack the right to look itself up.
+        match self.worked.load(Ordering::Relaxed) {
+            true => Ok(reply),
+            false => Err(ENDED),
+        }
     }
 
     /// A 403 is a missing right, or the end of the token: the token itself tells.
-    async fn lives(&self, token: &str) -> bool {
-        let lookup = self
-            .wire
-            .exchange(LookupTokenSelfRequest {}, token, Effect::None);
-        matches!(lookup.await, Ok(reply) if reply.status == 200)
+    async fn lives(&self, token: &str) -> Result<bool, ProviderError> {
+        let lookup = LookupTokenSelfRequest {};
+        let reply = self.wire.exchange(lookup, token, Effect::None).await?;
+        match reply.status {
+            200 => Ok(true),
+            403 => Ok(false),
+            _ => Err(reply.refusal(Effect::None)),
+        }
     }
 
     async fn token(&self, effect: Effect) -> Result<Arc<Zeroizing<String>>, ProviderError> {
@@ -237,7 +259,7 @@ impl Session {
             // The server tells nobody which: a wrong role, a wrong secret, no such method.
             400 | 401 | 403 if !reply.is_upgrading() => {
                 return Err(denied(
-                    "the login was refused: check `auth` (role, secret, mount) and `namespace`",
+                    "the login was refused: check `auth` (role, mount, and its secret, which may have ended) and `namespace`",
                 ));
             }
             _ => granted(reply.done(Effect::None)?)?,
@@ -254,17 +276,19 @@ impl Session {
     async fn take(&self, token: Zeroizing<String>, since: Instant) -> Result<Lease, ProviderError> {
         let lookup = LookupTokenSelfRequest {};
         let reply = self.wire.exchange(lookup, &token, Effect::None).await?;
-        let looked: Looked = match reply.status {
-            403 => Looked {
-                ttl: 0,
-                renewable: false,
-            },
-            _ => reply.done(Effect::None)?.data()?,
+        let terms = match reply.status {
+            403 if self.looked.load(Ordering::Relaxed) => return Err(ENDED),
+            403 => Terms::new(0, false),
+            _ => {
+                let looked: Looked = reply.done(Effect::None)?.data()?;
+                self.looked.store(true, Ordering::Relaxed);
+                Terms::new(looked.ttl, looked.renewable)
+            }
         };
         Ok(Lease {
             token: Arc::new(token),
             since,
-            terms: Terms::new(looked.ttl, looked.renewable),
+            terms,
         })
     }
 }
@@ -298,6 +322,11 @@ fn is_header(text: &str) -> bool {
 fn may_pass(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Unavailable | ErrorKind::Throttled)
 }
+
+const ENDED: ProviderError = ProviderError::new(
+    ErrorKind::Unavailable,
+    "the server does not know the token: it has expired, was revoked, or is another server's; put a new one where `auth.token` finds it",
+);
 
 fn denied(context: &'static str) -> ProviderError {
     ProviderError::new(ErrorKind::Denied, context)

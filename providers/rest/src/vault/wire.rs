@@ -6,6 +6,7 @@
 //! reply's text in its errors; and it logs the server's words as errors.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use http::{Request, Response};
@@ -16,6 +17,7 @@ use rustify::endpoint::Endpoint;
 use rustify::errors::ClientError;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use vaultrs::api::EndpointMiddleware;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -28,6 +30,8 @@ const REPLY_BYTES_MAX: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shorter than servers and balancers keep a connection: one they just closed is a lost request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// A longer pause is not believed: a slip of a balancer's would hold everything up.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// Whether a request changes something: then a lost reply is `Ambiguous`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(super) struct Wire {
     ca_file: Option<std::path::PathBuf>,
     namespace: Option<String>,
     timeout: Duration,
+    /// The server asked for a pause until then.
+    pause: Mutex<Option<Instant>>,
 }
 
 /// What was answered, whatever it was.
@@ -59,6 +65,7 @@ impl Wire {
             ca_file: config.ca_file.clone(),
             namespace: config.namespace.clone(),
             timeout: config.timeout,
+            pause: Mutex::new(None),
         }
     }
 
@@ -69,10 +76,17 @@ impl Wire {
         token: &str,
         effect: Effect,
     ) -> Result<Reply, ProviderError> {
+        if locked(&self.pause).is_some_and(|until| Instant::now() < until) {
+            return Err(ProviderError::new(
+                ErrorKind::Throttled,
+                "the server asked for a pause (`Retry-After`) that is not over",
+            ));
+        }
         let client = self.client.get_or_try_init(|| self.connect()).await?;
         let sender = Sender {
             client,
             base: &self.address,
+            pause: &self.pause,
         };
         let mut headers = EndpointMiddleware {
             token: token.to_owned(),
@@ -112,6 +126,10 @@ impl Wire {
     }
 }
 
+fn locked<T>(held: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(|held| held.into_inner())
+}
+
 fn authorities(file: &Path) -> Result<Vec<Certificate>, ProviderError> {
     let pem = std::fs::read(file)
         .map_err(|_| ProviderError::new(ErrorKind::Unavailable, "`ca_file` cannot be read"))?;
@@ -121,10 +139,18 @@ fn authorities(file: &Path) -> Result<Vec<Certificate>, ProviderError> {
     }
 }
 
+/// How long whoever asks too often is to stay away: seconds. The other form, a date, is not Vault's.
+fn pause(answer: &reqwest::Response) -> Option<Duration> {
+    let header = answer.headers().get("retry-after")?;
+    let seconds: u64 = header.to_str().ok()?.trim().parse().ok()?;
+    (answer.status() == 429).then_some(Duration::from_secs(seconds).min(PAUSE_MAX))
+}
+
 /// rustify's way to send; every status is an answer, and nothing is logged.
 struct Sender<'a> {
     client: &'a reqwest::Client,
     base: &'a str,
+    pause: &'a Mutex<Option<Instant>>,
 }
 
 #[async_trait]
@@ -151,6 +177,9 @@ impl Client for Sender<'_> {
             })
         })?;
         let status = answer.status();
+        if let Some(pause) = pause(&answer) {
+            *locked(self.pause) = Some(Instant::now() + pause);
+        }
         // The final size at once, where it is told: a vector that grows leaves copies behind.
         let told = answer.content_length().unwrap_or(0) as usize;
         let mut body = Zeroizing::new(Vec::with_capacity(told.min(REPLY_BYTES_MAX)));
@@ -209,6 +238,8 @@ fn lost(e: &ClientError, effect: Effect) -> ProviderError {
         (Fault::Lost | Fault::TooLong, Effect::Change) => ambiguous(),
     }
 }
+
+const STANDBY: &str = "the server is a standby: set `address` to one that answers";
 
 fn ambiguous() -> ProviderError {
     ProviderError::new(
@@ -279,13 +310,15 @@ impl Reply {
             ),
             413 => (Invalid, "the request is larger than the server takes"),
             429 => (Throttled, "the server limits how often it is asked"),
+            // A performance standby, or the standby of another region.
+            472 | 473 => (Unavailable, STANDBY),
             300..=399 => (
                 Unavailable,
                 "the server is a standby that sends its clients elsewhere: set `address` to one that answers",
             ),
             501 => (Unavailable, "the server is not initialized"),
             503 if self.says("sealed") => (Unavailable, "the server is sealed"),
-            503 if self.says("standby") => (Unavailable, "the server is a standby"),
+            503 if self.says("standby") => (Unavailable, STANDBY),
             // Of a balancer, or of a server that fails in the middle.
             _ if effect == Effect::Change => return ambiguous(),
             _ => (Unavailable, "the server cannot answer now"),

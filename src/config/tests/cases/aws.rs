@@ -52,7 +52,7 @@ pub const CASES: &[Case] = &[
     (
         "names that AWS does not take",
         with!(
-            "[secrets.a]\nkind = 'random'\nprovider = 'sm'\npath = 'a b'\n[secrets.b]\nkind = 'random'\nprovider = 'ssm'\npath = 'a+b'\n[secrets.c]\nkind = 'random'\nprovider = 'ssm'\npath = 'AWS/key'\n[secrets.d]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/b/c/d/e/f/g/h/i/j/k/l/m/n'\n[secrets.e]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/.keyrota/pending'"
+            "[secrets.a]\nkind = 'random'\nprovider = 'sm'\npath = 'a b'\n[secrets.b]\nkind = 'random'\nprovider = 'ssm'\npath = 'a+b'\n[secrets.c]\nkind = 'random'\nprovider = 'ssm'\npath = 'AWS/key'\n[secrets.d]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/b/c/d/e/f/g/h/i/j/k/l/m/n'\n[secrets.e]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/.keyrota/pending'\n[secrets.f]\nkind = 'external'\nprovider = 'sm'\npath = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf'"
         ),
         &[
             "13:10 path: is not a name that Secrets Manager takes",
@@ -60,6 +60,7 @@ pub const CASES: &[Case] = &[
             "21:10 path: begins with aws or ssm",
             "25:10 path: has too many levels",
             "29:10 path: has a level that keyrota keeps",
+            "33:10 path: is an ARN, and the same secret has a name too",
         ],
     ),
     (
