@@ -30,14 +30,14 @@ const ROWS: &[Row] = &[
         "",
         without_keys,
         REFUSED,
-        78,
+        75,
         "no AWS credentials are found",
     ),
     (
         ROLE,
         without_keys,
         REFUSED,
-        78,
+        75,
         "no AWS credentials are found",
     ),
     (

@@ -123,8 +123,9 @@ fn refused_by_sts(told: &ErrorMetadata) -> ProviderError {
     }
 }
 
+// Waited for: a machine that has just booted may not reach its metadata service yet.
 const NO_CREDENTIALS: ProviderError = ProviderError::new(
-    ErrorKind::Denied,
+    ErrorKind::Unavailable,
     "no AWS credentials are found: set them in the environment, a profile or the machine's role",
 );
 const WRONG_PROFILE: ProviderError = ProviderError::new(
