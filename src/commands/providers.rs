@@ -96,6 +96,7 @@ fn as_json() -> Value {
             "public_parts": can.public_parts,
             "first_is_current": can.first_is_current,
             "fixed_values": can.fixed_values,
+            "removes": can.removes,
         });
     }
     json!({

@@ -119,24 +119,23 @@ pub fn fallback(
         }
         return None;
     };
-    // Once an entry is current its provider can replace it and not take it away: no provider of
-    // this build can be asked to.
-    if idle != Some("filler") && !(section.has("fallback_idle") && idle.is_none()) {
-        let (spot, at) = match idle {
-            Some(_) => (section.spot_of("fallback_idle"), "fallback_idle"),
-            None => (section.spot_of("fallback_path"), "fallback_path"),
-        };
+    if !section.has("fallback_idle") {
         reader.error(
-            spot,
-            &join(&section.at, at),
-            "its provider cannot take an entry away again when there is no fallback",
-            "write fallback_idle = \"filler\": text that is no key stands there then",
+            section.spot_of("fallback_path"),
+            &join(&section.at, "fallback_path"),
+            "does not say what stands there when there is no fallback",
+            "write fallback_idle = \"filler\": text that is no key; or \"omit\": nothing, where the provider can take an entry away",
         );
     }
     let spot = section.spot_of("fallback_path");
     let at = join(&section.at, "fallback_path");
     let path = path(reader, name, spot, &at, text, around);
-    Some(FallbackPlace { path, spot })
+    Some(FallbackPlace {
+        path,
+        omit: idle == Some("omit"),
+        idle: section.spot_of("fallback_idle"),
+        spot,
+    })
 }
 
 /// A provider by the name that the file gives.

@@ -57,6 +57,17 @@ pub fn keeps(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[Secret]
                 reader.error(kept.spot, &join(&at, "field"), what, help);
             }
         }
+        if let (Some(fallback), Some(provider)) = (&secret.fallback, of(&secret.provider))
+            && fallback.omit
+            && !provider.kind.capabilities.removes
+        {
+            let what = format!(
+                "{} cannot take an entry away again when there is no fallback",
+                provider.kind.name
+            );
+            let help = "write fallback_idle = \"filler\": text that is no key stands there then";
+            reader.error(fallback.idle, &join(&at, "fallback_idle"), what, help);
+        }
         let drawn = matches!(&secret.kind, Kind::Jwt(jwt) if !jwt.algorithm.is_asymmetric());
         let shown = secret.env.iter().any(|v| v.role == Role::Kid);
         if let Some(provider) = of(&secret.provider)

@@ -43,9 +43,12 @@ pub struct Copy<'a> {
 enum Shows<'a> {
     /// This of the current version.
     Current(&'a Template),
-    /// Pending if there is one, else previous, else a filler.
-    Fallback,
+    /// Pending if there is one, else previous, else a filler; or nothing, if it is to `omit` that.
+    Fallback { omit: bool },
 }
+
+/// What stands for the fingerprint of nothing.
+pub(super) const ABSENT: &str = "absent";
 
 /// The names of a secret's copies as listeners, in the order in which they are told.
 pub fn keys(secret: &Secret) -> impl Iterator<Item = String> {
@@ -58,7 +61,10 @@ pub fn of<'a>(secret: &'a Secret, providers: &Providers) -> Vec<Copy<'a>> {
     let places = secret.places();
     let shown = places.filter_map(|kept| match kept.role {
         PlaceRole::Own => None,
-        PlaceRole::Fallback => Some((kept, Shows::Fallback)),
+        PlaceRole::Fallback => {
+            let omit = secret.fallback.as_ref()?.omit;
+            Some((kept, Shows::Fallback { omit }))
+        }
         PlaceRole::Copy(n) => Some((kept, Shows::Current(&secret.copies.get(n)?.render))),
     });
     shown
@@ -127,31 +133,35 @@ impl Job<'_> {
         let wanted = self.wanted(round, copy, &material)?;
         let versions = copy.provider.describe(&copy.place).await?;
         let found = copy.found(&versions).await?;
-        if !found.as_ref().is_some_and(|f| f.value.same_as(&wanted)) {
+        if !is_as_wanted(found.as_ref(), wanted.as_ref()) {
             if let Some(found) = &found {
                 self.refuse_unknown(copy, found, &material).await?;
                 self.tell_drift(round, copy, found).await?;
             }
-            self.write_copy(copy, found.map(|f| f.native), &wanted)
+            self.make_copy(copy, found.map(|f| f.native), wanted.as_ref())
                 .await?;
         }
+        if wanted.is_none() {
+            self.end_candidate(copy).await?;
+        }
         let retires = matches!(self.journal.machine.phase, Phase::Retire(_));
-        if retires || matches!(copy.shows, Shows::Fallback) {
+        if retires || matches!(copy.shows, Shows::Fallback { .. }) {
             self.end_previous(copy, retires).await?;
         }
         Ok(Performed::done(Learnt::Acknowledged {
             consumer: copy.key.clone(),
             round,
-            exposure_fp: self.copy_print(copy, &wanted),
+            exposure_fp: self.copy_print(copy, wanted.as_ref()),
         }))
     }
 
+    /// What has to stand at a copy in this round; `None`: nothing.
     fn wanted(
         &self,
         round: Round,
         copy: &Copy<'_>,
         m: &Material,
-    ) -> Result<SecretValue, Performed> {
+    ) -> Result<Option<SecretValue>, Performed> {
         let (Shows::Current(template), Some(current)) = (&copy.shows, &m.current) else {
             let fallback = match (&copy.shows, round) {
                 (Shows::Current(_), _) => {
@@ -160,20 +170,25 @@ impl Job<'_> {
                         "the secret has no current value that a copy could follow",
                     ));
                 }
-                (Shows::Fallback, Round::Announce) => m.pending.as_ref(),
-                (Shows::Fallback, Round::Switch) => m.previous.as_ref(),
-                (Shows::Fallback, Round::Withdraw) => None,
+                (Shows::Fallback { .. }, Round::Announce) => m.pending.as_ref(),
+                (Shows::Fallback { .. }, Round::Switch) => m.previous.as_ref(),
+                (Shows::Fallback { .. }, Round::Withdraw) => None,
             };
             return Ok(match fallback {
-                Some(version) => version.value.expose_to(SecretValue::copy_of),
+                Some(version) => Some(version.value.expose_to(SecretValue::copy_of)),
                 None => self.filler(copy, self.id),
             });
         };
-        exposure::render(template, current).map_err(|_| no_field())
+        let text = exposure::render(template, current).map_err(|_| no_field())?;
+        Ok(Some(text))
     }
 
     /// The same for every try of one rotation; without the host's seed nobody can work it out.
-    pub(super) fn filler(&self, copy: &Copy<'_>, rotation: Uuid) -> SecretValue {
+    /// `None` where nothing is to stand there.
+    pub(super) fn filler(&self, copy: &Copy<'_>, rotation: Uuid) -> Option<SecretValue> {
+        if matches!(copy.shows, Shows::Fallback { omit: true }) {
+            return None;
+        }
         let seed = SecretValue::copy_of(rotation.as_bytes());
         let name = format!("{}\0{}\0filler", self.secret.name, copy.key);
         let drawn = self
@@ -181,19 +196,50 @@ impl Job<'_> {
             .keys
             .fingerprint(&self.engine.env.name, &name, &seed);
         let random = drawn.rsplit(':').next().unwrap_or_default();
-        SecretValue::new(format!("{FILLER}{random}").into_bytes())
+        Some(SecretValue::new(format!("{FILLER}{random}").into_bytes()))
+    }
+
+    /// Makes a copy what it has to be; `from` is what is current there.
+    pub(super) async fn make_copy(
+        &self,
+        copy: &Copy<'_>,
+        from: Option<Native>,
+        wanted: Option<&SecretValue>,
+    ) -> Result<(), Performed> {
+        match (wanted, from) {
+            (Some(wanted), from) => self.write_copy(copy, from, wanted).await,
+            (None, Some(from)) => {
+                let removed = copy.provider.remove(&copy.place, &from).await;
+                removed.map_err(moved)?;
+                self.engine.kill.after_effect();
+                Ok(())
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// What an earlier try had begun to write there is nobody's any more.
+    async fn end_candidate(&self, copy: &Copy<'_>) -> Result<(), Performed> {
+        let versions = copy.provider.describe(&copy.place).await?;
+        let ours = |v: &VersionInfo| v.ours.filter(|_| v.stages.contains(&Stage::Pending));
+        if let Some(id) = versions.iter().find_map(ours) {
+            let candidate = VersionRef::Ours(id);
+            copy.provider.destroy(&copy.place, &candidate).await?;
+            self.engine.kill.after_effect();
+        }
+        Ok(())
     }
 
     /// Pending, then current by a compare-and-set. A crash in between is found by the id: it is
     /// made of the rotation, the place, the version that is replaced, and what replaces it: a way
     /// back writes something else than the way forward had begun to.
-    pub(super) async fn write_copy(
+    async fn write_copy(
         &self,
         copy: &Copy<'_>,
         from: Option<Native>,
         wanted: &SecretValue,
     ) -> Result<(), Performed> {
-        let print = self.copy_print(copy, wanted);
+        let print = self.copy_print(copy, Some(wanted));
         let id = version_id(self.id, &copy.key, from.as_ref(), &print);
         let (provider, place) = (&copy.provider, &copy.place);
         let written = provider.write(place, id, wanted, &Public::new()).await;
@@ -242,7 +288,7 @@ impl Job<'_> {
         }
         let mut known = [&m.current, &m.previous, &m.pending].into_iter().flatten();
         let stands = known.any(|version| match &copy.shows {
-            Shows::Fallback => version.value.same_as(&found.value),
+            Shows::Fallback { .. } => version.value.same_as(&found.value),
             Shows::Current(template) => {
                 exposure::render(template, version).is_ok_and(|text| text.same_as(&found.value))
             }
@@ -264,10 +310,10 @@ impl Job<'_> {
         copy: &Copy<'_>,
         found: &Found,
     ) -> Result<(), Performed> {
-        let print = self.copy_print(copy, &found.value);
+        let print = self.copy_print(copy, Some(&found.value));
         let known = self.copy_seen(copy).await?;
         // A version of this rotation that an earlier process made and could not write down.
-        let unrecorded = matches!(copy.shows, Shows::Fallback)
+        let unrecorded = matches!(copy.shows, Shows::Fallback { .. })
             && found.ours.is_some_and(|id| is_of(id, self.id));
         if known.is_none() || known.as_ref() == Some(&print) || unrecorded {
             return Ok(());
@@ -311,7 +357,10 @@ impl Job<'_> {
     }
 
     /// A fingerprint of its own: equal values of two places do not look equal.
-    pub(super) fn copy_print(&self, copy: &Copy<'_>, value: &SecretValue) -> String {
+    pub(super) fn copy_print(&self, copy: &Copy<'_>, value: Option<&SecretValue>) -> String {
+        let Some(value) = value else {
+            return ABSENT.to_owned();
+        };
         let name = format!("{}\0{}", self.secret.name, copy.key);
         let env = &self.engine.env.name;
         self.engine.keys.fingerprint(env, &name, value)
@@ -323,7 +372,7 @@ impl Copy<'_> {
     pub(super) fn template(&self) -> Option<&Template> {
         match &self.shows {
             Shows::Current(template) => Some(template),
-            Shows::Fallback => None,
+            Shows::Fallback { .. } => None,
         }
     }
 
@@ -347,6 +396,15 @@ impl Copy<'_> {
             ours: current.ours,
             value,
         }))
+    }
+}
+
+/// Whether a copy is what it has to be.
+pub(super) fn is_as_wanted(found: Option<&Found>, wanted: Option<&SecretValue>) -> bool {
+    match (found, wanted) {
+        (Some(found), Some(wanted)) => found.value.same_as(wanted),
+        (None, None) => true,
+        _ => false,
     }
 }
 

@@ -18,7 +18,7 @@ use keyrota_rotation::Record;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::copies::{self, Copy};
+use super::copies::{self, ABSENT, Copy};
 use super::journal::{Journal, place};
 use super::perform::Job;
 use super::{Engine, EngineError, entries, start};
@@ -31,8 +31,6 @@ use case::Case;
 /// next, so it should not wait for hours; and a look is paid for: at four times an hour each place
 /// costs about two hundred calls a day, a cent in a month where ten thousand cost five.
 pub const LOOK_EVERY: Duration = Duration::from_secs(15 * 60);
-/// What stands for the fingerprint of nothing.
-const ABSENT: &str = "absent";
 
 /// What a look at the copies of one secret found and did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -18,12 +18,19 @@ env_fallback = "KEY_FALLBACK"
 "#;
 
 fn bed() -> (Stores, Keyrota) {
+    bed_with("filler")
+}
+
+fn bed_with(idle: &str) -> (Stores, Keyrota) {
     let stores = Stores::start();
     let keyrota = Keyrota::in_temp();
     let providers = stores.providers(&keyrota, stores.bao.socket().port());
     keyrota.write(
         "schedules/development.toml",
-        &format!("{SECRET}{providers}"),
+        &format!(
+            "{}{providers}",
+            SECRET.replace("\"filler\"", &format!("{idle:?}"))
+        ),
     );
     (stores, keyrota)
 }
@@ -90,5 +97,53 @@ fn a_fallback_that_was_half_written_is_taken_back() {
         );
     }
     run(&["rotate", "key", "--wait"], None).code(0);
+    run(&["audit", "verify"], None).code(0);
+}
+
+#[test]
+fn an_idle_fallback_is_no_entry_where_the_file_says_so() {
+    let (stores, keyrota) = bed_with("omit");
+    let run = |args: &[&str], kill| stores.run(&keyrota, args, kill);
+    let stands = || ["app/key", "app/key-fallback"].map(|path| stores.in_vault(path));
+    run(&["rotate", "key", "--wait"], None).code(0);
+    let [first, idle] = stands();
+    assert_eq!(idle, None);
+    run(&["rotate", "key"], None).code(10);
+    let [current, pending] = stands();
+    assert!(current == first && pending.is_some() && pending != first);
+    // Taken back, also in the middle of a write.
+    run(&["abandon", "key"], None).code(20);
+    assert_eq!(stands(), [first.clone(), None]);
+    for point in ["after-effect:2", "after-effect:3"] {
+        run(&["rotate", "key"], Some(point));
+        run(&["abandon", "key"], None).code(20);
+        assert_eq!(stands(), [first.clone(), None], "{point}");
+        let candidate = stores.in_vault("app/key-fallback.keyrota-pending");
+        assert_eq!(candidate, None, "{point}");
+    }
+    run(&["rotate", "key"], None).code(10);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    run(&["rotate", "key"], None).code(0);
+    let [second, previous] = stands();
+    assert!(second != first && previous == first);
+    // The process dies between taking it away and writing that down.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    run(&["rotate", "key"], Some("after-effect:1"));
+    run(&["rotate", "key", "--wait"], None).code(0);
+    assert_eq!(stands()[1], None);
+    // What somebody puts there is told, and taken away.
+    let put = [
+        "kv",
+        "put",
+        "-mount=kv",
+        "app/key-fallback",
+        "value=by-hand",
+    ];
+    stores.bao.bao(&put).unwrap();
+    let looked = run(&["resume", "key"], None).code(0);
+    assert!(looked.stdout.contains("fallback:vault"), "{looked:?}");
+    assert_eq!(stands()[1], None);
+    let older = (1..20).filter_map(|n| version(&stores, "app/key-fallback", n));
+    assert_eq!(older.count(), 0);
     run(&["audit", "verify"], None).code(0);
 }

@@ -41,6 +41,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     public_parts: false,
     first_is_current: true,
     fixed_values: true,
+    removes: false,
 };
 
 /// Keeps values in AWS Secrets Manager.

@@ -46,6 +46,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     public_parts: true,
     first_is_current: false,
     fixed_values: true,
+    removes: false,
 };
 
 /// How many parameters AWS lets one account put in a second and region, unless it is asked for more.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::{ProviderError, SecretValue};
+use crate::{ErrorKind, ProviderError, SecretValue};
 
 /// Where in a provider a secret stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,6 +112,8 @@ pub struct Capabilities {
     /// ([`VersionInfo::native`]) and date, so that it need not be read twice. Not so where a person
     /// may edit it in place.
     pub fixed_values: bool,
+    /// Whether [`Provider::remove`] takes a current value away, and never a newer one.
+    pub removes: bool,
 }
 
 /// Keeps values. Every method may be called again with the same arguments, after a crash or a lost
@@ -170,6 +172,17 @@ pub trait Provider: Send + Sync {
         from: Option<&Native>,
     ) -> Result<Native, ProviderError>;
 
+    /// Empties a place whose current version is `expected`: it and what was before it are erased.
+    /// A candidate stays, and can become current. Absent: done. Another current: `Conflict`, nothing
+    /// changed. Where [`Capabilities::removes`] is false: `Invalid`.
+    async fn remove(&self, at: &Place, expected: &Native) -> Result<(), ProviderError> {
+        let _ = (at, expected);
+        Err(ProviderError::new(
+            ErrorKind::Invalid,
+            "the store cannot take a current value away without the risk to take a newer one",
+        ))
+    }
+
     /// Ends a version that is pending or previous: it loses its stage, and its value is erased, at
     /// once or, where the store cannot erase one version, in the store's own time. Absent: done.
     /// The current version: `Conflict`.
@@ -212,6 +225,10 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
         from: Option<&Native>,
     ) -> Result<Native, ProviderError> {
         (**self).promote(at, to, from).await
+    }
+
+    async fn remove(&self, at: &Place, expected: &Native) -> Result<(), ProviderError> {
+        (**self).remove(at, expected).await
     }
 
     async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {

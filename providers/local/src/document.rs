@@ -194,6 +194,32 @@ impl Document {
         })
     }
 
+    /// See [`keyrota_contract::Provider::remove`].
+    pub fn remove(&mut self, path: &str, expected: &Native) -> Result<Done<()>, ProviderError> {
+        let current = self.versions(path).iter();
+        let mut current = current.filter(|v| v.stage == Stage::Current);
+        let changed = match current.next() {
+            None => false,
+            Some(current) if current.native != *expected => {
+                return Err(ProviderError::new(
+                    ErrorKind::Conflict,
+                    "another version is current than the one expected",
+                ));
+            }
+            Some(_) => true,
+        };
+        if changed && let Some(versions) = self.secrets.get_mut(path) {
+            versions.retain(|v| v.stage == Stage::Pending);
+            if versions.is_empty() {
+                self.secrets.remove(path);
+            }
+        }
+        Ok(Done {
+            answer: (),
+            changed,
+        })
+    }
+
     fn versions(&self, path: &str) -> &[Version] {
         self.secrets.get(path).map_or(&[], Vec::as_slice)
     }

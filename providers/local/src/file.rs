@@ -39,6 +39,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     public_parts: true,
     first_is_current: false,
     fixed_values: false,
+    removes: true,
 };
 
 /// Some 1,500 secrets of two versions with ordinary keys each take a tenth of it.
@@ -221,6 +222,11 @@ impl Provider for FileProvider {
     ) -> Result<Native, ProviderError> {
         let path = path_of(at)?;
         self.change(|document| document.promote(path, to, from))
+    }
+
+    async fn remove(&self, at: &Place, expected: &Native) -> Result<(), ProviderError> {
+        let path = path_of(at)?;
+        self.change(|document| document.remove(path, expected))
     }
 
     async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {

@@ -45,12 +45,15 @@ pub struct CopyTo {
     pub spot: Spot,
 }
 
-/// `fallback_path`: where the secret's provider keeps what readers accept as well, and a filler
-/// while there is nothing of that kind.
+/// `fallback_path`: where the secret's provider keeps what readers accept as well.
 #[derive(Debug, Clone)]
 pub struct FallbackPlace {
     /// The path, `{environment}` and `{secret}` filled in.
     pub path: String,
+    /// While there is nothing of that kind: whether nothing stands there, or a filler.
+    pub omit: bool,
+    /// Where that stands in the file.
+    pub idle: Spot,
     /// Where it stands.
     pub spot: Spot,
 }

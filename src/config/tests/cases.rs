@@ -111,8 +111,7 @@ const CASES: &[Case] = &[
         "a place for the fallback, wrong",
         "[secrets.a]\nkind = 'signing-key'\nfallback_path = 'x'\nfallback_idle = 'omit'\n[secrets.b]\nkind = 'signing-key'\nfallback_path = 'y'\n[secrets.c]\nkind = 'signing-key'\nverifiers = 'self'\nfallback_idle = 'filler'\nenv_fallback = 'C'\n[secrets.d]\nkind = 'random'\nfallback_path = 'z'",
         &[
-            "10:17 cannot take an entry away",
-            "13:17 cannot take an entry away",
+            "13:17 does not say what stands there",
             "17:17 there is none",
             "21:1 does not apply to this kind",
         ],

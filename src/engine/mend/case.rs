@@ -6,7 +6,7 @@ use keyrota_contract::{ErrorKind, ProviderError, SecretValue, Version};
 use keyrota_rotation::Reply;
 use uuid::Uuid;
 
-use super::{ABSENT, Looked, Tale};
+use super::{Looked, Tale};
 use crate::audit::{self, Actor, NewEntry};
 use crate::engine::copies::{self, Copy, Found};
 use crate::engine::perform::Job;
@@ -62,8 +62,8 @@ impl Case<'_> {
                 return Ok(());
             }
         };
-        let print = self.job.copy_print(self.copy, &wanted);
-        if found.as_ref().is_some_and(|f| f.value.same_as(&wanted)) {
+        let print = self.job.copy_print(self.copy, wanted.as_ref());
+        if copies::is_as_wanted(found.as_ref(), wanted.as_ref()) {
             return match self.found_right(print).await? {
                 true => {
                     looked.mended.push(key);
@@ -77,7 +77,7 @@ impl Case<'_> {
             return Ok(());
         }
         let native = found.map(|f| f.native);
-        let write = self.job.write_copy(self.copy, native, &wanted);
+        let write = self.job.make_copy(self.copy, native, wanted.as_ref());
         let written =
             tokio::time::timeout(MEND_MAX, write)
                 .await
@@ -137,10 +137,7 @@ impl Case<'_> {
     async fn begin(&mut self, found: Option<&Found>) -> Result<bool, StateError> {
         let engine = self.job.engine;
         let now = engine.now().0;
-        let print = match found {
-            Some(found) => self.job.copy_print(self.copy, &found.value),
-            None => ABSENT.to_owned(),
-        };
+        let print = self.job.copy_print(self.copy, found.map(|f| &f.value));
         let drifted = print != self.seen.exposure_fp;
         let was_left = self.tale.left;
         self.tale.tries.retain(|at| now - at < TRIES_WITHIN_MS);
@@ -270,9 +267,11 @@ impl Job<'_> {
         copy: &Copy<'_>,
         current: &Version,
         rotation: Option<Uuid>,
-    ) -> Result<SecretValue, Performed> {
+    ) -> Result<Option<SecretValue>, Performed> {
         match copy.template() {
-            Some(template) => exposure::render(template, current).map_err(|_| copies::no_field()),
+            Some(template) => exposure::render(template, current)
+                .map(Some)
+                .map_err(|_| copies::no_field()),
             None => Ok(self.filler(copy, rotation.unwrap_or_default())),
         }
     }

@@ -45,6 +45,7 @@ macro_rules! conformance {
             the_old_value_stays_readable_if_claimed,
             destroying_again_is_done,
             the_current_version_is_not_destroyed,
+            a_place_is_emptied_if_claimed,
             values_up_to_the_limit,
             bytes_that_are_not_text,
             names_with_slashes_are_apart,

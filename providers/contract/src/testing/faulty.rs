@@ -248,6 +248,16 @@ impl<P: Provider> Provider for Faulty<P> {
             .await
     }
 
+    async fn remove(&self, at: &Place, expected: &Native) -> Result<(), ProviderError> {
+        self.faults
+            .around(
+                "provider.remove",
+                self.inner.remove(at, expected),
+                provider_error,
+            )
+            .await
+    }
+
     async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {
         self.faults
             .around(

@@ -46,6 +46,7 @@ impl Memory {
             public_parts: true,
             first_is_current: false,
             fixed_values: true,
+            removes: true,
         })
     }
 
@@ -254,6 +255,24 @@ impl Provider for Memory {
         target.stage = Stage::Current;
         versions.push(target);
         Ok(native)
+    }
+
+    async fn remove(&self, at: &Place, expected: &Native) -> Result<(), ProviderError> {
+        let mut inner = self.ask("remove")?;
+        let Some(versions) = inner.places.get_mut(at) else {
+            return Ok(());
+        };
+        match versions.iter().find(|v| v.stage == Stage::Current) {
+            None => Ok(()),
+            Some(current) if current.native != *expected => Err(ProviderError::new(
+                ErrorKind::Conflict,
+                "another version is current than the one expected",
+            )),
+            Some(_) => {
+                versions.retain(|v| v.stage == Stage::Pending);
+                Ok(())
+            }
+        }
     }
 
     async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {

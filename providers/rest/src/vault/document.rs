@@ -98,6 +98,11 @@ impl Document {
         Ok(object(&fields, field, value))
     }
 
+    /// Whether other fields stand beside this one.
+    pub fn has_others(&self, field: &str) -> Result<bool, ProviderError> {
+        Ok(self.fields()?.keys().any(|name| name != field))
+    }
+
     fn fields(&self) -> Result<BTreeMap<String, &RawValue>, ProviderError> {
         let body: Body<'_> = self.reply.data()?;
         body.data.ok_or(not_vault())

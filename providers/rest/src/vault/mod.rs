@@ -59,6 +59,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     public_parts: true,
     first_is_current: false,
     fixed_values: true,
+    removes: true,
 };
 
 /// What a path's sibling adds to its name.
@@ -284,6 +285,26 @@ impl Provider for VaultProvider {
             self.delete_sibling(at).await?;
         }
         Ok(native(seen.version()))
+    }
+
+    async fn remove(&self, at: &Place, expected: &Native) -> Result<(), ProviderError> {
+        let seen = self.look(at).await?;
+        let Some(current) = seen.current_version()? else {
+            return Ok(());
+        };
+        if native(current) != *expected {
+            return Err(stale());
+        }
+        if let Held::Here(document) = self.data(&at.path, Some(current)).await?
+            && document.has_others(field(at))?
+        {
+            return Err(invalid(
+                "other fields stand beside the value: they would go with it",
+            ));
+        }
+        // By their numbers: a version that somebody makes now stays.
+        let all = (1..=current).filter(|n| seen.is_there(*n)).collect();
+        self.erase(at, all).await
     }
 
     async fn destroy(&self, at: &Place, v: &VersionRef) -> Result<(), ProviderError> {

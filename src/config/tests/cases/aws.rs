@@ -50,6 +50,16 @@ pub const CASES: &[Case] = &[
         &[],
     ),
     (
+        "an entry that AWS cannot take away",
+        with!(
+            "[secrets.a]\nkind = 'signing-key'\nprovider = 'ssm'\nfallback_path = 'x'\nfallback_idle = 'omit'\n[secrets.b]\nkind = 'signing-key'\nprovider = 'sm'\nfallback_path = 'y'\nfallback_idle = 'omit'"
+        ),
+        &[
+            "17:17 Parameter Store cannot take an entry away",
+            "22:17 Secrets Manager cannot take an entry away",
+        ],
+    ),
+    (
         "names that AWS does not take",
         with!(
             "[secrets.a]\nkind = 'random'\nprovider = 'sm'\npath = 'a b'\n[secrets.b]\nkind = 'random'\nprovider = 'ssm'\npath = 'a+b'\n[secrets.c]\nkind = 'random'\nprovider = 'ssm'\npath = 'AWS/key'\n[secrets.d]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/b/c/d/e/f/g/h/i/j/k/l/m/n'\n[secrets.e]\nkind = 'random'\nprovider = 'ssm'\npath = 'a/.keyrota/pending'\n[secrets.f]\nkind = 'external'\nprovider = 'sm'\npath = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf'"

@@ -239,6 +239,41 @@ pub async fn the_current_version_is_not_destroyed(s: &Subject) {
     }
 }
 
+/// A current version is taken away by its name, with what was before it; a candidate stays.
+pub async fn a_place_is_emptied_if_claimed(s: &Subject) {
+    let t = s.at("emptied");
+    t.make_current(1, b"one").await;
+    let first = t.native(Stage::Current).await.expect("current");
+    if !t.can.removes {
+        let refused = kind(t.p.remove(&t.at, &first).await);
+        assert_eq!(refused, Some(ErrorKind::Invalid));
+        assert_eq!(t.current().await.as_deref(), Some(&b"one"[..]));
+        return;
+    }
+    t.make_current(2, b"two").await;
+    let stale = kind(t.p.remove(&t.at, &first).await);
+    assert_eq!(stale, Some(ErrorKind::Conflict), "another one is current");
+    assert_eq!(t.current().await.as_deref(), Some(&b"two"[..]));
+    let second = t.native(Stage::Current).await.expect("current");
+    t.write(3, b"three").await;
+    for _ in 0..2 {
+        t.p.remove(&t.at, &second).await.expect("remove");
+        assert_eq!(t.stages().await, [(Stage::Pending, id(3))]);
+        assert_eq!(t.current().await, None);
+        for gone in [
+            VersionRef::Ours(id(1)),
+            VersionRef::Ours(id(2)),
+            VersionRef::Native(second.clone()),
+        ] {
+            assert_eq!(t.read(&gone).await, None);
+        }
+    }
+    t.p.promote(&t.at, id(3), None).await.expect("promote");
+    assert_eq!(t.current().await.as_deref(), Some(&b"three"[..]));
+    let newer = kind(t.p.remove(&t.at, &second).await);
+    assert_eq!(newer, Some(ErrorKind::Conflict), "a newer one stays");
+}
+
 /// The claimed limit is kept, and one byte more is refused before anything changes.
 pub async fn values_up_to_the_limit(s: &Subject) {
     let t = s.at("limit");
