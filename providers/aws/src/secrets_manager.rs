@@ -182,7 +182,11 @@ impl Provider for SecretsManagerProvider {
         self.replicas_follow(at, replicas).await?;
         for label in [PENDING, KEYROTA_PENDING] {
             if secret.holder(label) == Some(&id) {
-                self.relabel(at, label, Some(&id), None).await?;
+                match self.relabel(at, label, Some(&id), None).await {
+                    // Another candidate has the label by now, and the switch is done.
+                    Err(e) if e.kind == ErrorKind::Conflict => {}
+                    told => told?,
+                }
             }
         }
         Ok(Native(id))

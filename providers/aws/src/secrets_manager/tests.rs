@@ -240,6 +240,12 @@ async fn a_label_that_was_moved_meanwhile_is_a_conflict() {
     let (told, service) = promote([candidate(), elsewhere(), ours, moved()]).await;
     told.unwrap();
     service.asked();
+    // Another candidate has taken its label by now: the switch is done all the same.
+    let three = id(3).to_string();
+    let both = described(&[(&two, &["AWSCURRENT"]), (&three, &["AWSPENDING"])], "");
+    let (told, service) = promote([candidate(), moved(), elsewhere(), both]).await;
+    told.unwrap();
+    service.asked();
 }
 
 #[tokio::test(start_paused = true)]
