@@ -182,7 +182,10 @@ async fn begin(
             State::Refused(unminted(secret))
         }
         _ if args.dry_run => State::DryRun(engine.dry_run(&secret.name).await?),
-        _ if due && !under_way => State::Skipped(NotBegun::Failing),
+        _ if due && !under_way => match engine.look_at_copies(&secret.name).await? {
+            Some(looked) if !looked.is_quiet() => State::Copies(looked),
+            _ => State::Skipped(NotBegun::Failing),
+        },
         Some(until) if !args.force => State::Closed(until),
         _ => {
             let order = Order {

@@ -13,7 +13,7 @@ mod case;
 
 use std::time::Duration;
 
-use keyrota_contract::{Stage, VersionRef};
+use keyrota_contract::{ErrorKind, ProviderError, Stage, VersionRef};
 use keyrota_rotation::Record;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -51,6 +51,9 @@ impl Looked {
         *self == Self::default()
     }
 }
+
+/// How long a look at one place may take: less than a lock lasts.
+const LOOK_MAX: Duration = Duration::from_secs(45);
 
 /// What the state remembers of a copy that was wrong, beside what stood there.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +129,11 @@ impl Engine {
         ) else {
             return Ok(Some(looked));
         };
-        let current = parts.version(&VersionRef::Stage(Stage::Current)).await?;
+        self.keep_lock().await?;
+        let look = parts.version(&VersionRef::Stage(Stage::Current));
+        let no_answer = ProviderError::new(ErrorKind::Unavailable, "no answer in time");
+        let look = tokio::time::timeout(LOOK_MAX, look).await;
+        let current = look.unwrap_or(Err(no_answer))?;
         let found = current
             .as_ref()
             .map(|v| self.keys.fingerprint(&self.env.name, name, &v.value));
@@ -144,6 +151,7 @@ impl Engine {
             if self.stopping() {
                 break;
             }
+            self.keep_lock().await?;
             let tale = self.tale(secret, copy, seen).await?;
             let job = Job {
                 engine: self,
@@ -163,6 +171,24 @@ impl Engine {
             case.look(&current, &mut looked).await?;
         }
         Ok(Some(looked))
+    }
+
+    /// A mending whose end nobody wrote down is looked at before a rotation begins: to that, what was
+    /// written would be somebody else's.
+    pub(super) async fn finish_mending(&self, secret: &Secret) -> Result<(), EngineError> {
+        for key in copies::keys(secret) {
+            let fact = tale_fact(&self.env.name, &secret.name, &key);
+            let text = self.store.fact(&fact).await?.unwrap_or_default();
+            let tale = serde_json::from_str::<Tale>(&text).unwrap_or_default();
+            if tale.mending.is_some() {
+                return match self.look_at_copies(&secret.name).await {
+                    Err(why) if why.is_of_state() => Err(why),
+                    // What cannot be looked at now, the rotation will say.
+                    _ => Ok(()),
+                };
+            }
+        }
+        Ok(())
     }
 
     /// A person wants the copies of a secret looked at again, also those that were left to them.

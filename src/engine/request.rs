@@ -151,9 +151,15 @@ impl Engine {
             && request.rotation == open.map(|row| row.id)
         {
             if request.rotation.is_none() {
-                self.resume_copies(secret, &request.by, request.reason.as_deref())
-                    .await?;
                 self.forget_look(secret);
+                match self
+                    .resume_copies(secret, &request.by, request.reason.as_deref())
+                    .await
+                {
+                    Err(why) if why.is_of_state() => return Err(why),
+                    Err(why) => tracing::warn!(secret, %why, "copies cannot be looked at now"),
+                    Ok(_) => {}
+                }
             }
             let decision = request.decision.decision();
             match self

@@ -141,6 +141,7 @@ impl Engine {
                 WhenAbsent::Refuse => NotBegun::MustImport,
             }));
         }
+        self.finish_mending(secret).await?;
         let row = self.begin(secret, &parts, first, order).await?;
         let mut run = Run::new(self, secret, &parts, row)?;
         let (id, stop) = (run.row().id, run.go(Given(order.given)).await?);

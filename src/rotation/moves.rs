@@ -240,7 +240,11 @@ impl Record {
                 // The way back failed for good. Whoever looked has ended the candidate by hand, or
                 // lives with it: what is current works, and the next rotation is not held up.
                 Phase::Undo(Undoing::Destroy) => Some(self.go(Phase::Done(Outcome::Abandoned))),
-                Phase::Undo(_) => Some(self.go(Phase::Undo(Undoing::Destroy))),
+                Phase::Undo(Undoing::Withdraw(_)) => Some(self.undo_target()),
+                Phase::Undo(Undoing::Refuse | Undoing::Check) => {
+                    Some(self.go(Phase::Undo(Undoing::Destroy)))
+                }
+                // An install may still land: that is waited for.
                 _ => None,
             },
             (Decision::RetireNow, Phase::Grace { .. }) => Some(self.retire(at)),

@@ -232,3 +232,42 @@ fn a_filler_that_somebody_else_wrote_over_is_put_back() {
     assert!(ran.stderr.contains(WORDS), "{ran:?}");
     assert_eq!(bed.stores.in_vault(place), Some(filler));
 }
+
+/// What a rotation finds there is keyrota's own, and the log says what came of the mending.
+#[test]
+fn a_mending_that_died_is_told_before_a_rotation_begins() {
+    let bed = Token::kept_in("local");
+    bed.hand_in_vault(VAULT, HAND);
+    let mut killed = bed.command(&["rotate", "--due"]);
+    killed.env("KEYROTA_KILL", "after-effect:2"); // write, promote
+    assert_eq!(killed.output().unwrap().status.code(), None);
+    assert_eq!(bed.stores.in_vault(VAULT), Some(bed.current()));
+    let ran = bed.run(&["rotate", "token", "--wait"]).code(0);
+    assert!(!ran.stderr.contains(WORDS), "{ran:?}");
+    bed.follow(&bed.current());
+    let log = bed.log();
+    assert_eq!(of(&log, "drift.detected", "observation").len(), 1);
+    assert_eq!(of(&log, "drift.mend", "intent").len(), 1);
+    let outcomes = of(&log, "drift.mend", "outcome");
+    assert!(outcomes.len() == 1 && outcomes[0]["outcome"] == "ok");
+    bed.run(&["audit", "verify"]).code(0);
+}
+
+/// Written over, told, and still to be had: it may be all that they have of it.
+#[test]
+fn what_somebody_wrote_in_a_grace_is_not_erased() {
+    let bed = Token::with_grace();
+    bed.run(&["rotate", "token"]).code(0);
+    bed.hand_in_vault(VAULT, HAND);
+    std::thread::sleep(Duration::from_secs(2));
+    let ran = bed.run(&["rotate", "token", "--wait"]).code(0);
+    assert!(ran.stderr.contains(WORDS), "{ran:?}");
+    bed.follow(&bed.current());
+    let version = |n: u64| {
+        let n = format!("-version={n}");
+        let get = ["kv", "get", "-mount=kv", "-field=value", &n, VAULT];
+        bed.stores.bao.bao(&get).ok()
+    };
+    let kept = (1..=bed.versions()).filter_map(version);
+    assert!(kept.into_iter().any(|value| value == HAND));
+}

@@ -64,6 +64,16 @@ impl Token {
         Self::of(&SECRET.replace("OWN", own))
     }
 
+    /// The same, with a grace of two seconds.
+    pub fn with_grace() -> Self {
+        let grace = "kind = \"random\"\ngrace = \"2s\"";
+        Self::of(
+            &SECRET
+                .replace("OWN", "local")
+                .replace("kind = \"random\"", grace),
+        )
+    }
+
     /// A key in Vault, with a place for the fallback of its readers and no other.
     pub fn with_fallback() -> Self {
         Self::of(FALLBACK)

@@ -110,7 +110,7 @@ pub struct Capabilities {
     pub first_is_current: bool,
     /// Whether the value of a current or previous version never changes under its name
     /// ([`VersionInfo::native`]) and date, so that it need not be read twice. Not so where a person
-    /// may edit it in place.
+    /// may edit it in place. A candidate is remembered as what was written; its promote reads it.
     pub fixed_values: bool,
     /// Whether [`Provider::remove`] takes a current value away, and never a newer one.
     pub removes: bool,

@@ -19,7 +19,7 @@ use crate::state::{Acknowledged, Change, StateError};
 const TRIES_MAX: usize = 3;
 const TRIES_WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
 /// A copy is written, made current and read in another store, with limits of its own.
-const MEND_MAX: Duration = Duration::from_secs(60);
+const MEND_MAX: Duration = Duration::from_secs(45);
 /// What stands for the fingerprint of what is deleted and can be brought back.
 const DELETED: &str = "deleted";
 
@@ -166,7 +166,9 @@ impl Case<'_> {
                 (false, _) => "a copy is not what it has to be",
             };
             tracing::warn!(secret = %self.job.secret.name, copy = %self.copy.key, "{why}: it is set right again");
-            self.tale.tries.push(now);
+            if self.tale.mending.is_none() {
+                self.tale.tries.push(now);
+            }
             self.tale.mending = Some(self.job.id);
             let attempt = u32::try_from(self.tale.tries.len()).unwrap_or(u32::MAX);
             let intent = self.entry("drift.mend", audit::Phase::Intent);
@@ -189,8 +191,8 @@ impl Case<'_> {
         print: String,
     ) -> Result<Option<&'static str>, StateError> {
         let entry = self.entry("drift.mend", audit::Phase::Outcome);
-        self.tale.mending = None;
         let Err(failed) = written else {
+            self.tale.mending = None;
             let entry = entry
                 .outcome(audit::Outcome::Ok)
                 .after(None, Some(print.clone()));
@@ -204,8 +206,14 @@ impl Case<'_> {
             Reply::Refused => (audit::Outcome::Denied, "permanent"),
             _ => (audit::Outcome::Rejected, "transient"),
         };
-        // The next try has an id of its own. What this one may still do, the compare-and-set of the
-        // next one sees.
+        // Nobody knows yet whether it is mended: the next look has the same id, and says so.
+        if failed.reply != Reply::Ambiguous {
+            self.tale.mending = None;
+        }
+        // What passes is no sign of somebody who insists.
+        if failed.reply != Reply::Refused {
+            self.tale.tries.pop();
+        }
         let entry = entry.outcome(outcome).error(class).detail("why", why);
         self.commit(&[self.tale_change()], &[entry]).await?;
         Ok(Some(why))

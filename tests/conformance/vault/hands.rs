@@ -126,6 +126,34 @@ async fn destroying_erases_the_value_in_every_version_that_holds_it() {
     assert_eq!(current(&p, &at).await.as_deref(), Some("two"));
 }
 
+/// What was written over by somebody, and written again; a neighbour that has no such field.
+#[tokio::test]
+async fn destroying_looks_at_versions_before_it_too() {
+    let server = OpenBao::start().await;
+    let p = server.provider(server.root_token());
+    let at = field("app/again", "password");
+    server.put("app/again", json!({"user": "app"})).await;
+    let patch = |value: &str| {
+        let word = format!("password={value}");
+        let patch = ["kv", "patch", "-mount=kv", "app/again", &word];
+        server.bao(&patch).unwrap();
+    };
+    patch("by-hand");
+    make_current(&p, &at, 1, "one").await;
+    patch("by-hand-too");
+    make_current(&p, &at, 2, "one").await;
+    make_current(&p, &at, 3, "two").await;
+    let over = native(&p, &at, Stage::Previous).await.unwrap();
+    assert_eq!(over.0, "5");
+    p.destroy(&at, &VersionRef::Native(over)).await.unwrap();
+    for (version, gone) in [(1, false), (2, false), (3, true), (4, false), (5, true)] {
+        let path = format!("kv/data/app/again?version={version}");
+        let status = server.ask(Method::GET, &path, None).await.0;
+        assert_eq!(status == 404, gone, "{version}");
+    }
+    assert_eq!(current(&p, &at).await.as_deref(), Some("two"));
+}
+
 #[tokio::test]
 async fn a_mount_without_check_and_set_is_refused() {
     let server = OpenBao::start().await;

@@ -116,42 +116,32 @@ impl VaultProvider {
         Ok(Some(recorded))
     }
 
-    /// A version that is over, and its neighbours with the same value: somebody who changes another
-    /// field makes further versions of ours.
+    /// A version that is over, and its neighbours with the same value: who changes another field makes
+    /// further versions of ours, and what was written over by somebody is written again.
     pub(super) async fn alike(
         &self,
         at: &Place,
         seen: &Seen,
         version: u64,
     ) -> Result<Vec<u64>, ProviderError> {
-        let mut all = vec![version];
-        let later = version + 1..seen.since();
-        // We write each value once: before a version that we recorded there is none like it.
-        let recorded = |v: &u64| seen.is_recorded(*v);
         let earlier = (1..version).rev().take(FOREIGN_MAX as usize);
-        let earlier = earlier.filter(|_| !recorded(&version));
-        if later.is_empty() && recorded(&version) {
+        let around: Vec<u64> = earlier
+            .chain(version + 1..seen.since())
+            .filter(|n| seen.is_there(*n))
+            .collect();
+        let mut all = vec![version];
+        if around.is_empty() {
             return Ok(all);
         }
         let Some(old) = self.value_at(at, version).await? else {
             return Ok(all);
         };
-        let holds = async |v| {
-            let value = self.value_at(at, v).await?;
-            Ok::<_, ProviderError>(value.is_some_and(|value| value.same_as(&old)))
-        };
-        for later in later {
-            if holds(later).await? {
-                all.push(later);
-            }
-        }
-        for earlier in earlier {
-            if !holds(earlier).await? {
-                break;
-            }
-            all.push(earlier);
-            if recorded(&earlier) {
-                break;
+        for neighbour in around {
+            // A field that is missing or no text is nobody's.
+            if let Held::Here(document) = self.data(&at.path, Some(neighbour)).await?
+                && document.value(field(at)).is_ok_and(|v| v.same_as(&old))
+            {
+                all.push(neighbour);
             }
         }
         Ok(all)

@@ -40,6 +40,7 @@ fn people_decide_only_where_it_makes_sense() {
         ),
         (stuck(switch()), vec![Resume]),
         (stuck(Phase::Restore(Restoring::Check)), vec![Resume]),
+        (stuck(Phase::Undo(Undoing::Quiesce)), vec![Resume]),
         (stuck(Phase::Undo(Undoing::Check)), vec![Resume, Abandon]),
         (stuck(Phase::Undo(Undoing::Destroy)), vec![Resume, Abandon]),
         (Phase::Done(Outcome::Rotated), vec![]),
@@ -98,7 +99,7 @@ fn a_way_back_that_failed_for_good_is_given_up_by_a_person_alone() {
         let was = Box::new(Phase::Undo(step));
         decide(&at(Phase::Stuck { was }, policy()), Decision::Abandon).unwrap()
     };
-    for step in [Undoing::Quiesce, Undoing::Refuse, Undoing::Check] {
+    for step in [Undoing::Refuse, Undoing::Check] {
         let undoing = stuck(step);
         assert_eq!(undoing.phase, Phase::Undo(Undoing::Destroy));
         assert_eq!(
