@@ -173,11 +173,14 @@ impl<'a> Run<'a> {
             self.journal.machine.phase,
             Phase::Restore(_) | Phase::Undo(_)
         );
+        // That it is not current is known then; why it did not become it is what counts.
+        let looked = matches!(effect, Some(Effect::ObserveCurrent))
+            && performed.reply == Reply::Probed(Probed::Rejected);
         // What is meant to be refused, and is, is no failure.
         let meant = performed.reply == Reply::Probed(Probed::Rejected)
             && budget::expects_refusal(&self.journal.machine.phase);
         let failure = performed.failure.filter(|why| !why.is_empty() && !meant);
-        if failure.is_some() || !(round_goes_on || goes_back) {
+        if !looked && (failure.is_some() || !(round_goes_on || goes_back)) {
             self.journal.failure = failure.map(str::to_owned);
         }
         match &performed.learnt {

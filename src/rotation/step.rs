@@ -146,6 +146,10 @@ impl Record {
             (Phase::Finish(Finishing::Promote), Done) => self.switch(at),
             (Phase::Finish(Finishing::Observe), Probed(Accepted)) => self.switch(at),
             (Phase::Finish(Finishing::Observe), Probed(Rejected)) => self.fall_back(at),
+            // A first value replaces none: if it provably did not become current, nothing is lost.
+            (Phase::Finish(Finishing::Promote), Refused) if self.policy.first => {
+                self.at_step(Phase::Finish(Finishing::Observe))
+            }
             (Phase::Finish(_), Refused) => self.stuck(at),
             (Phase::Finish(_), _) => self.again(reply, at),
 

@@ -94,6 +94,19 @@ fn abandoning_after_a_promote_was_begun_observes_first() {
 }
 
 #[test]
+fn a_first_value_that_may_not_become_current_is_taken_back() {
+    let first = Policy {
+        first: true,
+        ..policy()
+    };
+    let promoting = at(Phase::Finish(Finishing::Promote), first);
+    let looking = reply(promoting, Reply::Refused);
+    assert_eq!(looking.phase, Phase::Finish(Finishing::Observe));
+    assert_eq!(reply(looking.clone(), NO).phase.name(), "undo");
+    assert_eq!(reply(looking, YES).phase.name(), "switch");
+}
+
+#[test]
 fn a_way_back_that_failed_for_good_is_given_up_by_a_person_alone() {
     let stuck = |step| {
         let was = Box::new(Phase::Undo(step));
