@@ -3,11 +3,11 @@
 //! AWS has no question for them, but it looks at the rights of a call before it looks at the rest: a
 //! call that can never have an effect is denied, or fails for another reason.
 
-use keyrota_contract::{ErrorKind, ProviderError, Stage};
+use keyrota_contract::{ProviderError, Stage};
 
 use super::SecretsManagerProvider;
 use super::labels::CURRENT;
-use crate::error::{Doing, classify};
+use crate::error::{Doing, classify, passes};
 
 /// No version has this id, and no version this label.
 const NO_VERSION: &str = "00000000-0000-0000-0000-000000000000";
@@ -29,20 +29,11 @@ impl SecretsManagerProvider {
             .secret_id(at)
             .version_stage(NO_LABEL)
             .remove_from_version_id(NO_VERSION);
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(e) => match classify(Doing::Looking, &e) {
-                e if passes(e.kind) => Ok(()),
-                e => Err(e),
-            },
-        }
+        passes(
+            request
+                .send()
+                .await
+                .map_err(|e| classify(Doing::Looking, &e)),
+        )
     }
-}
-
-/// What AWS says of a call that it would have allowed.
-fn passes(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Conflict
-    )
 }

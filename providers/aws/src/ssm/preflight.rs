@@ -4,11 +4,11 @@
 //! call that can never have an effect is denied, or fails for another reason.
 
 use aws_sdk_ssm::types::ParameterType;
-use keyrota_contract::{ErrorKind, ProviderError};
+use keyrota_contract::ProviderError;
 
 use super::history::{Slots, WINDOW};
 use super::{SsmProvider, invalid, nothing_of};
-use crate::error::{Doing, classify};
+use crate::error::{Doing, classify, passes};
 
 /// A label that AWS does not take, and one that no version has.
 const NO_LABEL: &str = "aws-keyrota";
@@ -57,16 +57,5 @@ impl SsmProvider {
             .labels(NO_LABEL)
             .send();
         passes(unlabel.await.map_err(|e| classify(Doing::Looking, &e)))
-    }
-}
-
-/// What AWS says of a call that it would have allowed.
-fn passes<T>(asked: Result<T, ProviderError>) -> Result<(), ProviderError> {
-    match asked {
-        Ok(_) => Ok(()),
-        Err(e) => match e.kind {
-            ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Conflict => Ok(()),
-            _ => Err(e),
-        },
     }
 }
