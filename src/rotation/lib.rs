@@ -28,9 +28,11 @@
 //! - `todo`: from a record to the next thing to do
 //! - `step`: the table of transitions
 //! - `moves`: how a phase is entered and left, and what a person may decide
+//! - [`edit`]: what an edited schedule changes in the middle
 //! - `rounds`: telling several consumers, some of which fail
 //! - `backoff`: how long to wait before the next try
 
+pub mod edit;
 pub mod effect;
 pub mod record;
 
@@ -40,6 +42,7 @@ mod rounds;
 mod step;
 mod todo;
 
+pub use edit::{Change, Edit};
 pub use effect::{Decision, Effect, Event, Probed, Reply, Round, Todo, Which};
 pub use record::{
     Announcing, Finishing, Listener, Moment, Outcome, Overlap, Phase, Policy, Record, Restoring,

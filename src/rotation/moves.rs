@@ -213,10 +213,15 @@ impl Record {
     /// What a person decides; `None` where it makes no sense.
     pub(crate) fn decide(self, decision: Decision, at: Moment) -> Option<Self> {
         match (decision, &self.phase) {
-            (Decision::Confirm, Phase::Confirm) => Some(self.grace(at)),
+            (Decision::Confirm, Phase::Confirm) => {
+                let mut confirmed = self;
+                confirmed.confirmed = true;
+                Some(confirmed.grace(at))
+            }
             (Decision::Resume, Phase::Stuck { was }) => {
                 let was = was.as_ref().clone();
-                Some(self.go(was.ask_refused()))
+                // The listener that refused may have left the schedule since.
+                Some(self.go(was.ask_refused()).round_or_same(at))
             }
             (Decision::Resume, _) if self.retry_at.is_some() => Some(Self {
                 retry_at: None,
@@ -247,7 +252,12 @@ impl Record {
                 // An install may still land: that is waited for.
                 _ => None,
             },
-            (Decision::RetireNow, Phase::Grace { .. }) => Some(self.retire(at)),
+            (Decision::RetireNow, Phase::Grace { .. }) => {
+                let mut hurried = self;
+                hurried.hurried = true;
+                hurried.policy.grace_ms = 0;
+                Some(hurried.retire(at))
+            }
             (Decision::Compromised, Phase::Stuck { .. } | Phase::Done(_)) => None,
             (Decision::Compromised, _) => {
                 let mut hurried = self;

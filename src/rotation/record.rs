@@ -41,6 +41,8 @@ pub struct Listener {
     /// Whether the rotation waits for it. One that is not required is tried once a pass and let go
     /// when it refuses.
     pub required: bool,
+    /// A digest of how it is notified. When the schedule gives it another one, it is notified again.
+    pub definition: String,
 }
 
 /// What the file and the kind ask of this rotation, taken down when it starts.
@@ -174,13 +176,16 @@ pub enum Announcing {
 }
 
 /// Steps of [`Phase::Finish`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finishing {
     /// Make the candidate current.
     Promote,
     /// A person wants it back: is it current already?
     Observe,
+    /// The schedule added or changed listeners: they accept the candidate before it is current,
+    /// unless it is current already.
+    Late(Telling),
 }
 
 /// Steps of [`Phase::Retire`].
@@ -251,8 +256,12 @@ pub struct Record {
     pub announced: bool,
     /// An install had an unknown outcome and was not made quiet since.
     pub doubt: bool,
-    /// A person said that the old value is in wrong hands: no wait, whatever the file says.
+    /// A person ended the waits of this rotation: none begins again, whatever the file says.
     pub hurried: bool,
+    /// A person confirmed.
+    pub confirmed: bool,
+    /// The target may reject the old value already, or the provider may have lost it.
+    pub ending: bool,
 }
 
 impl Record {
@@ -270,24 +279,8 @@ impl Record {
             announced: false,
             doubt: false,
             hurried: false,
-        }
-    }
-
-    /// Takes over what an edited file says: listeners, for the rounds that have not begun yet, and
-    /// waits, which may only grow, also the one that is running. Where a person said that nothing is
-    /// waited for, that stays so.
-    pub fn adopt(&mut self, edited: &Policy) {
-        let policy = &mut self.policy;
-        policy.listeners.clone_from(&edited.listeners);
-        if self.hurried {
-            return;
-        }
-        policy.settle_ms = policy.settle_ms.max(edited.settle_ms);
-        policy.grace_ms = policy.grace_ms.max(edited.grace_ms);
-        match &mut self.phase {
-            Phase::Settle { since, until } => *until = (*until).max(since.plus(policy.settle_ms)),
-            Phase::Grace { since, until } => *until = (*until).max(since.plus(policy.grace_ms)),
-            _ => {}
+            confirmed: false,
+            ending: false,
         }
     }
 
@@ -305,6 +298,7 @@ impl Phase {
     pub fn telling(&self) -> Option<&Telling> {
         match self {
             Self::Announce(Announcing::Tell(telling))
+            | Self::Finish(Finishing::Late(telling))
             | Self::Switch(telling)
             | Self::Retire(Retiring::Withdraw(telling))
             | Self::Undo(Undoing::Withdraw(telling)) => Some(telling),

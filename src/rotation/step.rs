@@ -36,6 +36,9 @@ impl Record {
             Some(Effect::Deliver { .. }) if matches!(self.phase, Phase::Announce(_)) => {
                 self.announced = true;
             }
+            Some(Effect::Refuse(Which::Previous) | Effect::Destroy(Which::Previous)) => {
+                self.ending = true;
+            }
             _ => {}
         }
         self.in_flight = true;
@@ -144,7 +147,12 @@ impl Record {
             (Phase::Announce(Announcing::Observe), _) => self.again(reply, at),
 
             (Phase::Finish(Finishing::Promote), Done) => self.switch(at),
-            (Phase::Finish(Finishing::Observe), Probed(Accepted)) => self.switch(at),
+            (Phase::Finish(Finishing::Observe | Finishing::Late(_)), Probed(Accepted)) => {
+                self.switch(at)
+            }
+            (Phase::Finish(Finishing::Late(late)), Probed(Rejected)) => {
+                self.go(Phase::Announce(Announcing::Tell(late))).round(at)
+            }
             (Phase::Finish(Finishing::Observe), Probed(Rejected)) => self.fall_back(at),
             // A first value replaces none: if it provably did not become current, nothing is lost.
             (Phase::Finish(Finishing::Promote), Refused) if self.policy.first => {
@@ -269,7 +277,9 @@ impl Record {
             }
             (Phase::Announce(_), _) => self.settle(at),
             (Phase::Switch(_), _) if self.policy.first => self.go(Phase::Done(Outcome::Rotated)),
-            (Phase::Switch(_), _) if self.policy.confirm => self.go(Phase::Confirm),
+            (Phase::Switch(_), _) if self.policy.confirm && !self.confirmed => {
+                self.go(Phase::Confirm)
+            }
             (Phase::Switch(_), _) => self.grace(at),
             (Phase::Undo(_), _) => self.undo_target(),
             (_, _) => self.refuse_previous(),

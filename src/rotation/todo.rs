@@ -51,7 +51,7 @@ impl Record {
             Phase::Announce(Announcing::Tell(telling)) => return deliver(Round::Announce, telling),
             Phase::Announce(Announcing::Observe) => Effect::ObservePublished,
             Phase::Finish(Finishing::Promote) => Effect::Promote,
-            Phase::Finish(Finishing::Observe) => Effect::ObserveCurrent,
+            Phase::Finish(Finishing::Observe | Finishing::Late(_)) => Effect::ObserveCurrent,
             Phase::Switch(telling) => return deliver(Round::Switch, telling),
             Phase::Retire(Retiring::Withdraw(telling))
             | Phase::Undo(Undoing::Withdraw(telling)) => {

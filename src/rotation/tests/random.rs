@@ -11,8 +11,8 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use keyrota_rotation::{Decision, Event, Phase, Policy};
-use world::{FAULTS, World, listeners, policies};
+use keyrota_rotation::{Decision, Event, Listener, Phase, Policy};
+use world::{FAULTS, World, listener, policies};
 
 /// Sebastiano Vigna's splitmix64: every seed is a good one.
 struct Dice(u64);
@@ -69,7 +69,7 @@ fn run(seed: u64, traced: bool) -> usize {
             0 => world.behind_ms += dice.roll() % 200_000,
             1 => {
                 let mut edited = alike[dice.below(alike.len())].clone();
-                edited.listeners = listeners(1 + dice.below(3));
+                edited.listeners = some_listeners(&mut dice);
                 edited.settle_ms = if edited.settle_ms == 0 {
                     0
                 } else {
@@ -98,7 +98,7 @@ fn run(seed: u64, traced: bool) -> usize {
                     ended += 1;
                     world.check();
                     let mut next = alike[dice.below(alike.len())].clone();
-                    next.listeners = listeners(1 + dice.below(3));
+                    next.listeners = some_listeners(&mut dice);
                     world.again(next);
                 }
             }
@@ -106,6 +106,15 @@ fn run(seed: u64, traced: bool) -> usize {
         world.check();
     }
     ended
+}
+
+/// One to three of five consumers, in any order, each under one of two definitions.
+fn some_listeners(dice: &mut Dice) -> Vec<Listener> {
+    let first = dice.below(5);
+    let step = 1 + dice.below(4);
+    let some = 0..1 + dice.below(3);
+    some.map(|i| listener(&format!("c{}", (first + i * step) % 5), dice.below(2)))
+        .collect()
 }
 
 /// A person tries something; where it makes no sense the machine says so and nothing changes.

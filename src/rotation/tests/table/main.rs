@@ -35,10 +35,12 @@ fn policy() -> Policy {
             Listener {
                 key: "a".into(),
                 required: true,
+                definition: String::new(),
             },
             Listener {
                 key: "b".into(),
                 required: false,
+                definition: String::new(),
             },
         ],
     }

@@ -145,7 +145,7 @@ fn a_compromised_value_waits_for_nothing() {
     );
     let mut early = hurry(Phase::Create);
     // Whoever goes on with it reads the same file again.
-    early.adopt(&policy());
+    early = early.adopt(&policy(), Moment { now: NOW, dice: 0 }).0;
     let asked = early.policy;
     assert_eq!(
         (asked.settle_ms, asked.grace_ms, asked.observe_published),

@@ -107,13 +107,14 @@ fn waits_are_as_long_as_the_policy_says() {
 #[test]
 fn an_edit_may_prolong_a_wait_and_never_shorten_it() {
     let edit = |phase: Phase, settle_ms, grace_ms| {
-        let mut record = at(phase, policy());
-        record.adopt(&Policy {
+        let edited = Policy {
             settle_ms,
             grace_ms,
             listeners: vec![],
             ..policy()
-        });
+        };
+        let moment = Moment { now: NOW, dice: 0 };
+        let record = at(phase, policy()).adopt(&edited, moment).0;
         assert!(record.policy.listeners.is_empty());
         record.phase
     };
@@ -169,6 +170,7 @@ fn one_that_fails_does_not_hold_up_the_others_and_those_behind_it_are_told_again
     let required = |key: &str| Listener {
         key: key.into(),
         required: true,
+        definition: String::new(),
     };
     let all = || vec![required("a"), required("b"), required("c")];
     let states = |record: &Record| match &record.phase {

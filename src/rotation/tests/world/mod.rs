@@ -7,11 +7,11 @@
 )]
 #![allow(clippy::print_stdout, reason = "a trace is for whoever runs the test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyrota_rotation::{
-    Effect, Event, Listener, Moment, Outcome, Overlap, Phase, Policy, Probed, Record, Reply, Round,
-    Setting, Time, Todo, Undoing, Which,
+    Change, Effect, Event, Listener, Moment, Outcome, Overlap, Phase, Policy, Probed, Record,
+    Reply, Round, Setting, Time, Todo, Undoing, Which,
 };
 
 /// What goes wrong at one effect.
@@ -80,8 +80,9 @@ pub struct World {
     accepted: BTreeSet<Version>,
     /// An install that was sent and may still take effect.
     late: Option<Version>,
-    /// Of each consumer's program, once it was told for the first time.
-    views: Vec<Option<View>>,
+    /// Of the program behind each listener of the schedule, by key. `None`: it has not been notified
+    /// as the schedule now asks.
+    views: BTreeMap<String, Option<View>>,
     /// What the provider showed, and from when on.
     shown: Vec<(Time, View)>,
     tested: BTreeSet<Version>,
@@ -91,8 +92,10 @@ pub struct World {
     began_with: Version,
     /// The candidate of this rotation became current.
     promoted: bool,
-    /// When the last consumer switched.
-    switched_at: Option<Time>,
+    /// Since when every required consumer accepts the candidate.
+    ready_since: Option<Time>,
+    /// Since when every required consumer uses what this rotation made current.
+    switched_since: Option<Time>,
     /// Grace is over.
     retiring: bool,
     refused_forward: bool,
@@ -120,7 +123,7 @@ impl World {
             fallback: None,
         };
         Self {
-            views: vec![Some(old); policy.listeners.len()],
+            views: keys(&policy).map(|key| (key, Some(old))).collect(),
             record: Record::new(policy),
             now: Time(0),
             behind_ms: 0,
@@ -136,7 +139,8 @@ impl World {
             gap: false,
             began_with: first,
             promoted: false,
-            switched_at: None,
+            ready_since: None,
+            switched_since: None,
             retiring: false,
             refused_forward: false,
             through_text: false,
@@ -149,13 +153,14 @@ impl World {
 
     /// The next rotation of the same secret.
     pub fn again(&mut self, policy: Policy) {
-        self.views.resize(policy.listeners.len(), None);
+        self.list(&policy);
         self.record = Record::new(policy);
         (self.gap, self.promoted, self.retiring) = (false, false, false);
         if self.hurried {
             self.calm_from = self.real().plus(self.refresh_ms + 1);
         }
-        (self.switched_at, self.refused_forward, self.hurried) = (None, false, false);
+        (self.ready_since, self.switched_since) = (None, None);
+        (self.refused_forward, self.hurried) = (false, false);
         self.began_with = self.current;
     }
 
@@ -209,8 +214,9 @@ impl World {
             self.hurried = true;
         }
         self.tell(|| format!("{event:?} -> {:?}", next.phase));
+        let before = self.record.phase.clone();
         self.write_down(next);
-        self.note_phase();
+        self.note_phase(&before);
     }
 
     /// Does what the record asks for; `fault` strikes if that is an effect. Returns whether an
@@ -301,7 +307,7 @@ impl World {
             self.accepted.remove(&candidate);
         }
         self.late = None;
-        for view in self.views.iter_mut().flatten() {
+        for view in self.views.values_mut().flatten() {
             view.fallback = None;
         }
         if destroys {
@@ -361,22 +367,23 @@ impl World {
                 });
             }
             Effect::Deliver { round, listener } => {
-                let listeners = &self.record.policy.listeners;
-                // One that was taken out of the file has nobody left to be told.
-                let Some(i) = listeners.iter().position(|l| l.key == *listener) else {
-                    return Reply::Done;
-                };
-                self.views[i] = Some(View {
+                let view = View {
                     current: self.current,
                     fallback: match round {
                         Round::Announce => self.pending,
                         Round::Switch => self.previous,
                         Round::Withdraw => None,
                     },
-                });
+                };
+                let known = self.views.get_mut(listener);
+                *known.expect("only listeners of the schedule are notified") = Some(view);
             }
             Effect::Promote => {
                 if let Some(v) = self.pending.take() {
+                    assert!(
+                        !self.verified() || self.required(|view| view.accepts(v)),
+                        "what becomes current, every required verifier accepts"
+                    );
                     self.previous = Some(self.current).filter(|v| *v != NONE);
                     self.current = v;
                     self.promoted = true;
@@ -394,10 +401,12 @@ impl World {
             Effect::Refuse(which) => {
                 if let Some(v) = self.version(*which) {
                     assert_ne!(v, self.current, "current is never refused");
+                    self.check_end_of(*which);
                     self.accepted.remove(&v);
                 }
             }
             Effect::Destroy(which) => {
+                self.check_end_of(*which);
                 match which {
                     Which::Pending => self.pending = None,
                     Which::Previous => self.previous = None,
@@ -437,24 +446,26 @@ impl World {
         }
     }
 
-    fn note_phase(&mut self) {
-        let switched = matches!(
-            self.record.phase,
-            Phase::Confirm | Phase::Grace { .. } | Phase::Retire(_)
-        );
-        if switched && self.switched_at.is_none() {
-            self.switched_at = Some(self.real());
-        }
-        if let (Phase::Retire(_), false, Some(at)) =
-            (&self.record.phase, self.retiring, self.switched_at)
-        {
-            self.retiring = true;
-            let over = self.real() >= at.plus(self.record.policy.grace_ms);
+    fn note_phase(&mut self, before: &Phase) {
+        self.note_views();
+        let policy = &self.record.policy;
+        let waited = |since: Option<Time>, ms| since.is_some_and(|at| self.real() >= at.plus(ms));
+        let announced = matches!(before, Phase::Announce(_) | Phase::Settle { .. });
+        if announced && matches!(self.record.phase, Phase::Finish(_)) && self.verified() {
             assert!(
-                over || self.hurried,
-                "grace is never cut short by an edit or a clock"
+                waited(self.ready_since, policy.settle_ms) || self.hurried,
+                "settle lasts from the last verifier on"
             );
         }
+        let retiring = matches!(self.record.phase, Phase::Retire(_));
+        if retiring && !self.retiring {
+            assert!(
+                waited(self.switched_since, policy.grace_ms) || self.hurried,
+                "grace lasts from the last switch on, and no edit or clock cuts it short"
+            );
+        }
+        self.retiring = retiring
+            || self.retiring && matches!(self.record.phase, Phase::Done(_) | Phase::Stuck { .. });
         if matches!(
             self.record.phase,
             Phase::Undo(_) | Phase::Done(_) | Phase::Switch(_)
@@ -463,11 +474,40 @@ impl World {
         }
     }
 
+    /// Whether verifiers must accept a value before it is used. Before the first version there is
+    /// nothing to verify.
+    fn verified(&self) -> bool {
+        self.record.policy.announce && !self.record.policy.first
+    }
+
+    /// Whether every required listener was notified, of a view that is as it should be.
+    fn required(&self, good: impl Fn(View) -> bool) -> bool {
+        let listeners = &self.record.policy.listeners;
+        let mut required = listeners.iter().filter(|l| l.required);
+        required.all(|l| self.views[&l.key].is_some_and(&good))
+    }
+
+    fn note_views(&mut self) {
+        let ready = self
+            .pending
+            .is_some_and(|v| self.required(|view| view.accepts(v)));
+        let switched = self.promoted && self.required(|view| view.current == self.current);
+        let now = self.real();
+        self.ready_since = self.ready_since.or(Some(now)).filter(|_| ready);
+        self.switched_since = self.switched_since.or(Some(now)).filter(|_| switched);
+    }
+
+    fn check_end_of(&self, which: Which) {
+        assert!(
+            which != Which::Previous || self.required(|view| view.current == self.current),
+            "the old value ends when every required consumer uses the new one"
+        );
+    }
+
     /// What must be the case at every instant.
     pub fn check(&self) {
         let policy = &self.record.policy;
-        // Before the first version there is nothing that a verifier could accept.
-        let verified = policy.announce && !policy.first;
+        let verified = self.verified();
         assert!(self.tested.contains(&self.current), "current was tested");
         if policy.target && (policy.overlap == Overlap::Dual || !self.gap) {
             assert!(
@@ -481,7 +521,7 @@ impl World {
             .filter(|v| **v != self.current && Some(**v) != self.previous)
             .count();
         assert!(live <= 1 || !policy.target, "at most one live candidate");
-        for view in self.views.iter().flatten() {
+        for view in self.views.values().flatten() {
             if policy.target && policy.overlap == Overlap::Dual {
                 assert!(
                     self.accepted.contains(&view.current),
@@ -491,7 +531,7 @@ impl World {
             if verified {
                 assert!(
                     self.views
-                        .iter()
+                        .values()
                         .flatten()
                         .all(|other| other.accepts(view.current)),
                     "what any reader uses, every verifier accepts"
@@ -565,13 +605,17 @@ impl World {
                     assert_eq!(self.current, self.began_with, "what was current still is")
                 }
             }
+            let only_current = View {
+                current: self.current,
+                fallback: None,
+            };
             assert!(
-                self.views.iter().flatten().all(|v| *v
-                    == View {
-                        current: self.current,
-                        fallback: None
-                    }),
-                "everybody has the current one and no other"
+                self.views.values().flatten().all(|v| *v == only_current),
+                "every consumer has the current value and no other"
+            );
+            assert!(
+                outcome == Outcome::Abandoned || self.required(|view| view == only_current),
+                "every required consumer of the schedule was notified"
             );
         }
     }
@@ -614,21 +658,48 @@ pub fn policies() -> Vec<Policy> {
 
 /// `n` consumers that the rotation waits for.
 pub fn listeners(n: usize) -> Vec<Listener> {
-    (0..n)
-        .map(|i| Listener {
-            key: format!("c{i}"),
-            required: true,
-        })
-        .collect()
+    (0..n).map(|i| listener(&format!("c{i}"), 0)).collect()
+}
+
+/// A consumer that the rotation waits for, under one of its definitions.
+pub fn listener(key: &str, definition: usize) -> Listener {
+    Listener {
+        key: key.to_owned(),
+        required: true,
+        definition: definition.to_string(),
+    }
+}
+
+fn keys(policy: &Policy) -> impl Iterator<Item = String> {
+    policy.listeners.iter().map(|l| l.key.clone())
 }
 
 impl World {
-    /// The file is edited while the rotation is under way. A consumer that is added has
-    /// nothing yet.
+    /// The schedule names these listeners now.
+    fn list(&mut self, policy: &Policy) {
+        let views = &mut self.views;
+        *views = keys(policy)
+            .map(|key| (key.clone(), views.remove(&key).flatten()))
+            .collect();
+    }
+
+    /// The schedule is edited while the rotation is under way. A consumer that is added or changed
+    /// has nothing yet. As the engine does, an effect in flight is answered first.
     pub fn edit(&mut self, policy: &Policy) {
-        self.views.resize(policy.listeners.len(), None);
-        let mut edited = self.record.clone();
-        edited.adopt(policy);
-        self.write_down(edited);
+        if self.record.in_flight {
+            self.event(Event::Reply(Reply::Lost));
+        }
+        if self.record.outcome().is_some() {
+            return;
+        }
+        let before = self.record.clone();
+        let (next, edits) = before.clone().adopt(policy, self.moment());
+        self.list(policy);
+        for edit in edits.iter().filter(|e| e.change != Change::Removed) {
+            self.views.insert(edit.listener.clone(), None);
+        }
+        self.tell(|| format!("edit {edits:?} -> {:?}", next.phase));
+        self.write_down(next);
+        self.note_phase(&before.phase);
     }
 }
