@@ -127,6 +127,7 @@ fn policy() -> Policy {
             .map(|key| Listener {
                 key: key.to_owned(),
                 required: true,
+                definition: String::new(),
             })
             .to_vec(),
     }

@@ -18,6 +18,7 @@ mod conformance;
 mod copies;
 mod databases;
 mod deps;
+mod edits;
 mod everywhere;
 mod faults;
 mod imports;

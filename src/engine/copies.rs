@@ -52,10 +52,22 @@ enum Shows<'a> {
 /// What stands for the fingerprint of nothing.
 pub(super) const ABSENT: &str = "absent";
 
-/// The names of a secret's copies as listeners, in the order in which they are told.
+/// A secret's copies as listeners, in the order in which they are notified: the key, and what the
+/// copy shows.
+pub(super) fn listeners(secret: &Secret) -> impl Iterator<Item = (String, String)> {
+    secret.places().filter_map(|kept| {
+        let shows = match kept.role {
+            PlaceRole::Own => return None,
+            PlaceRole::Fallback => format!("{:?}", secret.fallback.as_ref().map(|f| f.omit)),
+            PlaceRole::Copy(n) => format!("{:?}", secret.copies.get(n).map(|c| &c.render)),
+        };
+        Some((key(&kept), shows))
+    })
+}
+
+/// The keys of those listeners.
 pub fn keys(secret: &Secret) -> impl Iterator<Item = String> {
-    let others = |kept: &Kept<'_>| kept.role != PlaceRole::Own;
-    secret.places().filter(others).map(|kept| key(&kept))
+    listeners(secret).map(|(key, _)| key)
 }
 
 /// The places that follow `secret`. No I/O.

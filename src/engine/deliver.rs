@@ -19,8 +19,10 @@ impl Job<'_> {
             return self.tell_copy(round, copy).await;
         }
         let Some(consumer) = self.parts.consumers.iter().find(|c| c.key == listener) else {
-            // It was taken out of the file while the rotation was under way: nobody is left to tell.
-            return Ok(Performed::done(Learnt::Nothing));
+            return Err(Performed::failed(
+                Reply::Retry,
+                "the schedule does not name this consumer",
+            ));
         };
         let material = self.material().await?;
         if round == Round::Announce {
@@ -31,8 +33,9 @@ impl Job<'_> {
         let fingerprint = current.map(|v| self.print(&v.value)).unwrap_or_default();
         let exposure_fp = self.engine.keys.fingerprint(
             &self.engine.env.name,
-            &format!("{}\0{listener}", self.secret.name),
-            // With the current value's fingerprint: a secret without variables changes too.
+            &format!("{}\0{listener}\0{}", self.secret.name, consumer.definition),
+            // With the current value's fingerprint: a secret without variables changes too. Under
+            // the consumer's definition: another one has seen nothing.
             &exposure::digest_input(&exposure.variables, exposure.jwks.as_deref(), &fingerprint),
         );
         let learnt = Learnt::Acknowledged {

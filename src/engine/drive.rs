@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyrota_contract::SecretValue;
 use keyrota_rotation::{
-    Decision, Effect, Event, Moment, Outcome, Phase, Probed, Reply, Time, Todo,
+    Decision, Edit, Effect, Event, Moment, Outcome, Phase, Probed, Reply, Time, Todo,
 };
 
 use super::journal::{Journal, place};
@@ -50,6 +50,22 @@ impl<'a> Run<'a> {
             row,
             journal,
         })
+    }
+
+    /// A rotation that an earlier call began, under today's schedule. An effect that a dead process
+    /// began is answered first: its reply belongs to the schedule of that process.
+    pub(super) async fn open(
+        engine: &'a Engine,
+        secret: &'a Secret,
+        parts: &'a Parts<'a>,
+        row: Rotation,
+    ) -> Result<Self, EngineError> {
+        let mut run = Self::new(engine, secret, parts, row)?;
+        if run.journal.machine.in_flight {
+            run.recover().await?;
+        }
+        run.adopt_edits().await?;
+        Ok(run)
     }
 
     /// Does everything that can be done now. Stops before the next effect when asked to.
@@ -99,36 +115,46 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A person decides something. An effect that a dead process began is looked at first: a
-    /// decision needs to know.
+    /// A person decides something.
     pub(super) async fn decide(
         &mut self,
         decision: Decision,
         by: &str,
         reason: Option<&str>,
     ) -> Result<(), EngineError> {
-        if self.journal.machine.in_flight {
-            self.recover().await?;
-        }
         let decided = self.step(Event::Decided(decision))?;
         let entry = entries::decision(self, decision, by, reason);
         self.write(decided, Vec::new(), vec![entry]).await
     }
 
-    /// Takes over what an edited file says; writes only if that changes something.
-    pub(super) async fn adopt_edits(&mut self) -> Result<(), EngineError> {
-        let mut edited = self.journal.machine.clone();
-        edited.adopt(&policy(
+    /// Takes over what an edited schedule says; writes only if that changes something.
+    async fn adopt_edits(&mut self) -> Result<(), EngineError> {
+        let machine = &self.journal.machine;
+        let edited = policy(
             self.secret,
             self.parts.rotator.target(),
-            edited.policy.first,
+            machine.policy.first,
             &self.row.trigger,
-        ));
-        if edited == self.journal.machine {
+        );
+        let (adopted, edits) = machine.clone().adopt(&edited, self.moment());
+        if adopted == *machine {
             return Ok(());
         }
         let entry = entries::phase(self, "rotation.edited");
-        self.write(edited, Vec::new(), vec![entry]).await
+        let log = if edits.is_empty() {
+            vec![entry]
+        } else {
+            let about = |edit: &Edit| {
+                let entry = entry.clone().detail("consumer", edit.listener.as_str());
+                entry.detail("change", edit.change.as_str())
+            };
+            edits.iter().map(about).collect()
+        };
+        if adopted.phase.name() != machine.phase.name() {
+            // Why the listener failed that the schedule no longer names.
+            self.journal.failure = None;
+        }
+        self.write(adopted, Vec::new(), log).await
     }
 
     async fn effect(&mut self, effect: &Effect, given: Given<'_>) -> Result<(), EngineError> {
@@ -278,15 +304,18 @@ impl<'a> Run<'a> {
     }
 
     fn step(&self, event: Event) -> Result<keyrota_rotation::Record, EngineError> {
-        let at = Moment {
-            now: self.engine.now(),
-            dice: self.engine.dice(),
-        };
         self.journal
             .machine
             .clone()
-            .step(event, at)
+            .step(event, self.moment())
             .map_err(EngineError::Illegal)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.engine.now(),
+            dice: self.engine.dice(),
+        }
     }
 
     /// Record change and audit entries, in one transaction; a rotation that ends is closed in it.

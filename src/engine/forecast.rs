@@ -130,6 +130,7 @@ mod tests {
             listeners: vec![Listener {
                 key: "file:/app.env".to_owned(),
                 required: true,
+                definition: String::new(),
             }],
         }
     }

@@ -8,7 +8,7 @@
 //! # Layout
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
-//! - `perform`: one effect; `target`: on a server, `deliver`: telling a consumer, `copies`: further places, `mend`: those between rotations; `performed`: what came of it; `exposure`: what programs see of a secret, pure
+//! - `perform`: one effect; `target`: on a server, `deliver`: notifying a consumer, `listeners`: all who are notified, `copies`: further places, `mend`: those between rotations; `performed`: what came of it; `exposure`: what programs see of a secret, pure
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`], [`providers`], `rotators`: from the checked model to the things that act; `remembered`: values that were read already; [`input`]: keys and tokens
@@ -29,6 +29,7 @@ pub mod forecast;
 pub mod input;
 pub mod journal;
 mod kill;
+mod listeners;
 pub mod mend;
 pub mod parts;
 mod perform;

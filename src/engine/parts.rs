@@ -14,6 +14,7 @@ use keyrota_rotation::Effect;
 
 use super::copies::{self, Copy};
 use super::input::InputError;
+use super::listeners;
 use super::providers::Providers;
 use super::remembered::Remembered;
 use super::rotators::rotator;
@@ -53,6 +54,8 @@ pub struct Listener<'a> {
     pub key: String,
     /// Whether a rotation waits for it.
     pub required: bool,
+    /// A digest of how it is notified.
+    pub definition: String,
     /// What it is.
     pub kind: &'a ConsumerKind,
     /// The thing that tells it.
@@ -331,6 +334,7 @@ fn listener<'a>(
     Ok(Listener {
         key: consumer_key(consumer),
         required: consumer.required,
+        definition: listeners::definition(secret, consumer),
         kind: &consumer.kind,
         told,
     })

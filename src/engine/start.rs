@@ -2,15 +2,15 @@
 
 use jiff::civil::DateTime;
 use keyrota_contract::{ErrorKind, SecretValue, Target};
-use keyrota_rotation::{Decision, Listener, Moment, Overlap, Phase, Policy, Record};
+use keyrota_rotation::{Decision, Moment, Overlap, Phase, Policy, Record};
 use uuid::Uuid;
 
 use super::drive::Run;
 use super::journal::{Journal, place};
-use super::parts::{Parts, PartsError, consumer_key, is_self_verified};
+use super::parts::{Parts, PartsError, is_self_verified};
 use super::perform::Job;
 use super::rotators::rotator;
-use super::{Engine, EngineError, Given, Stop, copies, entries, view};
+use super::{Engine, EngineError, Given, Stop, entries, listeners, view};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::{Kind, Secret, WhenAbsent};
 use crate::state::{Change, Rotation};
@@ -105,8 +105,7 @@ impl Engine {
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
         if let Some(row) = self.store.open_rotation(&self.env.name, name).await? {
-            let mut run = Run::new(self, secret, &parts, row)?;
-            run.adopt_edits().await?;
+            let mut run = Run::open(self, secret, &parts, row).await?;
             if let Some(given) = order.given
                 && !run.takes(given)
             {
@@ -255,8 +254,7 @@ impl Engine {
         };
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
-        let mut run = Run::new(self, secret, &parts, row)?;
-        run.adopt_edits().await?;
+        let mut run = Run::open(self, secret, &parts, row).await?;
         let (id, stop) = (run.row().id, run.go(Given(None)).await?);
         Ok(Some((id, stop)))
     }
@@ -275,7 +273,7 @@ impl Engine {
             return Ok(None);
         };
         let parts = self.parts(secret)?;
-        let mut run = Run::new(self, secret, &parts, row)?;
+        let mut run = Run::open(self, secret, &parts, row).await?;
         run.decide(decision, by, reason).await?;
         let (id, stop) = (run.row().id, run.go(Given(None)).await?);
         Ok(Some((id, stop)))
@@ -329,17 +327,10 @@ pub(super) fn policy(
         confirm: secret.confirm.is_some(),
         keep_previous: target.is_some(),
         attempts_max: ATTEMPTS_MAX,
-        // Copies first: what consumers call may read them.
-        listeners: copies::keys(secret)
-            .map(|key| (key, true))
-            .chain(
-                secret
-                    .consumers
-                    .iter()
-                    .map(|c| (consumer_key(c), c.required)),
-            )
-            .filter(|_| !import)
-            .map(|(key, required)| Listener { key, required })
-            .collect(),
+        listeners: if import {
+            Vec::new()
+        } else {
+            listeners::of(secret)
+        },
     }
 }

@@ -13,6 +13,7 @@ use keyrota_rotation::{
     Undoing, Which,
 };
 
+mod edits;
 mod people;
 mod tries;
 mod waits;
