@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
+
+/// The size of a compiled pattern: a few characters of a file of strangers can ask for gigabytes.
+const PATTERN_BYTES_MAX: usize = 128 * 1024;
 
 /// What is asked of one variable. Everything but the name is optional; [`Rule::new`] asks only that
 /// the variable is set, not empty, and free of residue and placeholders.
@@ -243,9 +246,12 @@ impl Pattern {
     /// [`PatternError`] if it is no regular expression, or too large a one.
     pub fn new(source: &str) -> Result<Self, PatternError> {
         // Compiled alone first: in a group, a stray `)` would close the group.
-        let alone = Regex::new(source);
-        alone
-            .and_then(|_| Regex::new(&format!("^(?:{source})$")))
+        let compile = |source: &str| {
+            let mut builder = RegexBuilder::new(source);
+            builder.size_limit(PATTERN_BYTES_MAX).build()
+        };
+        compile(source)
+            .and_then(|_| compile(&format!("^(?:{source})$")))
             .map(Self)
             .map_err(|error| PatternError(error.to_string()))
     }
@@ -287,6 +293,14 @@ mod tests {
                 .all(|name| Format::named(name).is_some())
         );
         assert_eq!(Format::named("URL"), None);
+    }
+
+    #[test]
+    fn a_pattern_has_a_bounded_size() {
+        assert!(Pattern::new("[A-Za-z0-9_-]{20,256}").is_ok());
+        for large in ["[a-z]{900}{100}", "(a{1000}){1000}", "(?:x{500}|y{500}){9}"] {
+            assert!(Pattern::new(large).is_err(), "{large}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! environment this is, and `KEYROTA_SCHEDULES` where its file is, so that the program may ask again. All of it passes the gate
 //! together; then keyrota becomes the program: same process, same standard streams, same signals.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -106,27 +107,28 @@ fn prepare(args: &Run, context: &Context<'_>) -> Result<Result<Variables, Report
 fn inherited(chosen: &Chosen, rules: &[Rule], pristine: bool) -> Variables {
     let own = own_inputs(chosen);
     let secrets = chosen.env.secrets.iter().flat_map(|s| &s.env);
-    let in_file: Vec<&str> = secrets
+    let in_file: HashSet<&str> = secrets
         .map(|v| v.name.as_str())
         .chain(chosen.env.boot.iter().map(|b| b.variable.as_str()))
         .collect();
+    let seen: HashSet<&str> = rules.iter().map(|rule| rule.variable.as_str()).collect();
     let mut variables = check::of_this_process();
     variables.retain(|name, _| {
         let Some(name) = name.to_str() else {
             return !pristine;
         };
-        if rules.iter().any(|rule| rule.variable == name) {
+        if seen.contains(name) {
             return true;
         }
-        let ours = name.starts_with("KEYROTA_") || own.contains(&name);
+        let ours = name.starts_with("KEYROTA_") || own.contains(name);
         let usual = !pristine || ["PATH", "HOME"].contains(&name);
-        usual && !ours && !in_file.contains(&name)
+        usual && !ours && !in_file.contains(name)
     });
     variables
 }
 
 /// Variables that hold, or lead to, what keyrota opens its own doors with.
-fn own_inputs(chosen: &Chosen) -> Vec<&str> {
+fn own_inputs(chosen: &Chosen) -> HashSet<&str> {
     let providers = chosen
         .env
         .providers
@@ -148,7 +150,7 @@ fn wanted<'c>(
     chosen: &'c Chosen,
     program: Option<&Program>,
     kept: Option<&Variables>,
-) -> Vec<&'c str> {
+) -> HashSet<&'c str> {
     let is_kept = |secret: &&Secret| {
         kept.is_some_and(|kept| {
             secret
@@ -170,7 +172,7 @@ fn wanted<'c>(
 fn resolve(
     chosen: &Chosen,
     context: &Context<'_>,
-    wanted: &[&str],
+    wanted: &HashSet<&str>,
     variables: &mut Variables,
 ) -> Result<(), Failed> {
     let nothing_yet = chosen
@@ -185,7 +187,7 @@ fn resolve(
         false => failed,
     })?;
     let resolved = context.block_on(async {
-        view::variables(&chosen.env, &providers, |name| wanted.contains(&name))
+        view::variables(&chosen.env, &providers, |name| wanted.contains(name))
             .await
             .map_err(unresolved)
     })?;

@@ -1,8 +1,9 @@
 //! `[env.*]`: what programs need and keyrota does not make.
 
-use super::environment::tables;
+use keyrota_gate::Pattern;
+
+use super::environment::{Names, tables};
 use super::keys::{self, Key};
-use super::mask::did_you_mean;
 use super::model::{BootRule, Required};
 use super::read::{Reader, Section, join};
 use super::words::is_variable;
@@ -55,13 +56,13 @@ fn rule(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> BootRule 
         );
     }
     if let Some(pattern) = &rule.pattern
-        && regex_lite::Regex::new(pattern).is_err()
+        && Pattern::new(pattern).is_err()
     {
         let help = "write a regular expression, in '…' so that \\ stays as it is; look-around does not exist";
         reader.error(
             section.spot_of("pattern"),
             &join(&section.at, "pattern"),
-            "is not a regular expression",
+            "is not a regular expression, or too large a one",
             help,
         );
     }
@@ -141,13 +142,13 @@ fn required(reader: &mut Reader<'_>, section: &Section<'_>, name: &str) -> Requi
 }
 
 /// Reports conditions on variables nobody knows.
-pub fn conditions(reader: &mut Reader<'_>, rules: &[BootRule], known: &[&str]) {
+pub fn conditions(reader: &mut Reader<'_>, rules: &[BootRule], known: &Names<'_>) {
     for rule in rules {
         let Required::If { variable, .. } = &rule.required else {
             continue;
         };
-        if !known.contains(&variable.as_str()) {
-            let guess = did_you_mean(variable, known.iter().copied());
+        if !known.contains(variable.as_str()) {
+            let guess = reader.guess(variable, known.iter().copied());
             let help = guess.map_or("name a variable of this file".to_owned(), |g| {
                 format!("did you mean \"{g}\"?")
             });

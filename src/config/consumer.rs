@@ -1,9 +1,10 @@
 //! `[[secrets.*.consumers]]`: who is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::effort;
 use super::keys;
 use super::model::{
     CommandConsumer, Consumer, ConsumerKind, EnvFileFormat, EnvVar, FileConsumer, JwksConsumer,
@@ -223,11 +224,7 @@ fn mode(reader: &mut Reader<'_>, s: &Section<'_>, default: u32, secret: bool) ->
 
 /// Several secrets may share an environment file, if they agree about it and name different keys.
 pub fn once(reader: &mut Reader<'_>, secrets: &[Secret]) {
-    struct File<'a> {
-        spot: Spot,
-        consumer: Option<&'a FileConsumer>,
-    }
-    let mut files: BTreeMap<(&Path, Option<&str>), Vec<File<'_>>> = BTreeMap::new();
+    let mut files: BTreeMap<(&Path, Option<&str>), Shared<'_>> = BTreeMap::new();
     for secret in secrets {
         for (i, consumer) in secret.consumers.iter().enumerate() {
             let at = format!("{}[{i}]", join(&join("secrets", &secret.name), "consumers"));
@@ -236,48 +233,69 @@ pub fn once(reader: &mut Reader<'_>, secrets: &[Secret]) {
                 ConsumerKind::Jwks(j) => (j.path.as_path(), None),
                 ConsumerKind::Command(_) => continue,
             };
-            let others = files.entry((path, consumer.host.as_deref())).or_default();
-            for other in others.iter() {
-                let problem = match (this, other.consumer) {
-                    (Some(a), Some(b)) => disagreement(a, b),
-                    _ => {
-                        Some("is written by two consumers, and each would replace the other's text")
-                    }
-                };
-                if let Some(what) = problem {
-                    reader.clash(
-                        consumer.spot,
-                        &at,
-                        what,
-                        "give each a file or key of its own",
-                        other.spot,
-                        "the other",
-                    );
-                    break;
-                }
+            effort::spend(1);
+            let key = (path, consumer.host.as_deref());
+            let Some(file) = files.get_mut(&key) else {
+                files.insert(key, Shared::of(consumer.spot, this));
+                continue;
+            };
+            if let Some((what, other)) = file.disagreement(this) {
+                let help = "give each a file or key of its own";
+                reader.clash(consumer.spot, &at, what, help, other, "the other");
             }
-            others.push(File {
-                spot: consumer.spot,
-                consumer: this,
-            });
+            file.add(consumer.spot, this);
         }
     }
 }
 
-fn disagreement(a: &FileConsumer, b: &FileConsumer) -> Option<&'static str> {
-    if a.format == EnvFileFormat::Raw || b.format == EnvFileFormat::Raw {
-        Some("a raw file holds one value, and two consumers write it")
-    } else if a.format != b.format {
-        Some("another consumer writes the same file in another format")
-    } else if a.owner != b.owner || a.mode != b.mode {
-        Some("another consumer gives the same file another owner or mode")
-    } else if a
-        .keys
-        .iter()
-        .any(|k| b.keys.iter().any(|other| other.name == k.name))
-    {
-        Some("another consumer writes the same key of the same file")
-    } else {
-        None
+/// A file that consumers share.
+struct Shared<'a> {
+    /// Its first consumer.
+    spot: Spot,
+    /// What that says of the file; `None` of a key set.
+    first: Option<&'a FileConsumer>,
+    /// The keys that are written, and by which consumer.
+    keys: HashMap<&'a str, Spot>,
+}
+
+impl<'a> Shared<'a> {
+    fn of(spot: Spot, first: Option<&'a FileConsumer>) -> Self {
+        let keys = HashMap::new();
+        let mut file = Self { spot, first, keys };
+        file.add(spot, first);
+        file
+    }
+
+    fn add(&mut self, spot: Spot, consumer: Option<&'a FileConsumer>) {
+        for key in consumer.iter().flat_map(|c| &c.keys) {
+            self.keys.entry(&key.name).or_insert(spot);
+        }
+    }
+
+    /// Why one more consumer cannot share the file, and with whom.
+    fn disagreement(&self, new: Option<&FileConsumer>) -> Option<(&'static str, Spot)> {
+        let (Some(first), Some(new)) = (self.first, new) else {
+            let what = "is written by two consumers, and each would replace the other's text";
+            return Some((what, self.spot));
+        };
+        if first.format == EnvFileFormat::Raw || new.format == EnvFileFormat::Raw {
+            let what = "a raw file holds one value, and two consumers write it";
+            return Some((what, self.spot));
+        }
+        if first.format != new.format {
+            let what = "another consumer writes the same file in another format";
+            return Some((what, self.spot));
+        }
+        if first.owner != new.owner || first.mode != new.mode {
+            let what = "another consumer gives the same file another owner or mode";
+            return Some((what, self.spot));
+        }
+        let taken = new.keys.iter().find_map(|k| self.keys.get(k.name.as_str()));
+        taken.map(|other| {
+            (
+                "another consumer writes the same key of the same file",
+                *other,
+            )
+        })
     }
 }

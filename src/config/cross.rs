@@ -1,17 +1,20 @@
 //! Contradictions between environments, and within one about places: two secrets at one place
 //! would overwrite each other's versions.
 
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
 use super::diagnostic::Diagnostic;
+use super::effort;
 use super::mask::name;
-use super::model::{Database, Environment, Kept, PlaceRole, Secret};
-use super::read::join;
+use super::model::{Database, Environment, Kept, PlaceRole, Provider, Secret, Spot};
+use super::read::{PROBLEMS_MAX, join};
 
 /// A place, whoever names it: the kind of its provider, what is behind that, and the path there.
 type Target<'a> = (&'static str, (String, &'a str));
 
-fn target<'a>(environment: &'a Environment, kept: Kept<'a>) -> Option<Target<'a>> {
-    let mut providers = environment.providers.iter();
-    let provider = providers.find(|p| p.name == kept.provider)?;
+fn target<'a>(providers: &HashMap<&str, &'a Provider>, kept: Kept<'a>) -> Option<Target<'a>> {
+    let provider = providers.get(kept.provider)?;
     // What is not written at all has been told.
     let path = Some(kept.path).filter(|path| !path.is_empty())?;
     Some((provider.kind.word, provider.settings.place(path)))
@@ -20,16 +23,22 @@ fn target<'a>(environment: &'a Environment, kept: Kept<'a>) -> Option<Target<'a>
 /// Every place is kept by one secret of one environment, as itself or as one of its copies.
 pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    let mut seen: Vec<(&Environment, &Secret, Kept<'_>, Target<'_>)> = Vec::new();
+    let mut seen: HashMap<Target<'_>, (&Environment, &Secret, Kept<'_>)> = HashMap::new();
     let all = environments.iter().flat_map(|environment| {
-        let secrets = environment.secrets.iter();
-        secrets.flat_map(move |s| s.places().map(move |kept| (environment, s, kept)))
+        let providers = environment.providers.iter().map(|p| (p.name.as_str(), p));
+        let providers: Rc<HashMap<_, _>> = Rc::new(providers.collect());
+        environment.secrets.iter().flat_map(move |secret| {
+            let providers = Rc::clone(&providers);
+            let of = move |kept| Some((environment, secret, kept, target(&providers, kept)?));
+            secret.places().filter_map(of)
+        })
     });
-    for (environment, secret, kept) in all {
-        let Some(place) = target(environment, kept) else {
-            continue;
-        };
-        if let Some((other, first, at, _)) = seen.iter().find(|(.., p)| *p == place) {
+    for (environment, secret, kept, place) in all {
+        effort::spend(1);
+        if problems.len() >= PROBLEMS_MAX {
+            break;
+        }
+        if let Some((other, first, at)) = seen.get(&place) {
             let which = match at.role {
                 PlaceRole::Own => "",
                 PlaceRole::Fallback => "the fallback of ",
@@ -55,7 +64,7 @@ pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
             );
             problems.push(problem.related_to(&other.file, at.spot, "the other"));
         }
-        seen.push((environment, secret, kept, place));
+        seen.entry(place).or_insert((environment, secret, kept));
     }
     problems
 }
@@ -63,7 +72,7 @@ pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
 /// Every account in a database is changed by one secret of one environment.
 pub fn accounts(environments: &[Environment]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    let mut seen: Vec<(&Environment, &Secret, String)> = Vec::new();
+    let mut seen: HashMap<String, (&Environment, &Secret)> = HashMap::new();
     for environment in environments {
         for secret in &environment.secrets {
             let accounts: Vec<String> = secret
@@ -72,8 +81,11 @@ pub fn accounts(environments: &[Environment]) -> Vec<Diagnostic> {
                 .into_iter()
                 .flat_map(accounts_of)
                 .collect();
-            let taken = seen.iter().find(|(.., account)| accounts.contains(account));
-            if let Some((other, first, _)) = taken {
+            effort::spend(1);
+            let taken = accounts.iter().find_map(|account| seen.get(account));
+            if let Some((other, first)) = taken
+                && problems.len() < PROBLEMS_MAX
+            {
                 let whose = match other.name == environment.name {
                     true => name(&first.name),
                     false => format!("{} of {}", name(&first.name), name(&other.name)),
@@ -87,11 +99,9 @@ pub fn accounts(environments: &[Environment]) -> Vec<Diagnostic> {
                 );
                 problems.push(problem.related_to(&other.file, first.spot, "the other"));
             }
-            seen.extend(
-                accounts
-                    .into_iter()
-                    .map(|account| (environment, secret, account)),
-            );
+            for account in accounts {
+                seen.entry(account).or_insert((environment, secret));
+            }
         }
     }
     problems
@@ -110,38 +120,30 @@ fn accounts_of(database: &Database) -> impl Iterator<Item = String> {
 
 /// What one environment shows its programs and another does not is often a deployment that fails.
 pub fn missing_variables(environments: &[&Environment]) -> Vec<Diagnostic> {
-    let variables = |e: &Environment| {
-        let shown = e.secrets.iter().flat_map(|s| {
-            s.env
-                .iter()
-                .map(|v| (v.name.clone(), v.spot, join("secrets", &s.name)))
-        });
-        let boot = e
-            .boot
-            .iter()
-            .map(|b| (b.variable.clone(), b.spot, "env".to_owned()));
-        shown.chain(boot).collect::<Vec<_>>()
-    };
     let all: Vec<_> = environments.iter().map(|e| (*e, variables(e))).collect();
+    let names: Vec<HashSet<&str>> = all
+        .iter()
+        .map(|(_, own)| own.iter().map(|(name, ..)| *name).collect())
+        .collect();
     let mut problems = Vec::new();
-    let mut told: Vec<&str> = Vec::new();
+    let mut told: HashSet<&str> = HashSet::new();
     for (environment, own) in &all {
         for (variable, spot, at) in own {
-            let lacks = |(other, theirs): &&(&Environment, Vec<_>)| {
-                other.name != environment.name
-                    && !theirs
-                        .iter()
-                        .any(|(v, ..): &(String, _, String)| v == variable)
-            };
-            let without: Vec<String> = all
-                .iter()
-                .filter(lacks)
-                .map(|(other, _)| name(&other.name))
-                .collect();
-            if without.is_empty() || told.contains(&variable.as_str()) {
+            effort::spend(1);
+            if problems.len() >= PROBLEMS_MAX || told.contains(variable) {
                 continue;
             }
-            told.push(variable);
+            let lacks = |theirs: &HashSet<&str>| !theirs.contains(variable);
+            let without: Vec<String> = environments
+                .iter()
+                .zip(&names)
+                .filter(|(_, theirs)| lacks(theirs))
+                .map(|(other, _)| name(&other.name))
+                .collect();
+            if without.is_empty() {
+                continue;
+            }
+            told.insert(variable);
             let what = format!(
                 "the variable {} is missing in {}",
                 name(variable),
@@ -153,4 +155,18 @@ pub fn missing_variables(environments: &[&Environment]) -> Vec<Diagnostic> {
         }
     }
     problems
+}
+
+/// The variables of an environment, and where each is named.
+fn variables(e: &Environment) -> Vec<(&str, Spot, String)> {
+    let shown = e.secrets.iter().flat_map(|s| {
+        s.env
+            .iter()
+            .map(|v| (v.name.as_str(), v.spot, join("secrets", &s.name)))
+    });
+    let boot = e
+        .boot
+        .iter()
+        .map(|b| (b.variable.as_str(), b.spot, "env".to_owned()));
+    shown.chain(boot).collect()
 }

@@ -1,6 +1,7 @@
 //! A problem of a file, and how it is shown. No form of it ever holds a value from the file: a
 //! value is shown only where it is provably one of our own words (see [`super::mask`]).
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -129,6 +130,7 @@ pub fn text(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> Stri
         Renderer::plain()
     };
     let mut masks = Masks::default();
+    let sources: HashMap<&Path, &Source> = sources.iter().map(|s| (s.file.as_path(), s)).collect();
     let mut out = String::new();
     for d in diagnostics {
         let level = match d.severity {
@@ -139,7 +141,7 @@ pub fn text(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> Stri
         if let Some(r) = &d.related {
             let _ = write!(title, " ({} at {})", r.what, place(&r.file, r.spot));
         }
-        let source = sources.iter().find(|s| s.file == d.file && d.spot.line > 0);
+        let source = sources.get(d.file.as_path()).filter(|_| d.spot.line > 0);
         let masked = source.map(|s| masks.line(s, d.spot));
         let mut group = level
             .primary_title(title)

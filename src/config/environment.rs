@@ -1,5 +1,6 @@
 //! One schedule file, read whole.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -10,13 +11,14 @@ use toml::de::DeTable;
 
 use super::boot;
 use super::diagnostic::Diagnostic;
+use super::effort;
 use super::keys::{self, Key};
-use super::mask::did_you_mean;
 use super::model::{Environment, Program, Role, Spot};
 use super::provider;
 use super::read::{Reader, Section, in_order, join, meant};
 use super::secret::{self, Around};
 use super::source::Source;
+use super::turn::Gaps;
 use super::words::is_name;
 
 /// Reads a schedule. What could be understood is returned with everything that is wrong; only an
@@ -49,13 +51,15 @@ pub fn decode(
         timezone: &timezone,
         now,
         providers: &provider_names,
+        provider_names: provider_names.iter().map(String::as_str).collect(),
+        gaps: Gaps::default(),
     };
     let (secrets, unread) = secret::all(&mut reader, &top, &around);
     provider::keeps(&mut reader, &providers, &secrets);
     let boot = boot::all(&mut reader, &top);
     variables_once(&mut reader, &secrets, &boot);
     let shown = secrets.iter().flat_map(|s| &s.env).map(|v| v.name.as_str());
-    let known: Vec<&str> = shown
+    let known: Names<'_> = shown
         .chain(boot.iter().map(|b| b.variable.as_str()))
         .chain(unread.iter().map(String::as_str))
         .collect();
@@ -75,6 +79,9 @@ pub fn decode(
     };
     (environment, reader.finish())
 }
+
+/// Names that a file knows.
+pub type Names<'a> = BTreeSet<&'a str>;
 
 /// The tables under a key of the file, with sound names, in order.
 pub fn tables<'t>(
@@ -143,7 +150,8 @@ fn no_secret_material(reader: &mut Reader<'_>) {
 }
 
 fn long_word(text: &str, length: usize) -> bool {
-    text.bytes().take_while(u8::is_ascii_alphanumeric).count() >= length
+    let word = text.bytes().take(length);
+    word.take_while(u8::is_ascii_alphanumeric).count() == length
 }
 
 fn zone(reader: &mut Reader<'_>, top: &Section<'_>) -> (TimeZone, String) {
@@ -168,7 +176,7 @@ fn zone(reader: &mut Reader<'_>, top: &Section<'_>) -> (TimeZone, String) {
                 .map(|n| n.to_string())
                 .filter(|n| n.contains('/'))
                 .collect();
-            let guess = did_you_mean(name, known.iter().map(String::as_str));
+            let guess = reader.guess(name, known.iter().map(String::as_str));
             reader.error(
                 spot,
                 "timezone",
@@ -186,7 +194,7 @@ fn variables_once(
     secrets: &[super::model::Secret],
     boot: &[super::model::BootRule],
 ) {
-    let mut seen: Vec<(&str, Spot, String)> = Vec::new();
+    let mut seen: HashMap<&str, Spot> = HashMap::new();
     let own = secrets.iter().flat_map(|s| {
         s.env
             .iter()
@@ -196,22 +204,15 @@ fn variables_once(
         boot.iter()
             .map(|b| (b.variable.as_str(), b.spot, "env".to_owned())),
     ) {
-        match seen.iter().find(|(name, ..)| *name == variable) {
-            Some((_, first, _)) => {
-                let what = format!(
-                    "the variable {} is shown twice",
-                    super::mask::name(variable)
-                );
-                reader.clash(
-                    spot,
-                    &at,
-                    what,
-                    "give one of them another name",
-                    *first,
-                    "first",
-                );
-            }
-            None => seen.push((variable, spot, at)),
+        effort::spend(1);
+        let first = *seen.entry(variable).or_insert(spot);
+        if first != spot {
+            let what = format!(
+                "the variable {} is shown twice",
+                super::mask::name(variable)
+            );
+            let help = "give one of them another name";
+            reader.clash(spot, &at, what, help, first, "first");
         }
     }
 }
@@ -220,9 +221,9 @@ fn programs(
     reader: &mut Reader<'_>,
     top: &Section<'_>,
     secrets: &[super::model::Secret],
-    known: &[&str],
+    known: &Names<'_>,
 ) -> Vec<Program> {
-    let fallbacks: Vec<(&str, &str)> = secrets
+    let fallbacks: HashMap<&str, &str> = secrets
         .iter()
         .filter_map(|s| {
             let of = |role| {
@@ -243,14 +244,15 @@ fn programs(
         let items = section
             .get("env")
             .and_then(|(_, node)| node.get_ref().as_array());
-        let mut env: Vec<String> = Vec::new();
+        let mut env: BTreeSet<String> = BTreeSet::new();
         for item in items.into_iter().flatten() {
             let Some(variable) = item.get_ref().as_str() else {
                 continue;
             };
             let spot = reader.spot(item);
-            if !known.contains(&variable) && !reader.broken {
-                let guess = did_you_mean(variable, known.iter().copied());
+            effort::spend(1);
+            if !known.contains(variable) && !reader.broken {
+                let guess = reader.guess(variable, known.iter().copied());
                 let help = meant(
                     guess,
                     "add it to a secret's env or as [env.NAME], or remove it here",
@@ -262,7 +264,7 @@ fn programs(
                     help,
                 );
             }
-            if env.iter().any(|v| v == variable) {
+            if !env.insert(variable.to_owned()) {
                 reader.warn(
                     spot,
                     &join(&at, "env"),
@@ -270,10 +272,11 @@ fn programs(
                     "remove one of the two",
                 );
             }
-            env.push(variable.to_owned());
         }
-        for (value, fallback) in &fallbacks {
-            if env.iter().any(|v| v == value) && !env.iter().any(|v| v == fallback) {
+        for value in &env {
+            if let Some(fallback) = fallbacks.get(value.as_str())
+                && !env.contains(*fallback)
+            {
                 let what = format!(
                     "sees {value} and not {fallback}: it would refuse what the other key signed"
                 );

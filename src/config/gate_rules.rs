@@ -3,6 +3,7 @@
 //! A program is asked for what it may see: the variables its table lists, or all of them where the
 //! file has no programs. A forbidden variable is forbidden to every program, listed or not.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use keyrota_gate::{Algorithm, Code, Condition, Format, KeyPart, Pattern, Required, Rule};
@@ -77,16 +78,17 @@ pub fn program<'e>(
 
 /// Whether a program may see a variable.
 pub fn sees(program: Option<&Program>, variable: &str) -> bool {
-    program.is_none_or(|p| p.env.iter().any(|v| v == variable))
+    program.is_none_or(|p| p.env.contains(variable))
 }
 
 /// What is asked of the environment of `program`, in the file's order: secrets, then `[env.*]`.
 /// `others` are the other environments, as far as they could be understood: a key must not carry
 /// the prefix that the same variable has there.
 pub fn rules(env: &Environment, program: Option<&Program>, others: &[Environment]) -> Vec<Rule> {
-    let secrets = env.secrets.iter().flat_map(|secret| {
-        let seen = secret.env.iter().filter(|v| sees(program, &v.name));
-        seen.map(|variable| of_secret(secret, variable, others))
+    let prefixes = &prefixes(others);
+    let secrets = env.secrets.iter().flat_map(move |secret| {
+        let seen = secret.env.iter().filter(move |v| sees(program, &v.name));
+        seen.map(move |variable| of_secret(secret, variable, prefixes))
     });
     let boot = env
         .boot
@@ -105,7 +107,7 @@ pub fn unmeant(secret: &Secret, value: &[u8]) -> Vec<&'static str> {
         secret: Some(secret.name.clone()),
         ..Rule::new(name)
     };
-    let rule = of_value(secret, named, &[]);
+    let rule = of_value(secret, named, &Prefixes::new());
     let problems = keyrota_gate::check(&[rule], &|_| Some(value));
     let unmeant = problems.iter().filter_map(|problem| match problem.code {
         Code::Nul => {
@@ -131,7 +133,7 @@ pub fn unmeant(secret: &Secret, value: &[u8]) -> Vec<&'static str> {
     unmeant.collect()
 }
 
-fn of_secret(secret: &Secret, variable: &EnvVar, others: &[Environment]) -> Rule {
+fn of_secret(secret: &Secret, variable: &EnvVar, others: &Prefixes<'_>) -> Rule {
     let named = Rule {
         secret: Some(secret.name.clone()),
         ..Rule::new(&variable.name)
@@ -171,7 +173,7 @@ fn is_whole(template: &Template) -> bool {
 }
 
 /// What the kind says about a whole value.
-fn of_value(secret: &Secret, rule: Rule, others: &[Environment]) -> Rule {
+fn of_value(secret: &Secret, rule: Rule, others: &Prefixes<'_>) -> Rule {
     let rule = Rule {
         foreign_prefixes: foreign_prefixes(secret, others),
         ..rule
@@ -253,25 +255,30 @@ fn of_value(secret: &Secret, rule: Rule, others: &[Environment]) -> Rule {
     }
 }
 
+/// How the values of each variable begin in other environments.
+type Prefixes<'a> = HashMap<&'a str, BTreeSet<&'a str>>;
+
+fn prefixes(others: &[Environment]) -> Prefixes<'_> {
+    let mut all = Prefixes::new();
+    for secret in others.iter().flat_map(|env| &env.secrets) {
+        for variable in secret.env.iter().filter(|_| !prefix(secret).is_empty()) {
+            all.entry(&variable.name)
+                .or_default()
+                .insert(prefix(secret));
+        }
+    }
+    all
+}
+
 /// How the same variables begin in other environments, where that is not how they begin here.
-fn foreign_prefixes(secret: &Secret, others: &[Environment]) -> Vec<String> {
-    let own = prefix(secret);
-    let shares_a_variable = |other: &&Secret| {
-        other
-            .env
-            .iter()
-            .any(|theirs| secret.env.iter().any(|ours| ours.name == theirs.name))
-    };
-    let mut prefixes: Vec<String> = others
+fn foreign_prefixes(secret: &Secret, others: &Prefixes<'_>) -> Vec<String> {
+    let variables = secret
+        .env
         .iter()
-        .flat_map(|env| env.secrets.iter().filter(shares_a_variable))
-        .map(prefix)
-        .filter(|theirs| !theirs.is_empty() && *theirs != own)
-        .map(str::to_owned)
-        .collect();
-    prefixes.sort();
-    prefixes.dedup();
-    prefixes
+        .filter_map(|v| others.get(v.name.as_str()));
+    let theirs: BTreeSet<&str> = variables.flatten().copied().collect();
+    let foreign = theirs.into_iter().filter(|p| *p != prefix(secret));
+    foreign.map(str::to_owned).collect()
 }
 
 fn prefix(secret: &Secret) -> &str {

@@ -1,5 +1,6 @@
 //! From a directory to checked environments.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -48,8 +49,9 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
         }
     };
     let root = root_of(directory);
-    let asked =
-        |environment: &str| names.is_none_or(|names| names.iter().any(|n| n == environment));
+    let wanted: Option<HashSet<&str>> =
+        names.map(|names| names.iter().map(String::as_str).collect());
+    let asked = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(name));
     let mut environments = Vec::new();
     let mut problems = Vec::new();
     for (stem, file) in &files {
@@ -77,7 +79,7 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
             }
         }
     }
-    let wrong: Vec<String> = problems
+    let wrong: HashSet<String> = problems
         .iter()
         .filter(|(_, p)| p.severity == Severity::Error)
         .map(|(stem, _)| stem.clone())
@@ -87,11 +89,9 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
         .filter(|(stem, _)| asked(stem))
         .map(|(_, p)| p)
         .collect();
-    let concerns = |file: &Path| {
-        environments
-            .iter()
-            .any(|e| e.file == file && asked(&e.name))
-    };
+    let asked_files = environments.iter().filter(|e| asked(&e.name));
+    let asked_files: HashSet<&Path> = asked_files.map(|e| e.file.as_path()).collect();
+    let concerns = |file: &Path| asked_files.contains(file);
     let shared = cross::places(&environments)
         .into_iter()
         .chain(cross::accounts(&environments))
@@ -134,14 +134,17 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
         ))
     });
     told.dedup();
-    let broken = |e: &Environment| {
-        told.iter().any(|d| {
-            d.severity == Severity::Error
-                && (d.file == e.file || d.related.as_ref().is_some_and(|r| r.file == e.file))
-        })
+    let errors = told.iter().filter(|d| d.severity == Severity::Error);
+    let files = |d: &Diagnostic| {
+        let other = d.related.as_ref().map(|r| r.file.clone());
+        [Some(d.file.clone()), other].into_iter().flatten()
     };
+    let broken: HashSet<PathBuf> = errors.flat_map(files).collect();
     let (wanted, others): (Vec<_>, Vec<_>) = environments.into_iter().partition(|e| asked(&e.name));
-    loaded.environments = wanted.into_iter().filter(|e| !broken(e)).collect();
+    loaded.environments = wanted
+        .into_iter()
+        .filter(|e| !broken.contains(&e.file))
+        .collect();
     loaded.others = others;
     loaded.diagnostics = told;
     loaded

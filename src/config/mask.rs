@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
+use super::effort;
 use super::keys;
 use super::model::Spot;
 use super::source::Source;
@@ -32,8 +34,11 @@ pub fn is_plain(value: &str) -> bool {
         && value.contains(' ')
         && all(value, |c| c.is_ascii_digit() || "*/,- ".contains(c));
     let fields = value.starts_with('{') && keys::is_field_only(value);
-    quantity || clock || cron || fields || keys::words().any(|word| near(value, word))
+    quantity || clock || cron || fields || WORDS.iter().any(|word| near(value, word))
 }
+
+/// Our own words.
+static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| keys::words().collect());
 
 /// A name from a file as it may stand in a message; long or random ones are not repeated.
 pub fn name(name: &str) -> String {
@@ -46,18 +51,20 @@ pub fn name(name: &str) -> String {
 
 /// The best of `known` for something misspelt.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let score =
-        |word: &str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &word.to_lowercase());
-    let best = known.into_iter().min_by_key(|word| score(word))?;
-    (score(best) <= 1 + best.len() / 4 && score(best) < best.len()).then_some(best)
+    let wrong = wrong.to_lowercase();
+    let score = |word: &&str| strsim::damerau_levenshtein(&wrong, &word.to_lowercase());
+    // A word that is much longer or shorter is further away than any that would do.
+    let near = |word: &&str| wrong.len().abs_diff(word.len()) <= 3 + word.len() / 2;
+    let best = known.into_iter().filter(near).min_by_key(score)?;
+    (score(&best) <= 1 + best.len() / 4 && score(&best) < best.len()).then_some(best)
 }
 
 fn near(value: &str, word: &str) -> bool {
-    let ours = all(value, |c| c.is_ascii_alphanumeric() || "-_@".contains(c));
+    let ours = || all(value, |c| c.is_ascii_alphanumeric() || "-_@".contains(c));
     value == word
-        || (ours
-            && word.len() >= 4
-            && value.len() <= word.len() + 2
+        || (word.len() >= 4
+            && value.len().abs_diff(word.len()) <= 2
+            && ours()
             && strsim::damerau_levenshtein(value, word) <= 2)
 }
 
@@ -82,111 +89,184 @@ pub struct Masked {
     pub span: Range<usize>,
 }
 
-/// Which lines of each source lie inside a multi-line string: worked out once.
+/// The lines of each source, read once however many problems they have.
 #[derive(Debug, Default)]
-pub struct Masks(HashMap<PathBuf, Vec<bool>>);
+pub struct Masks(HashMap<PathBuf, Lines>);
+
+/// One source.
+#[derive(Debug)]
+struct Lines {
+    /// Lines that begin inside a multi-line string.
+    inside: Vec<bool>,
+    /// The pieces of each line that was asked for.
+    pieces: HashMap<u32, Vec<Piece>>,
+}
+
+/// A part of a line, in bytes, and how it is judged.
+type Piece = (Range<usize>, Judge);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judge {
+    Shown,
+    Hidden,
+    /// Shown if harmless without its quotes.
+    Quoted(char),
+    /// Shown if harmless.
+    Word,
+    /// A name by its place; shown if it is the name of something.
+    Name,
+}
 
 impl Masks {
-    /// The first line of a spot, masked.
+    /// The first line of a spot, masked. Of a long line, the part around the spot.
     pub fn line(&mut self, source: &Source, spot: Spot) -> Masked {
-        let inside = self
-            .0
-            .entry(source.file.clone())
-            .or_insert_with(|| inside_strings(&source.text));
+        let lines = self.0.entry(source.file.clone()).or_insert_with(|| {
+            effort::spend(source.text.len());
+            Lines {
+                inside: inside_strings(&source.text),
+                pieces: HashMap::new(),
+            }
+        });
         let (line, first) = source.line(spot.line);
-        let hidden = inside
-            .get(spot.line.max(1) as usize - 1)
-            .copied()
-            .unwrap_or(true);
+        let index = spot.line.max(1) as usize - 1;
+        let hidden = lines.inside.get(index).copied().unwrap_or(true);
+        let pieces = lines.pieces.entry(spot.line).or_insert_with(|| {
+            effort::spend(line.len());
+            match hidden {
+                true => vec![(0..line.len(), Judge::Hidden)],
+                false => pieces(line),
+            }
+        });
+        let at = |byte: usize| byte.saturating_sub(first).min(line.len());
+        let window = window(line, at(spot.start));
         let mut masker = Masker {
             out: String::new(),
-            map: vec![0; line.len() + 1],
+            map: vec![0; window.len() + 1],
+            from: window.start,
         };
-        if hidden {
-            masker.hide(0..line.len())
-        } else {
-            masker.line(line)
+        let begin = pieces.partition_point(|(range, _)| range.end <= window.start);
+        for (range, judge) in &pieces[begin..] {
+            if range.start >= window.end {
+                break;
+            }
+            masker.piece(line, range, *judge, &window);
         }
-        masker.map[line.len()] = masker.out.len();
-        let at = |byte: usize| masker.map[byte.saturating_sub(first).min(line.len())];
+        masker.map[window.len()] = masker.out.len();
+        let at = |byte: usize| {
+            let inside = at(byte).clamp(window.start, window.end) - window.start;
+            masker.map[inside]
+        };
         let start = at(spot.start);
         let end = at(spot.end).max((start + 1).min(masker.out.len()));
         let start = floor(&masker.out, start);
         let end = ceil(&masker.out, end.max(start));
-        crop(masker.out, start..end)
+        Masked {
+            text: masker.out,
+            span: start..end,
+        }
+    }
+}
+
+/// The part of a line that is shown: all of it, or what lies around `at`.
+fn window(line: &str, at: usize) -> Range<usize> {
+    if line.len() <= LINE_BYTES_MAX {
+        return 0..line.len();
+    }
+    let from = floor(line, at.saturating_sub(LINE_BYTES_MAX / 4));
+    from..ceil(line, (from + LINE_BYTES_MAX).min(line.len()))
+}
+
+/// Takes a line apart, from left to right, each byte once.
+fn pieces(line: &str) -> Vec<Piece> {
+    let start = line.len() - line.trim_start().len();
+    let mut pieces = vec![(0..start, Judge::Shown)];
+    let rest = &line[start..];
+    if rest.starts_with('[') && rest.contains(']') {
+        values(line, start, true, &mut pieces);
+    } else if let Some(equals) = rest.find('=') {
+        let key = &rest[..equals];
+        let known = key
+            .trim()
+            .split('.')
+            .all(|part| is_name(part.trim().trim_matches('"')));
+        let judge = if known { Judge::Shown } else { Judge::Hidden };
+        pieces.push((start..start + equals, judge));
+        values(line, start + equals, false, &mut pieces);
+    } else if rest.starts_with(['"', '{', '}', ']']) {
+        values(line, start, false, &mut pieces);
+    } else {
+        pieces.push((start..line.len(), Judge::Hidden));
+    }
+    pieces
+}
+
+/// Punctuation is shown, words only if harmless; a comment ends it. Bare words before `=` are names,
+/// and so are those of a header.
+fn values(line: &str, from: usize, mut header: bool, pieces: &mut Vec<Piece>) {
+    const MARKS: &str = " \t=,[]{}.";
+    let (first, mut at) = (pieces.len(), from);
+    while let Some(c) = line[at..].chars().next() {
+        let rest = &line[at..];
+        let (length, judge) = match c {
+            '#' => (rest.len(), Judge::Hidden),
+            '"' | '\'' => (string_end(rest, c), Judge::Quoted(c)),
+            c if MARKS.contains(c) => (1, Judge::Shown),
+            _ => {
+                let end = rest.find(|c: char| MARKS.contains(c) || "#\"'".contains(c));
+                let judge = if header { Judge::Name } else { Judge::Word };
+                (end.unwrap_or(rest.len()), judge)
+            }
+        };
+        header &= !matches!(c, '"' | '=');
+        pieces.push((at..at + length, judge));
+        at += length;
+    }
+    let mut before_equals = false;
+    for (range, judge) in pieces[first..].iter_mut().rev() {
+        match (*judge, &line[range.clone()]) {
+            (Judge::Shown, " " | "\t") => {}
+            (Judge::Shown, mark) => before_equals = mark == "=",
+            (Judge::Word, _) if before_equals => {
+                *judge = Judge::Name;
+                before_equals = false;
+            }
+            _ => before_equals = false,
+        }
     }
 }
 
 struct Masker {
     out: String,
-    /// For each byte of the line, its place in `out`.
+    /// For each byte of what is shown of the line, its place in `out`.
     map: Vec<usize>,
+    /// The first of these bytes.
+    from: usize,
 }
 
 impl Masker {
-    fn line(&mut self, line: &str) {
-        let start = line.len() - line.trim_start().len();
-        self.show(line, 0..start);
-        let rest = &line[start..];
-        if rest.starts_with('[') && rest.contains(']') {
-            self.values(line, start..line.len());
-        } else if let Some(equals) = rest.find('=') {
-            let key = &rest[..equals];
-            let known = key
-                .trim()
-                .split('.')
-                .all(|part| is_name(part.trim().trim_matches('"')));
-            if known {
-                self.show(line, start..start + equals)
-            } else {
-                self.hide(start..start + equals)
+    fn piece(&mut self, line: &str, range: &Range<usize>, judge: Judge, window: &Range<usize>) {
+        let word = &line[range.clone()];
+        let shown = match judge {
+            Judge::Shown => true,
+            Judge::Hidden => false,
+            Judge::Quoted(c) => {
+                word.len() >= 2 && word.ends_with(c) && is_plain(word.trim_matches(c))
             }
-            self.values(line, start + equals..line.len());
-        } else if rest.starts_with(['"', '{', '}', ']']) {
-            self.values(line, start..line.len());
-        } else {
-            self.hide(start..line.len());
-        }
-    }
-
-    /// Punctuation is shown, words only if harmless; a comment ends it.
-    fn values(&mut self, line: &str, range: Range<usize>) {
-        let mut at = range.start;
-        while at < range.end {
-            let rest = &line[at..range.end];
-            let c = rest.chars().next().unwrap_or(MASK);
-            let end = match c {
-                '#' => return self.hide(at..range.end),
-                '"' | '\'' => at + string_end(rest, c),
-                c if " \t=,[]{}.".contains(c) => at + 1,
-                _ => {
-                    at + rest
-                        .find(|c: char| " \t=,[]{}#\"'".contains(c))
-                        .unwrap_or(rest.len())
-                        .max(c.len_utf8())
-                }
-            };
-            let word = &line[at..end];
-            let inner = word.trim_matches(c);
-            let shown = match c {
-                '"' | '\'' if word.len() >= 2 && word.ends_with(c) => is_plain(inner),
-                '"' | '\'' => false,
-                c if " \t=,[]{}.".contains(c) => true,
-                _ => is_plain(word) || is_key(line, at, end),
-            };
-            if shown {
-                self.show(line, at..end)
-            } else {
-                self.hide(at..end)
-            }
-            at = end;
+            Judge::Word => is_plain(word),
+            Judge::Name => is_plain(word) || word.split('.').all(is_name),
+        };
+        let part = range.start.max(window.start)..range.end.min(window.end);
+        effort::spend(part.len());
+        match shown {
+            true => self.show(line, part),
+            false => self.hide(part),
         }
     }
 
     fn show(&mut self, line: &str, range: Range<usize>) {
         for (offset, c) in line[range.clone()].char_indices() {
             for byte in 0..c.len_utf8() {
-                self.map[range.start + offset + byte] = self.out.len();
+                self.map[range.start - self.from + offset + byte] = self.out.len();
             }
             self.out.push(if c.is_control() { ' ' } else { c });
         }
@@ -194,19 +274,12 @@ impl Masker {
 
     fn hide(&mut self, range: Range<usize>) {
         for byte in range.clone() {
-            self.map[byte] = self.out.len();
+            self.map[byte - self.from] = self.out.len();
         }
         if !range.is_empty() && !self.out.ends_with(MASK) {
             self.out.push(MASK);
         }
     }
-}
-
-/// Bare words that are names by their place: before `=`, or in a header.
-fn is_key(line: &str, start: usize, end: usize) -> bool {
-    let header = line.trim_start().starts_with('[') && !line[..start].contains(['"', '=']);
-    let before_equals = line[end..].trim_start().starts_with('=');
-    (header || before_equals) && line[start..end].split('.').all(is_name)
 }
 
 /// The length of a quoted string, quotes included; the rest of the line if it does not end there.
@@ -260,20 +333,6 @@ fn inside_strings(text: &str) -> Vec<bool> {
             began_inside
         })
         .collect()
-}
-
-/// A very long line is shown around its problem only.
-fn crop(text: String, span: Range<usize>) -> Masked {
-    if text.len() <= LINE_BYTES_MAX {
-        return Masked { text, span };
-    }
-    let from = floor(&text, span.start.saturating_sub(LINE_BYTES_MAX / 4));
-    let to = ceil(&text, (from + LINE_BYTES_MAX).min(text.len()));
-    let span = span.start - from..span.end.min(to) - from;
-    Masked {
-        text: text[from..to].to_owned(),
-        span,
-    }
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

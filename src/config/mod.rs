@@ -19,6 +19,7 @@ mod boot;
 mod consumer;
 pub mod cross;
 pub mod diagnostic;
+mod effort;
 pub mod environment;
 pub mod gate_rules;
 pub mod host;

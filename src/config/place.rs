@@ -1,7 +1,6 @@
 //! Where a secret is kept: its own place, its fallback's, and its copies'.
 
 use super::keys::{self, Key};
-use super::mask::did_you_mean;
 use super::model::{CopyTo, FallbackPlace, Kind, Part, Spot, Template};
 use super::read::{Reader, Section, join, meant};
 use super::secret::{Around, fields_of};
@@ -146,8 +145,8 @@ fn named(
     around: &Around<'_>,
 ) -> String {
     let known = around.providers;
-    if !known.iter().any(|p| p == word) && !reader.broken {
-        let guess = did_you_mean(word, known.iter().map(String::as_str));
+    if !around.provider_names.contains(word) && !reader.broken {
+        let guess = reader.guess(word, known.iter().map(String::as_str));
         let help = meant(guess, "name one of [providers.*]");
         reader.error(
             section.spot_of("provider"),

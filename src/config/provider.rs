@@ -1,5 +1,6 @@
 //! `[providers.*]`, and whether they can keep what they are to keep.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::environment::{check_name, tables};
@@ -38,7 +39,8 @@ pub fn all(
 
 /// Every place is one that its provider has, and what is shown of a secret is kept there.
 pub fn keeps(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[Secret]) {
-    let of = |name: &str| providers.iter().find(|p| p.name == name);
+    let named: HashMap<&str, &Provider> = providers.iter().map(|p| (p.name.as_str(), p)).collect();
+    let of = |name: &str| named.get(name).copied();
     for secret in secrets {
         let at = join("secrets", &secret.name);
         for kept in secret.places() {

@@ -1,5 +1,6 @@
 //! `[secrets.*]`: what all kinds have in common.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::model::{Confirm, EnvVar, Kind, Part, Role, Secret, Spot, Template, Wh
 use super::place;
 use super::read::{Reader, Section, in_order, join};
 use super::target;
-use super::turn;
+use super::turn::{self, Gaps};
 use super::waits;
 use super::words;
 
@@ -30,6 +31,10 @@ pub struct Around<'a> {
     pub now: Timestamp,
     /// All providers the file names, sound or not.
     pub providers: &'a [String],
+    /// The same, to look one up.
+    pub provider_names: HashSet<&'a str>,
+    /// The shortest time between two turns of the schedules that were met.
+    pub gaps: Gaps,
 }
 
 /// All secrets of a file whose kind is known, and the variables of the others.

@@ -1,9 +1,14 @@
 //! The bytes of one file, and where things stand in them.
 
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
 use super::diagnostic::Diagnostic;
+use super::effort;
 use super::model::Spot;
 
 /// No schedule a person keeps comes near this; a file beyond it is not read.
@@ -18,7 +23,11 @@ pub struct Source {
     pub text: String,
     /// The first byte of each line.
     lines: Vec<usize>,
+    /// How many characters begin before every [`STRIDE`]th byte: a column costs the same anywhere.
+    characters: Vec<usize>,
 }
+
+const STRIDE: usize = 64;
 
 impl Source {
     /// Text that is already in memory.
@@ -31,28 +40,53 @@ impl Source {
                 .filter(|(_, b)| *b == b'\n')
                 .map(|(i, _)| i + 1),
         );
+        let mut begun = 0;
+        let characters = text.as_bytes().chunks(STRIDE).map(|chunk| {
+            begun += beginnings(chunk);
+            begun
+        });
+        let characters = std::iter::once(0).chain(characters).collect();
         Self {
             file: file.into(),
             text,
             lines,
+            characters,
         }
     }
 
     /// Reads a file. One that is too long, is not UTF-8 or cannot be opened is one problem.
     pub fn read(file: &Path) -> Result<Self, Box<Diagnostic>> {
-        let opened = std::fs::File::open(file);
-        let mut bytes = Vec::new();
-        let read = opened.and_then(|f| f.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
-        if let Err(e) = read {
+        let unreadable = |what: String, help: &str| {
+            Box::new(Diagnostic::error(file, Spot::default(), "", what, help))
+        };
+        let failed = |e: std::io::Error| {
             let what = format!("cannot be read: {}", io_sentence(e.kind()));
-            return Err(Box::new(Diagnostic::error(
-                file,
-                Spot::default(),
-                "",
-                what,
-                "check the path and its permissions",
-            )));
-        }
+            unreadable(what, "check the path and its permissions")
+        };
+        // Opening a pipe without O_NONBLOCK waits for a writer.
+        let opened = std::fs::File::options()
+            .read(true)
+            .custom_flags((OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed())
+            .open(file);
+        let opened = match opened {
+            // A socket cannot be opened at all.
+            Err(e) if e.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => None,
+            Err(e) => return Err(failed(e)),
+            Ok(opened) => Some(opened),
+        };
+        let regular = |opened: &std::fs::File| opened.metadata().is_ok_and(|m| m.is_file());
+        let Some(opened) = opened.filter(regular) else {
+            let what = "is not a regular file: it is a directory, a pipe, a device or a socket";
+            return Err(unreadable(
+                what.to_owned(),
+                "write a file here, or name another",
+            ));
+        };
+        let mut bytes = Vec::new();
+        let read = opened
+            .take(FILE_BYTES_MAX as u64 + 1)
+            .read_to_end(&mut bytes);
+        read.map_err(failed)?;
         Self::decode(file, bytes)
     }
 
@@ -90,11 +124,7 @@ impl Source {
         let start = span.start.min(self.text.len());
         let line = self.lines.partition_point(|first| *first <= start);
         let first = self.lines[line - 1];
-        let col = self
-            .text
-            .get(first..start)
-            .map_or(start - first, |t| t.chars().count())
-            + 1;
+        let col = self.characters(first, start) + 1;
         Spot {
             line: as_u32(line),
             col: as_u32(col),
@@ -107,9 +137,33 @@ impl Source {
     pub fn line(&self, line: u32) -> (&str, usize) {
         let index = (line.max(1) as usize - 1).min(self.lines.len() - 1);
         let first = self.lines[index];
-        let text = self.text[first..].split('\n').next().unwrap_or_default();
+        let end = self
+            .lines
+            .get(index + 1)
+            .map_or(self.text.len(), |next| next - 1);
+        let text = &self.text[first..end];
         (text.strip_suffix('\r').unwrap_or(text), first)
     }
+
+    /// How many characters begin between two bytes.
+    fn characters(&self, from: usize, to: usize) -> usize {
+        let text = self.text.as_bytes();
+        if to - from < STRIDE {
+            effort::spend(to - from);
+            return beginnings(&text[from..to]);
+        }
+        let before = |byte: usize| {
+            let stride = byte / STRIDE;
+            effort::spend(byte % STRIDE);
+            self.characters[stride] + beginnings(&text[stride * STRIDE..byte])
+        };
+        before(to) - before(from)
+    }
+}
+
+/// The characters that begin in a piece of UTF-8.
+fn beginnings(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| **b & 0xc0 != 0x80).count()
 }
 
 fn as_u32(n: usize) -> u32 {
@@ -122,7 +176,6 @@ fn io_sentence(kind: std::io::ErrorKind) -> &'static str {
     match kind {
         K::NotFound => "it does not exist",
         K::PermissionDenied => "permission denied",
-        K::IsADirectory => "it is a directory",
         _ => "the system refused",
     }
 }

@@ -1,5 +1,6 @@
 //! Kinds whose new value a server, or a program, has to be told.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -296,6 +297,7 @@ fn host_and_port(text: &str, port: u16) -> Option<(String, u16)> {
 /// The secrets named by `admin` and `uses` are kept here, and can be what they are to be. `spots`
 /// says where each secret names them; of a file that is not `complete`, nothing is missed.
 pub fn uses(reader: &mut Reader<'_>, secrets: &[Secret], spots: &[Spot], complete: bool) {
+    let kinds: HashMap<&str, &Kind> = secrets.iter().map(|s| (s.name.as_str(), &s.kind)).collect();
     for (secret, spot) in secrets.iter().zip(spots) {
         let database = secret.kind.database().is_some();
         let (key, help) = match database {
@@ -306,7 +308,7 @@ pub fn uses(reader: &mut Reader<'_>, secrets: &[Secret], spots: &[Spot], complet
             false => ("uses", "name secrets of kind = \"external\""),
         };
         for used in secret.kind.uses() {
-            let named = secrets.iter().find(|s| s.name == *used).map(|s| &s.kind);
+            let named = kinds.get(used.as_str()).copied();
             let what = match named {
                 None if complete => "names a secret that this file does not have",
                 Some(Kind::External(external))

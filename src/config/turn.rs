@@ -1,5 +1,7 @@
 //! When a secret's turn comes, and whether one rotation is over before the next begins.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::civil;
@@ -9,6 +11,7 @@ use toml::value::{Datetime, Offset};
 
 use crate::turns;
 
+use super::effort;
 use super::keys::{self, Key};
 use super::model::{Blackout, Spot, TurnPolicy, Waits, Window};
 use super::read::{Reader, Section, join};
@@ -78,6 +81,23 @@ pub fn policy(
     policy
 }
 
+/// The shortest time between two turns of each schedule, worked out once per file.
+#[derive(Debug, Default)]
+pub struct Gaps(RefCell<HashMap<String, Option<Duration>>>);
+
+impl Gaps {
+    fn of(&self, schedule: &turns::Schedule, around: &Around<'_>) -> Option<Duration> {
+        let mut known = self.0.borrow_mut();
+        if let Some(gap) = known.get(schedule.as_str()) {
+            return *gap;
+        }
+        effort::spend(1_000);
+        let gap = schedule.shortest_gap(around.timezone, around.now);
+        known.insert(schedule.as_str().to_owned(), gap);
+        gap
+    }
+}
+
 /// The shortest time between two turns; reports a schedule that cannot be read.
 fn gap(
     reader: &mut Reader<'_>,
@@ -86,7 +106,7 @@ fn gap(
     around: &Around<'_>,
 ) -> Option<Duration> {
     match turns::Schedule::parse(text) {
-        Ok(schedule) => schedule.shortest_gap(around.timezone, around.now),
+        Ok(schedule) => around.gaps.of(&schedule, around),
         Err(e) => {
             let (spot, at) = (s.spot_of("schedule"), join(&s.at, "schedule"));
             // The complaint repeats words of the text: only if they can be nothing but a schedule.
@@ -124,7 +144,7 @@ fn overlap(
     let fits = |text: &&&str| {
         let schedule = turns::Schedule::parse(text).ok();
         schedule
-            .and_then(|s| s.shortest_gap(around.timezone, around.now))
+            .and_then(|s| around.gaps.of(&s, around))
             .is_some_and(|gap| gap >= length)
     };
     let what = format!(

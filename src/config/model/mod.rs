@@ -1,6 +1,7 @@
 //! What a checked schedule says, in plain types: nothing here is raw text that still has to be
 //! understood, every default is filled in, every relative path is resolved, and nothing is secret.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -139,7 +140,7 @@ pub struct Program {
     /// The name in this file.
     pub name: String,
     /// The variables it may see, each known to this environment.
-    pub env: Vec<String>,
+    pub env: BTreeSet<String>,
     /// Where it stands.
     pub spot: Spot,
 }

@@ -1,10 +1,13 @@
 //! Reads a spanned TOML tree against the tables of [`super::keys`]: what comes out has the right
 //! shape, and everything that has not has been reported where it stands.
 
+use std::collections::HashSet;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
+use super::effort;
 use super::keys::{Key, Kinds, Ty};
 use super::mask::{did_you_mean, is_plain, name};
 use super::model::Spot;
@@ -12,15 +15,20 @@ use super::source::Source;
 use super::words;
 
 mod check;
+mod firsts;
 mod section;
 
+use firsts::Firsts;
 pub use section::Section;
 
 /// A value and where it stands.
 pub type Node<'a> = &'a Spanned<DeValue<'a>>;
 
 /// More problems than this in one file help nobody.
-const PROBLEMS_MAX: usize = 200;
+pub const PROBLEMS_MAX: usize = 200;
+
+/// More names of one file are not compared with each other: a guess is a help, no more.
+const COMPARISONS_MAX: usize = 5_000;
 
 /// One file while it is read.
 pub struct Reader<'a> {
@@ -30,7 +38,9 @@ pub struct Reader<'a> {
     /// The syntax is broken, so what seems missing may only be unreadable.
     pub broken: bool,
     /// The lines the parser could not read; what it made of them means nothing.
-    unreadable: Vec<u32>,
+    unreadable: HashSet<u32>,
+    /// How many names may still be compared to find the one that was meant.
+    comparisons_left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -42,16 +52,21 @@ impl<'a> Reader<'a> {
             source,
             problems: Vec::new(),
             broken: false,
-            unreadable: Vec::new(),
+            unreadable: HashSet::new(),
+            comparisons_left: COMPARISONS_MAX,
         };
+        let mut firsts = None;
         for error in errors.into_iter().take(10 * PROBLEMS_MAX) {
             let span = error.span().unwrap_or(0..0);
             let spot = source.spot(span.clone());
             // The parser's messages are fixed text; they never hold any of the file.
             if error.message() == "duplicate key" {
+                if reader.is_full() {
+                    continue;
+                }
                 let key = source.text.get(span.clone()).unwrap_or_default();
-                let first = first_header(source, spot)
-                    .or_else(|| first_key(&tree, key, span.start).map(|s| source.spot(s)));
+                let firsts = firsts.get_or_insert_with(|| Firsts::of(source, &tree));
+                let first = firsts.before(source, spot, key);
                 let what = format!(
                     "the key `{}` is there twice",
                     name(key.trim_matches(['"', '\'']))
@@ -62,9 +77,8 @@ impl<'a> Reader<'a> {
                     Some(first) => problem.related_to(&source.file, first, "first"),
                     None => problem,
                 });
-            } else if !reader.unreadable.contains(&spot.line) {
+            } else if reader.unreadable.insert(spot.line) {
                 reader.broken = true;
-                reader.unreadable.push(spot.line);
                 let what = format!("not TOML: {}", error.message());
                 reader.problems.push(Diagnostic::error(
                     &source.file,
@@ -120,9 +134,32 @@ impl<'a> Reader<'a> {
         let follows = self.broken && (spot.end == 0 || self.unreadable.contains(&spot.line));
         // What [defaults] say wrongly is met again at every secret.
         let told = |p: &Diagnostic| p.spot == spot && p.what == problem.what;
-        if self.problems.len() <= PROBLEMS_MAX && !follows && !self.problems.iter().any(told) {
+        if !self.is_full() && !follows && !self.problems.iter().any(told) {
             self.problems.push(problem);
         }
+    }
+
+    /// Whether further problems are not told. What finds their cause is not worth its work then.
+    pub fn is_full(&self) -> bool {
+        self.problems.len() > PROBLEMS_MAX
+    }
+
+    /// The name that was meant, if there is one and finding it is worth the work.
+    pub fn guess<'k>(
+        &mut self,
+        wrong: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> Option<&'k str> {
+        if self.is_full() {
+            return None;
+        }
+        let left = &mut self.comparisons_left;
+        let known = known.into_iter().take_while(|_| {
+            effort::spend(1);
+            *left = left.saturating_sub(1);
+            *left > 0
+        });
+        did_you_mean(wrong, known)
     }
 
     /// What is wrong, in the order of the file.
@@ -255,7 +292,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let Some((known, _)) = kinds.built.iter().find(|(k, _)| *k == word) else {
-            let guess = did_you_mean(word, kinds.names().chain(kinds.planned.iter().copied()));
+            let guess = self.guess(word, kinds.names().chain(kinds.planned.iter().copied()));
             let what = format!("there is no {} kind {}", kinds.noun, shown(word));
             self.error(
                 kind_spot,
@@ -315,7 +352,7 @@ impl<'a> Reader<'a> {
                 help,
             );
         }
-        let guess = did_you_mean(key, offered());
+        let guess = self.guess(key, offered());
         let what = format!("unknown key `{}`{in_section}", name(key));
         self.error(
             spot,
@@ -372,35 +409,4 @@ pub fn meant(guess: Option<&str>, otherwise: &str) -> String {
 /// Text at a key that is called like a secret.
 fn is_secret(key: &str, node: Node<'_>) -> bool {
     words::names_a_secret(key) && node.get_ref().is_str()
-}
-
-/// For a repeated `[header]`: the first line that says the same.
-fn first_header(source: &Source, spot: Spot) -> Option<Spot> {
-    let header = source.line(spot.line).0.trim();
-    let same = (1..spot.line)
-        .find(|line| header.starts_with('[') && source.line(*line).0.trim() == header)?;
-    let (_, first) = source.line(same);
-    Some(source.spot(first..first + header.len()))
-}
-
-/// The nearest key of this name before `end` that the tree holds.
-fn first_key(table: &DeTable<'_>, key: &str, end: usize) -> Option<std::ops::Range<usize>> {
-    let key = key.trim_matches(['"', '\'']);
-    let mut best: Option<std::ops::Range<usize>> = None;
-    for (k, v) in table {
-        let below = match v.get_ref() {
-            DeValue::Table(t) => first_key(t, key, end),
-            DeValue::Array(items) => items
-                .iter()
-                .filter_map(|i| first_key(i.get_ref().as_table()?, key, end))
-                .max_by_key(|s| s.start),
-            _ => None,
-        };
-        let here = (k.get_ref() == key && k.span().start < end).then(|| k.span());
-        best = [best, below, here]
-            .into_iter()
-            .flatten()
-            .max_by_key(|s| s.start);
-    }
-    best
 }

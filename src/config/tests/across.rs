@@ -223,7 +223,7 @@ fn odd_files_are_one_problem_each() {
     let loaded = load(d.path(), None, now());
     let wanted = [
         "Not good.toml 0 is not the name of an environment",
-        "folder.toml 0 cannot be read: it is a directory",
+        "folder.toml 0 is not a regular file: it is a directory, a pipe, a device or a socket",
         "latin.toml 2 is not UTF-8 from here on",
         "long.toml 0 is longer than 1048576 bytes",
     ];

@@ -17,6 +17,7 @@ mod mutated;
 mod planted;
 mod shipped;
 mod sound;
+mod strangers;
 
 /// Sunday, 22 November 2026.
 pub(super) fn now() -> Timestamp {
