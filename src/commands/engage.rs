@@ -125,18 +125,47 @@ pub fn lock_name(env: &str) -> String {
     format!("env/{env}")
 }
 
-/// Who runs this command: `uid:1000 alice`.
+/// Who runs this command, for the log: `uid:1000`, or `uid:0 (claims SUDO_USER=alice)`.
 pub fn actor() -> String {
     let uid = rustix::process::getuid().as_raw();
-    // sudo tells who asked; the kernel's word comes first all the same.
-    match std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")) {
-        Ok(name)
-            if name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) =>
-        {
-            format!("uid:{uid} {name}")
+    actor_of(uid, |name| std::env::var(name).ok())
+}
+
+/// The kernel proves the uid. A variable proves nothing: any process can set it before it starts keyrota.
+fn actor_of(uid: u32, variable: impl Fn(&str) -> Option<String>) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let sound = |name: &String| (1..=64).contains(&name.len()) && name.chars().all(allowed);
+    let claimed = ["SUDO_USER", "USER"]
+        .into_iter()
+        .find_map(|key| Some((key, variable(key).filter(sound)?)));
+    match claimed {
+        Some((key, name)) => format!("uid:{uid} (claims {key}={name})"),
+        None => format!("uid:{uid}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_never_shown_as_proven() {
+        let long = "a".repeat(65);
+        let table = [
+            (None, None, "uid:7"),
+            (None, Some("alice"), "uid:7 (claims USER=alice)"),
+            (Some("root"), Some("alice"), "uid:7 (claims SUDO_USER=root)"),
+            (Some(""), Some("alice"), "uid:7 (claims USER=alice)"),
+            (Some("a) uid:0"), None, "uid:7"),
+            (Some("a\nb"), Some("\u{202e}c"), "uid:7"),
+            (Some(long.as_str()), None, "uid:7"),
+        ];
+        for (sudo, user, said) in table {
+            let variable = |name: &str| match name {
+                "SUDO_USER" => sudo.map(str::to_owned),
+                _ => user.map(str::to_owned),
+            };
+            assert_eq!(actor_of(7, variable), said);
         }
-        _ => format!("uid:{uid}"),
     }
 }

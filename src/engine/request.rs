@@ -69,7 +69,7 @@ pub struct Asked<'a> {
     pub secret: &'a str,
     /// What was decided.
     pub decision: Decision,
-    /// By whom: `uid:1000 alice`.
+    /// By whom: `uid:1000 (claims USER=alice)`.
     pub by: &'a str,
     /// Why.
     pub reason: Option<&'a str>,

@@ -26,7 +26,7 @@ pub struct Order<'a> {
     pub trigger: &'static str,
     /// A person's words.
     pub reason: Option<&'a str>,
-    /// `uid:1000 alice`, `daemon`.
+    /// `uid:1000 (claims USER=alice)`, `daemon`.
     pub actor: &'a str,
     /// The turn this is.
     pub turn: Option<DateTime>,
