@@ -14,15 +14,20 @@
 //! - [`world`]: the only home of real time and randomness
 //! - [`commands`]: the command line, one file per subcommand
 
+// Modules with this lint read numbers from servers, files and databases: none may make arithmetic panic.
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod audit;
 mod child;
 pub mod commands;
 pub mod config;
 pub mod consumers;
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod engine;
 pub mod keys;
 pub mod rotators;
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod state;
 pub mod stores;
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod turns;
 pub mod world;

@@ -77,7 +77,9 @@ pub fn read(directory: &Path) -> io::Result<Anchors> {
             let parsed = serde_json::from_slice::<Value>(line).ok();
             match parsed.as_ref().and_then(|v| v["note"].as_str()) {
                 Some(note) => anchors.notes.push(note.to_owned()),
-                None => anchors.torn.push(format!("{}:{}", path.display(), i + 1)),
+                None => anchors
+                    .torn
+                    .push(format!("{}:{}", path.display(), i.saturating_add(1))),
             }
         }
     }

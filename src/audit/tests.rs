@@ -398,3 +398,25 @@ fn a_spreadsheet_finds_no_formula() {
 
 const PINNED_GENESIS: &str = "eebceaf749cb543f53e01a0fd1e0a04c9a5244b4de625ce075d49f0c3ac65ea6";
 const PINNED_FIRST: &str = "c442e4eef03280520ea868c58ed8078242510cd88b57bb63a71f7915f37ab1d7";
+
+/// Whatever numbers a database or an export holds, they are judged and nothing panics.
+#[test]
+fn no_number_of_a_log_stops_the_verification() {
+    let numbers = [i64::MIN, -1, 0, 1, 2, i64::MAX - 1, i64::MAX];
+    for from in numbers {
+        for (first, second) in numbers.iter().flat_map(|a| numbers.map(|b| (*a, b))) {
+            let mut verifier = Verifier::new(CHAIN, from);
+            for (seq, mut row) in [first, second].into_iter().zip(log()) {
+                row.seq = seq;
+                verifier.push(&row);
+            }
+            verifier.unreadable();
+            let head = Head {
+                chain: CHAIN,
+                size: second,
+                hash: chain::genesis(CHAIN),
+            };
+            assert!(!verifier.finish(Some(&head)).findings.is_empty());
+        }
+    }
+}

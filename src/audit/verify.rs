@@ -131,7 +131,7 @@ impl Verifier {
         let before = (from == 1).then(|| chain::genesis(chain));
         Self {
             chain,
-            last: (from.max(1) - 1, [before, None]),
+            last: (from.max(1).saturating_sub(1), [before, None]),
             missing: BTreeMap::new(),
             wanted: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
@@ -170,7 +170,7 @@ impl Verifier {
 
     /// Judges the next entry, in the order in which they are stored.
     pub fn push(&mut self, row: &Row) {
-        self.entries += 1;
+        self.entries = self.entries.saturating_add(1);
         let body = canonical::read(&row.body).ok();
         let said = body.as_ref().and_then(|b| b["seq"].as_i64());
         // The place an entry claims in its own bytes counts if its hash confirms it.
@@ -192,9 +192,10 @@ impl Verifier {
             if next == Some(seq) {
                 self.check_link(seq, row, authentic);
             } else {
-                self.missing.insert(self.last.0 + 1, seq - 1);
+                self.missing
+                    .insert(self.last.0.saturating_add(1), seq.saturating_sub(1));
                 if let Ok(prev) = row.prev_hash.as_slice().try_into() {
-                    self.wanted.insert(seq - 1, prev);
+                    self.wanted.insert(seq.saturating_sub(1), prev);
                 }
             }
             self.last = (seq, [stored, Some(computed)]);
@@ -222,8 +223,8 @@ impl Verifier {
 
     /// Counts an entry that cannot even be read, in the place where the next one belongs.
     pub fn unreadable(&mut self) {
-        self.entries += 1;
-        self.last = (self.last.0 + 1, [None, None]);
+        self.entries = self.entries.saturating_add(1);
+        self.last = (self.last.0.saturating_add(1), [None, None]);
         self.find(self.last.0, Problem::Modified, "it cannot be read");
     }
 
@@ -243,7 +244,7 @@ impl Verifier {
             let (size, hashes) = self.last;
             if head.size > size {
                 self.find(
-                    size + 1,
+                    size.saturating_add(1),
                     Problem::Shorter,
                     "the log is shorter than its head says",
                 );
@@ -252,7 +253,7 @@ impl Verifier {
             }
             if self.checkpoints.keys().any(|signed| *signed > size) {
                 self.find(
-                    size + 1,
+                    size.saturating_add(1),
                     Problem::Shorter,
                     "the log is shorter than a checkpoint says",
                 );
@@ -285,7 +286,7 @@ impl Verifier {
             self.find(seq, Problem::Modified, "the log does not begin with it");
         } else {
             self.find(
-                seq - 1,
+                seq.saturating_sub(1),
                 Problem::Modified,
                 "the next entry does not follow it",
             );
@@ -362,10 +363,10 @@ impl Verifier {
         }
         self.missing.remove(&first);
         if first < seq {
-            self.missing.insert(first, seq - 1);
+            self.missing.insert(first, seq.saturating_sub(1));
         }
         if seq < last {
-            self.missing.insert(seq + 1, last);
+            self.missing.insert(seq.saturating_add(1), last);
         }
         true
     }

@@ -225,7 +225,7 @@ fn accepted_until(secret: &Secret, now: Timestamp) -> Timestamp {
         Kind::Jwt(jwt) => jwt.jwks_max_age.max(secret.waits.refresh),
         _ => secret.waits.refresh,
     };
-    now.checked_add(cached + secret.waits.skew)
+    now.checked_add(cached.saturating_add(secret.waits.skew))
         .unwrap_or(Timestamp::MAX)
 }
 

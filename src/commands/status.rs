@@ -250,7 +250,7 @@ fn as_json(env: &str, held: Option<&Held>, looks: &[Look<'_>], now: Timestamp) -
             "version": l.version,
             "fingerprint": l.fingerprint,
             "changed": l.changed_ms.map(time),
-            "age_seconds": l.changed_ms.map(|ms| (now.as_millisecond() - ms).max(0) / 1000),
+            "age_seconds": l.changed_ms.map(|ms| now.as_millisecond().saturating_sub(ms).max(0) / 1000),
             "max_age_seconds": l.secret.max_age.map(|d| d.as_secs()),
             "age": l.age.as_str(),
             "rotation": l.under_way.as_ref().map(|u| json!({

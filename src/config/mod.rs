@@ -35,7 +35,10 @@ pub mod schema;
 mod secret;
 pub mod source;
 mod target;
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod turn;
+// Durations and times of day come from files.
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod waits;
 pub(crate) mod words;
 

@@ -53,7 +53,7 @@ pub fn policy(
         .as_deref()
         .and_then(|text| gap(reader, s, text, around));
     let Some(gap) = gap else { return policy };
-    if policy.jitter * 2 > gap {
+    if policy.jitter.saturating_mul(2) > gap {
         let what = format!(
             "is more than half of the {} between two turns",
             say_duration(gap)
@@ -74,7 +74,10 @@ pub fn policy(
         );
         let help = format!(
             "write \"{}\" or more, or turns that come more often",
-            write_duration(gap + waits.settle + policy.jitter)
+            write_duration(
+                gap.saturating_add(waits.settle)
+                    .saturating_add(policy.jitter)
+            )
         );
         reader.error(s.spot_of("max_age"), &join(&s.at, "max_age"), what, help);
     }
@@ -127,7 +130,7 @@ fn overlap(
     gap: Duration,
     around: &Around<'_>,
 ) {
-    let length = waits.settle + waits.grace;
+    let length = waits.settle.saturating_add(waits.grace);
     if gap >= length || s.get("refresh").is_none() {
         return;
     }
@@ -210,12 +213,8 @@ fn window(reader: &mut Reader<'_>, s: &Section<'_>) -> Option<Window> {
 }
 
 fn length(w: Window) -> Duration {
-    let seconds = |t: civil::Time| i64::from(t.hour()) * 3600 + i64::from(t.minute()) * 60;
-    Duration::from_secs(
-        (seconds(w.to) - seconds(w.from))
-            .rem_euclid(86_400)
-            .unsigned_abs(),
-    )
+    let seconds = w.from.duration_until(w.to).as_secs();
+    Duration::from_secs(seconds.rem_euclid(86_400).unsigned_abs())
 }
 
 fn blackouts(reader: &mut Reader<'_>, s: &Section<'_>) -> Vec<Blackout> {

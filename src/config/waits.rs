@@ -97,11 +97,11 @@ fn least(kind: &Kind, fallback: bool, refresh: Duration, skew: Duration) -> (Lea
     match kind {
         Kind::Jwt(jwt) => {
             let published = Least {
-                wait: jwt.jwks_max_age + skew,
+                wait: jwt.jwks_max_age.saturating_add(skew),
                 sum: "jwks_max_age + skew",
             };
             let read = Least {
-                wait: refresh + skew,
+                wait: refresh.saturating_add(skew),
                 sum: "refresh + skew",
             };
             let settle = match (jwt.algorithm.is_asymmetric(), fallback) {
@@ -115,7 +115,7 @@ fn least(kind: &Kind, fallback: bool, refresh: Duration, skew: Duration) -> (Lea
                     sum: "refresh",
                 },
                 false => Least {
-                    wait: jwt.token_ttl + refresh + skew,
+                    wait: jwt.token_ttl.saturating_add(refresh).saturating_add(skew),
                     sum: "token_ttl + refresh + skew",
                 },
             };
@@ -124,7 +124,7 @@ fn least(kind: &Kind, fallback: bool, refresh: Duration, skew: Duration) -> (Lea
         Kind::SigningKey(key) => {
             let settle = match key.verifiers {
                 Verifiers::Fallback => Least {
-                    wait: refresh + skew,
+                    wait: refresh.saturating_add(skew),
                     sum: "refresh + skew",
                 },
                 Verifiers::SelfOnly => Least {
@@ -135,7 +135,10 @@ fn least(kind: &Kind, fallback: bool, refresh: Duration, skew: Duration) -> (Lea
             (
                 settle,
                 Least {
-                    wait: key.signature_ttl + refresh + skew,
+                    wait: key
+                        .signature_ttl
+                        .saturating_add(refresh)
+                        .saturating_add(skew),
                     sum: "signature_ttl + refresh + skew",
                 },
             )

@@ -8,7 +8,7 @@ use keyrota_rotation::Phase;
 /// Unexpected refusals of one account within [`WINDOW_MS`] that are followed by a wait. One less
 /// than the fewest after which a server known to us locks an account by default.
 const REFUSALS_MAX: usize = 3;
-const WINDOW_MS: i64 = 15 * 60 * 1000;
+const WINDOW_MS: u64 = 15 * 60 * 1000;
 
 /// Under which fact the refusals of an account are known.
 pub(super) fn fact(account: &str) -> String {
@@ -39,12 +39,21 @@ fn recent(known: Option<&str>, now_ms: i64) -> impl Iterator<Item = i64> {
     times
         .filter_map(|time| time.parse().ok())
         // A clock that was set back must not make a refusal last for ever.
-        .filter(move |time: &i64| (now_ms - time).abs() < WINDOW_MS)
+        .filter(move |time: &i64| now_ms.abs_diff(*time) < WINDOW_MS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_time_that_a_state_holds_stops_the_program() {
+        let known = format!("{} {} 1e308 NaN -1 0 {}", i64::MIN, i64::MAX, u64::MAX);
+        for now in [i64::MIN, -1, 0, 1, i64::MAX] {
+            assert!(!is_spent(Some(&known), now), "{now}");
+            assert!(with_refusal(Some(&known), now).ends_with(&now.to_string()));
+        }
+    }
 
     #[test]
     fn three_refusals_are_followed_by_a_wait_and_forgotten_in_time() {

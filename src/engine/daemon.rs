@@ -64,17 +64,17 @@ impl Engine {
                 Some(Stop::Over(_)) => self.forget_look(&secret.name),
                 Some(Stop::Interrupted) => return Ok(tick),
                 Some(Stop::Confirm | Stop::Person) => {
-                    tick.under_way += 1;
+                    tick.under_way = tick.under_way.saturating_add(1);
                     tick.need_person.push(secret.name.clone());
                 }
                 Some(Stop::Wait { until } | Stop::Retry { until }) => {
-                    tick.under_way += 1;
+                    tick.under_way = tick.under_way.saturating_add(1);
                     tick.at(until);
                 }
             }
         }
         for name in self.orphans().await? {
-            tick.under_way += 1;
+            tick.under_way = tick.under_way.saturating_add(1);
             tick.need_person.push(name);
         }
         if tick.under_way == 0 {
@@ -109,7 +109,9 @@ impl Engine {
         let last = self.looks().get(&secret.name).cloned();
         let looked = match last {
             // A clock that was set back does not keep it from looking.
-            Some((at, looked)) if (0..LOOK_EVERY.as_millis() as i64).contains(&(now.0 - at.0)) => {
+            Some((at, looked))
+                if (0..LOOK_EVERY.as_millis() as i64).contains(&now.0.saturating_sub(at.0)) =>
+            {
                 looked
             }
             _ => {

@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
             fingerprint: self.row.fingerprint.as_deref(),
             given: given.0,
         };
-        let limit = EFFECT_TIMEOUT + self.parts.patience(effect);
+        let limit = EFFECT_TIMEOUT.saturating_add(self.parts.patience(effect));
         let performed = tokio::time::timeout(limit, job.perform(effect))
             .await
             .unwrap_or(Performed::failed(Reply::Ambiguous, "no answer in time"));
@@ -347,7 +347,10 @@ impl<'a> Run<'a> {
             secret.failures = match outcome {
                 Outcome::Rotated => 0,
                 // What a person took back without a failure is none.
-                Outcome::Abandoned => secret.failures + u32::from(self.journal.failure.is_some()),
+                Outcome::Abandoned => {
+                    let failed = u32::from(self.journal.failure.is_some());
+                    secret.failures.saturating_add(failed)
+                }
             };
             changes.push(Change::PutSecret(secret));
             log.push(entries::done(self, outcome));
@@ -355,7 +358,7 @@ impl<'a> Run<'a> {
         self.row.record = self.journal.to_text();
         changes.push(Change::UpdateRotation(self.row.clone()));
         self.engine.commit(&changes, &log).await?;
-        self.row.revision += 1;
+        self.row.revision = self.row.revision.saturating_add(1);
         if self.row.outcome.is_some() {
             self.engine.checkpoint().await;
         }

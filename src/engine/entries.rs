@@ -99,7 +99,8 @@ pub(super) fn done(run: &Run<'_>, outcome: Outcome) -> NewEntry {
 
 fn about(run: &Run<'_>, name: &'static str, phase: audit::Phase, effect: &Effect) -> NewEntry {
     let journal = run.journal();
-    let entry = base(run, name, phase).effect(effect.name(), journal.machine.tries + 1);
+    let entry =
+        base(run, name, phase).effect(effect.name(), journal.machine.tries.saturating_add(1));
     match effect {
         Effect::Deliver { round, listener } => entry
             .detail("consumer", listener.as_str())

@@ -106,7 +106,10 @@ pub fn digest_input(variables: &[Variable], jwks: Option<&str>, current: &str) -
     }
     parts.push(SecretValue::copy_of(jwks.unwrap_or("").as_bytes()));
     parts.push(SecretValue::copy_of(current.as_bytes()));
-    let size = parts.iter().map(|p| p.expose_to(<[u8]>::len) + 8).sum();
+    let sizes = parts.iter().map(|p| p.expose_to(<[u8]>::len));
+    let size = sizes.fold(0, |all: usize, size| {
+        all.saturating_add(size).saturating_add(8)
+    });
     let mut whole = Vec::with_capacity(size);
     for part in &parts {
         part.expose_to(|bytes| {

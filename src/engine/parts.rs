@@ -240,10 +240,14 @@ impl<'a> Parts<'a> {
                     Effect::Create | Effect::Promote | Effect::ObserveCurrent | Effect::Destroy(_),
                     _,
                 ) => Duration::ZERO,
-                (Effect::Preflight, Some(timeout)) => 4 * (timeout + LAST_MOMENT),
+                (Effect::Preflight, Some(timeout)) => {
+                    timeout.saturating_add(LAST_MOMENT).saturating_mul(4)
+                }
                 // It looks at the current value first.
-                (Effect::Refuse(_), Some(timeout)) => 2 * (timeout + LAST_MOMENT),
-                (_, Some(timeout)) => timeout + LAST_MOMENT,
+                (Effect::Refuse(_), Some(timeout)) => {
+                    timeout.saturating_add(LAST_MOMENT).saturating_mul(2)
+                }
+                (_, Some(timeout)) => timeout.saturating_add(LAST_MOMENT),
             };
         };
         if self.copies.iter().any(|c| c.key == *listener) {
@@ -256,7 +260,7 @@ impl<'a> Parts<'a> {
             .find(|c| c.key == *listener)
             .map(|c| c.kind)
         {
-            Some(ConsumerKind::Command(command)) => command.timeout + LAST_MOMENT,
+            Some(ConsumerKind::Command(command)) => command.timeout.saturating_add(LAST_MOMENT),
             _ => Duration::ZERO,
         }
     }

@@ -23,7 +23,7 @@ impl Job<'_> {
         let now = self.engine.now().0;
         if let Some(fact) = &fact {
             let seen = self.fact(fact).await?.and_then(|at| at.parse::<i64>().ok());
-            if seen.is_some_and(|at| (0..CONTROL_LASTS_MS).contains(&(now - at))) {
+            if seen.is_some_and(|at| (0..CONTROL_LASTS_MS).contains(&now.saturating_sub(at))) {
                 return Ok(None);
             }
         }

@@ -19,7 +19,8 @@ pub(crate) fn retry_at(phase: &Phase, failures: u32, at: Moment) -> Time {
         .saturating_mul(1 << failures.saturating_sub(1).min(20))
         .min(cap_ms);
     let half = full / 2;
-    at.now.plus(half + at.dice % (half + 1))
+    let extra = at.dice.checked_rem(half.saturating_add(1));
+    at.now.plus(half.saturating_add(extra.unwrap_or(0)))
 }
 
 const SECOND_MS: u64 = 1_000;
@@ -52,6 +53,21 @@ mod tests {
         assert_eq!(delays(&Phase::Finish(Finishing::Promote), 40).0, 30_000);
         assert_eq!(delays(&Phase::Test, 7).0, 30_000);
         assert_eq!(delays(&Phase::Test, 6).0, 16_000);
+    }
+
+    #[test]
+    fn no_number_of_a_record_stops_the_machine() {
+        for now in [i64::MIN, -1, 0, i64::MAX] {
+            for dice in [0, 1, u64::MAX] {
+                for failures in [0, 1, 21, u32::MAX] {
+                    let at = Moment {
+                        now: Time(now),
+                        dice,
+                    };
+                    assert!(retry_at(&Phase::Preflight, failures, at) >= Time(now));
+                }
+            }
+        }
     }
 
     #[test]

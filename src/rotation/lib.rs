@@ -32,6 +32,9 @@
 //! - `rounds`: telling several consumers, some of which fail
 //! - `backoff`: how long to wait before the next try
 
+// Numbers from servers, files and databases must never make arithmetic panic.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 pub mod edit;
 pub mod effect;
 pub mod record;

@@ -65,7 +65,7 @@ impl Telling {
     pub(crate) fn acknowledge(&mut self) {
         let Some(i) = self.turn() else { return };
         if self.0[i].1 == Told::Again {
-            for (_, told) in self.0[i + 1..]
+            for (_, told) in self.0[i.saturating_add(1)..]
                 .iter_mut()
                 .filter(|(_, told)| *told == Told::Acknowledged)
             {

@@ -235,7 +235,7 @@ async fn append(
     for entry in entries {
         let at = Position {
             chain: head.chain,
-            seq: head.size + 1,
+            seq: head.size.checked_add(1).ok_or(StateError::Corrupt)?,
             ts_us: now.as_microsecond(),
         };
         let body = entry.body(&at, &origin);

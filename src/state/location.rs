@@ -143,7 +143,7 @@ fn decode(text: &str) -> Result<String, StateError> {
                 let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
                     return Err(bad);
                 };
-                u8::try_from(high * 16 + low).expect("two hex digits are a byte")
+                u8::try_from(high << 4 | low).expect("two hex digits are a byte")
             }
             (b'%', _) | (0, _) => return Err(bad),
             _ => *first,

@@ -83,8 +83,8 @@ impl Store {
                 exporter.push(row)?;
             }
             match page.last() {
-                Some(row) => from = row.seq + 1,
-                None => break,
+                Some(row) if row.seq < i64::MAX => from = row.seq.saturating_add(1),
+                _ => break,
             }
         }
         Ok(exporter.finish(keys)?)

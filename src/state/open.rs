@@ -121,7 +121,7 @@ async fn guard(path: &Path) -> Result<File, StateError> {
             return Err(StateError::Busy);
         }
         tokio::time::sleep(step).await;
-        waited += step;
+        waited = waited.saturating_add(step);
     }
     Ok(file)
 }
@@ -207,7 +207,7 @@ async fn sqlite(path: &Path, writable: bool) -> Result<Db, StateError> {
         .disable_statement_logging();
     let pool = || {
         SqlitePoolOptions::new()
-            .acquire_timeout(BUSY * 3)
+            .acquire_timeout(BUSY.saturating_mul(3))
             .idle_timeout(None)
             .max_lifetime(None)
     };

@@ -88,7 +88,8 @@ impl Policy {
         let late = if jitter < open_for {
             jitter
         } else {
-            SignedDuration::from_millis((jitter.as_millis() % open_for.as_millis().max(1)) as i64)
+            let left = jitter.as_millis().checked_rem(open_for.as_millis().max(1));
+            SignedDuration::from_millis(left.and_then(|ms| ms.try_into().ok()).unwrap_or(0))
         };
         opens.checked_add(late).unwrap_or(Timestamp::MAX)
     }
@@ -110,5 +111,5 @@ pub fn jitter(environment: &str, secret: &str, max: Duration) -> Duration {
         .take(8)
         .fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
     let max_millis = u64::try_from(max.as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(drawn % max_millis.max(1))
+    Duration::from_millis(drawn.checked_rem(max_millis).unwrap_or(0))
 }

@@ -84,7 +84,7 @@ impl Field {
                 ));
             }
             items.push(self.item(item_at, text)?);
-            item_at += text.len() + 1;
+            item_at = item_at.saturating_add(text.len()).saturating_add(1);
         }
         Ok(items)
     }
@@ -92,7 +92,9 @@ impl Field {
     /// The field in the words of the crate `cron`.
     pub(super) fn normal(&self, items: &[Item]) -> String {
         let words: Vec<String> = if self.name == "weekday" {
-            values(items).map(|day| (day % 7 + 1).to_string()).collect()
+            values(items)
+                .map(|day| (day % 7).saturating_add(1).to_string())
+                .collect()
         } else {
             items
                 .iter()
@@ -110,7 +112,7 @@ impl Field {
         let (start, end) = match range.split_once('-') {
             _ if range == "*" => (self.min, self.last()),
             Some((start, end)) => {
-                let end_at = at + start.len() + 1;
+                let end_at = at.saturating_add(start.len()).saturating_add(1);
                 (self.value(at, start)?, self.range_end(end_at, end)?)
             }
             None => {
@@ -119,7 +121,10 @@ impl Field {
             }
         };
         let step = match step {
-            Some(step) => Some(self.step(at + range.len() + 1, step)?),
+            Some(step) => {
+                let step_at = at.saturating_add(range.len()).saturating_add(1);
+                Some(self.step(step_at, step)?)
+            }
             None => None,
         };
         if start > end {
@@ -131,7 +136,7 @@ impl Field {
                 format!("{} {text} has a step without a range", self.name),
                 format!("write {start}-{}/{step}, or */{step}", self.max),
             )),
-            Some(step) if step > end - start => Err(error(
+            Some(step) if step > end.saturating_sub(start) => Err(error(
                 at,
                 format!(
                     "{} {text}: the step {step} is larger than the range {start}-{end}",
@@ -176,7 +181,7 @@ impl Field {
             .iter()
             .position(|name| name.eq_ignore_ascii_case(text))
         {
-            Some(index) => Ok(self.min + index as u32),
+            Some(index) => Ok(self.min.saturating_add(index as u32)),
             None => Err(self.unknown(at, text)),
         }
     }
@@ -210,7 +215,7 @@ impl Field {
             // 7-2 is Sunday to Tuesday, and 0-2 says the same.
             _ if start > last => format!(
                 "{}-{end}{}",
-                start - 7,
+                start.saturating_sub(7),
                 step.map_or(String::new(), |s| format!("/{s}"))
             ),
             None => [(start, last), (self.min, end)]
@@ -223,10 +228,11 @@ impl Field {
                 })
                 .join(","),
             Some(step) => {
-                let size = last + 1 - self.min;
-                let wrapped = (start..=end + size).step_by(step as usize);
+                let size = last.saturating_sub(self.min).saturating_add(1);
+                let wrapped = (start..=end.saturating_add(size)).step_by(step as usize);
                 wrapped
-                    .map(|v| ((v - self.min) % size + self.min).to_string())
+                    .map(|v| if v > last { v.saturating_sub(size) } else { v })
+                    .map(|v| v.to_string())
                     .collect::<Vec<_>>()
                     .join(",")
             }

@@ -82,10 +82,10 @@ const ALIASES: [(&str, &str); 7] = [
 
 /// The words of a text and where each begins.
 fn words(text: &str) -> Vec<(usize, &str)> {
-    let mut next = 0;
+    let mut next: usize = 0;
     let split = text.split([' ', '\t']).map(|word| {
         let at = next;
-        next += word.len() + 1;
+        next = next.saturating_add(word.len()).saturating_add(1);
         (at, word)
     });
     split.filter(|(_, word)| !word.is_empty()).collect()

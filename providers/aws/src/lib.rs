@@ -11,6 +11,9 @@
 //! - [`ssm`]: [`SsmProvider`], `kind = "aws-ssm"`; `ssm/history`: what stands under a parameter's
 //!   name; `ssm/description`: what keyrota writes beside a version; `ssm/limiter`: how often
 
+// Numbers from servers, files and databases must never make arithmetic panic.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 pub mod config;
 mod error;
 mod rights;

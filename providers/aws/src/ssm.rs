@@ -158,17 +158,16 @@ impl SsmProvider {
         let Some(from) = from.map_or(Some(0), |n| n.0.parse::<i64>().ok()) else {
             return Ok(true);
         };
-        if now <= from + 1 {
+        let between = now.saturating_sub(from).saturating_sub(1);
+        if between <= 0 {
             return Ok(true);
         }
         // Another try of ours may have come late; anything else in between is somebody else's.
         let named = self.history(name).await?;
-        let between = named
-            .versions
-            .iter()
-            .filter(|v| v.number > from && v.number < now);
-        Ok(between.clone().count() as i64 == now - from - 1
-            && between.into_iter().all(|v| v.description.id == Some(to)))
+        let others = named.versions.iter();
+        let others = others.filter(|v| v.number > from && v.number < now);
+        let known = i64::try_from(others.clone().count());
+        Ok(known == Ok(between) && others.into_iter().all(|v| v.description.id == Some(to)))
     }
 }
 

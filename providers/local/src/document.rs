@@ -93,7 +93,7 @@ impl Document {
         value: &SecretValue,
         public: &Public,
     ) -> Result<Done<Native>, ProviderError> {
-        let native = Native((self.generation + 1).to_string());
+        let native = Native(self.generation.saturating_add(1).to_string());
         let versions = self.secrets.entry(path.to_string()).or_default();
         if let Some(there) = versions.iter().find(|v| v.id == id) {
             return match there.value.same_as(value) {

@@ -162,7 +162,7 @@ impl FileProvider {
         }
         let done = alter(&mut document)?;
         if done.changed {
-            document.generation += 1;
+            document.generation = document.generation.checked_add(1).ok_or(NO_GENERATION)?;
             let sealed = sealed::seal(&document.to_json(), &self.recipients);
             if sealed.len() > DOCUMENT_BYTES_MAX {
                 return Err(invalid(
@@ -250,6 +250,11 @@ fn foreign_document() -> ProviderError {
         "the document belongs to another host; write there, or give this host a document of its own",
     )
 }
+
+const NO_GENERATION: ProviderError = ProviderError::new(
+    ErrorKind::Invalid,
+    "the document's generation is the highest number there is: restore the document that keyrota wrote last",
+);
 
 fn invalid(context: &'static str) -> ProviderError {
     ProviderError::new(ErrorKind::Invalid, context)

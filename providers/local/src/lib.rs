@@ -7,8 +7,11 @@
 //! - [`lock`]: a lock between processes; [`error`]: what can be wrong with a file
 
 pub mod atomic;
+// Generations come from files.
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod document;
 pub mod error;
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod file;
 pub mod identity;
 pub mod lock;

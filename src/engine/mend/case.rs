@@ -140,7 +140,9 @@ impl Case<'_> {
         let print = self.job.copy_print(self.copy, found.map(|f| &f.value));
         let drifted = print != self.seen.exposure_fp;
         let was_left = self.tale.left;
-        self.tale.tries.retain(|at| now - at < TRIES_WITHIN_MS);
+        self.tale
+            .tries
+            .retain(|at| now.saturating_sub(*at) < TRIES_WITHIN_MS);
         self.tale.left |= self.tale.tries.len() >= TRIES_MAX;
         if was_left && !drifted {
             return Ok(false);

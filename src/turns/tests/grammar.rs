@@ -334,6 +334,7 @@ fn field(min: u32, max: u32) -> impl Strategy<Value = String> {
         2 => (value.clone(), value.clone(), 0..9_u32).prop_map(|(a, b, s)| format!("{a}-{b}/{s}")),
         1 => (1..70_u32).prop_map(|s| format!("*/{s}")),
         1 => "[A-Za-z0-9?#*,/-]{0,5}",
+        1 => "(0|1|4294967295|4294967296|99999999999999999999)(-4294967295)?(/4294967295)?",
     ];
     proptest::collection::vec(item, 1..3).prop_map(|items| items.join(","))
 }

@@ -4,6 +4,7 @@ mod faults;
 mod hands;
 mod kills;
 mod login;
+mod numbers;
 mod promises;
 mod replies;
 mod rights;

@@ -15,9 +15,22 @@ const MOUNT: &str = r#"{"data":{"path":"kv/","type":"kv","options":{"version":"2
 const TOKEN: &str = r#"{"data":{"ttl":0,"renewable":false}}"#;
 const ABSENT: (u16, &str) = (404, r#"{"errors":[]}"#);
 
-/// A server that answers reads as an empty store does, and changes with `answer`. It ends with the
-/// test's process; what it was asked is kept.
-fn fake(answer: (u16, String)) -> (VaultProvider, Arc<Mutex<Vec<String>>>) {
+/// Answers reads as an empty store does, and changes with `answer`.
+fn empty(answer: (u16, String)) -> impl Fn(&str) -> (u16, String) + Send + Sync + 'static {
+    move |line| match line {
+        l if l.contains("/internal/ui/mounts/") => (200, MOUNT.to_owned()),
+        l if l.contains("/lookup-self") => (200, TOKEN.to_owned()),
+        l if l.starts_with("GET") => (ABSENT.0, ABSENT.1.to_owned()),
+        _ => answer.clone(),
+    }
+}
+
+/// A server that answers each request's first line with `answer`. It ends with the test's process;
+/// what it was asked is kept.
+pub(super) fn fake(
+    answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
+) -> (VaultProvider, Arc<Mutex<Vec<String>>>) {
+    let answer = Arc::new(answer);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -48,22 +61,13 @@ fn fake(answer: (u16, String)) -> (VaultProvider, Arc<Mutex<Vec<String>>>) {
                     let mut body = vec![0; length];
                     reader.read_exact(&mut body).unwrap();
                     let first = head.lines().next().unwrap().to_owned();
-                    let (status, body) = match first.as_str() {
-                        l if l.contains("/internal/ui/mounts/") => (200, MOUNT.to_owned()),
-                        l if l.contains("/lookup-self") => (200, TOKEN.to_owned()),
-                        l if l.starts_with("GET") => (ABSENT.0, ABSENT.1.to_owned()),
-                        _ => answer.clone(),
-                    };
+                    let (status, body) = answer(&first);
                     seen.lock().unwrap().push(first);
                     let head = format!(
-                        "HTTP/1.1 {status} x\r\nlocation: /v1/elsewhere\r\ncontent-length: {}\r\n\r\n",
+                        "HTTP/1.1 {status} x\r\nlocation: /v1/elsewhere\r\nretry-after: 18446744073709551615\r\ncontent-length: {}\r\n\r\n{body}",
                         body.len()
                     );
-                    if writer
-                        .write_all(head.as_bytes())
-                        .and(writer.write_all(body.as_bytes()))
-                        .is_err()
-                    {
+                    if writer.write_all(head.as_bytes()).is_err() {
                         return;
                     }
                 }
@@ -164,7 +168,7 @@ async fn every_refusal_of_a_change_means_one_thing() {
             "outcome",
         ),
     ] {
-        let (p, asked) = fake((status, body));
+        let (p, asked) = fake(empty((status, body)));
         let failed = write(&p, &Place::new("app/x"), 1, "one").await.unwrap_err();
         assert_eq!(failed.kind, kind, "{status} {failed:?}");
         assert!(failed.context.contains(said), "{status} {failed:?}");
@@ -184,7 +188,7 @@ async fn every_refusal_of_a_change_means_one_thing() {
 
 #[tokio::test]
 async fn what_is_none_of_vaults_answers_is_no_absence() {
-    let (p, _) = fake((200, String::new()));
+    let (p, _) = fake(empty((200, String::new())));
     let at = Place::new("app/x");
     assert_eq!(p.describe(&at).await.unwrap(), []);
     assert!(sentence(p.promote(&at, id(1), None).await).contains("no such version"));

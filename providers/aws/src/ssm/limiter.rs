@@ -14,7 +14,9 @@ impl Limiter {
     pub(super) fn new(per_second: u32) -> Self {
         let per_second = per_second.max(1);
         Self {
-            every: Duration::from_secs(1) / per_second,
+            every: Duration::from_secs(1)
+                .checked_div(per_second)
+                .unwrap_or_default(),
             burst: per_second,
             next: Duration::ZERO,
         }
@@ -22,13 +24,13 @@ impl Limiter {
 
     /// How long to wait from `now`; `None`, and no turn is taken, if that is longer than `longest`.
     pub(super) fn turn(&mut self, now: Duration, longest: Duration) -> Option<Duration> {
-        let kept = self.every * (self.burst - 1);
+        let kept = self.every.saturating_mul(self.burst.saturating_sub(1));
         let turn = self.next.max(now.saturating_sub(kept));
         let wait = turn.saturating_sub(now);
         if wait > longest {
             return None;
         }
-        self.next = turn + self.every;
+        self.next = turn.saturating_add(self.every);
         Some(wait)
     }
 }

@@ -47,7 +47,7 @@ impl SsmProvider {
             .labels(NO_LABEL)
             .send();
         passes(label.await.map_err(|e| classify(Doing::Looking, &e)))?;
-        if slots.named.versions.len() + 1 < WINDOW {
+        if slots.named.versions.len().saturating_add(1) < WINDOW {
             return Ok(());
         }
         let unlabel = client

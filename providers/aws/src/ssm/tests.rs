@@ -349,3 +349,26 @@ async fn a_parameter_that_aws_will_delete_is_not_begun_with() {
     assert_eq!(refused.kind, ErrorKind::Invalid);
     assert!(refused.context.contains("expiration policy"));
 }
+
+#[tokio::test]
+async fn no_version_number_of_aws_stops_the_program() {
+    let numbers = [i64::MIN, -1, 0, 1, 7, 8, i64::MAX - 1, i64::MAX];
+    for current in numbers {
+        for made in numbers {
+            // Asked for once more where the number is beyond the next one.
+            let asked = made.saturating_sub(current) > 1;
+            let again = asked.then(|| history(&[(current, Some(1), ""), (made, Some(2), "")]));
+            let before = [
+                history(&[(1, Some(2), "")]),
+                history(&[(current, Some(1), "")]),
+                put(made),
+            ];
+            let answers = before.into_iter().chain(again).chain([deleted()]);
+            let service = Service::with(answers).await;
+            let from = Native(current.to_string());
+            let told = provider(&service).promote(&at(), id(2), Some(&from)).await;
+            assert_eq!(told.is_ok(), !asked, "{current} {made}");
+            service.asked();
+        }
+    }
+}

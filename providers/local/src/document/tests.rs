@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use keyrota_contract::{Place, Provider};
 use proptest::prelude::*;
 
 use super::text::unescape;
@@ -247,4 +248,25 @@ proptest! {
             prop_assert!(!shown.contains("canary"));
         }
     }
+}
+
+/// A wrapped generation would let an older document pass for a newer one.
+#[tokio::test]
+async fn no_generation_follows_the_highest_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("production.age");
+    let new = crate::identity::generate();
+    let identities = new.file.expose_to(crate::Identities::parse).unwrap();
+    let mut document = Document::new("ops-1");
+    document.generation = u64::MAX;
+    let recipients = crate::identity::recipients(&[], &identities);
+    let whole = crate::sealed::seal(&document.to_json(), &recipients.unwrap());
+    std::fs::write(&path, &whole).unwrap();
+    let p = crate::FileProvider::new(&path, identities, &[], "ops-1").unwrap();
+    let (value, public) = (SecretValue::copy_of(b"v"), Public::new());
+    let refused = p
+        .write(&Place::new("a"), Uuid::nil(), &value, &public)
+        .await;
+    assert!(refused.unwrap_err().context.contains("generation"));
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
 }

@@ -115,18 +115,21 @@ impl Document {
 
     /// Every byte of a string may become six (`\u0000`); the rest is counted generously.
     fn json_bytes_max(&self) -> usize {
+        let room = |fixed: usize, bytes: usize| bytes.saturating_mul(6).saturating_add(fixed);
         let version = |v: &Version| {
             let public: usize = v
                 .public
                 .iter()
-                .map(|(k, p)| 32 + 6 * (k.len() + p.len()))
+                .map(|(k, p)| room(32, k.len().saturating_add(p.len())))
                 .sum();
-            512 + public + 6 * v.value.expose_to(<[u8]>::len)
+            room(512, v.value.expose_to(<[u8]>::len)).saturating_add(public)
         };
         let secret = |(path, versions): (&String, &Vec<Version>)| {
-            128 + 6 * path.len() + versions.iter().map(version).sum::<usize>()
+            let versions: usize = versions.iter().map(version).sum();
+            room(128, path.len()).saturating_add(versions)
         };
-        256 + 6 * self.host.len() + self.secrets.iter().map(secret).sum::<usize>()
+        let secrets: usize = self.secrets.iter().map(secret).sum();
+        room(256, self.host.len()).saturating_add(secrets)
     }
 }
 
@@ -272,8 +275,8 @@ pub(super) fn unescape(json: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(rest.len());
     while let Some(at) = rest.find('\\') {
         out.extend_from_slice(&rest.as_bytes()[..at]);
-        let escape = *rest.as_bytes().get(at + 1)?;
-        rest = rest.get(at + 2..)?;
+        let escape = *rest.as_bytes().get(at.saturating_add(1))?;
+        rest = rest.get(at.saturating_add(2)..)?;
         let plain = match escape {
             b'"' | b'\\' | b'/' => escape,
             b'b' => 0x08,
@@ -288,7 +291,7 @@ pub(super) fn unescape(json: &str) -> Option<Vec<u8>> {
                     let low = code_unit(&mut rest)?
                         .checked_sub(0xdc00)
                         .filter(|low| *low < 0x400)?;
-                    unit = 0x10000 + ((unit - 0xd800) << 10) + low;
+                    unit = ((unit & 0x3ff) << 10 | low).saturating_add(0x10000);
                 }
                 out.extend_from_slice(char::from_u32(unit)?.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;

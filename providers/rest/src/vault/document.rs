@@ -121,11 +121,14 @@ fn object(
 ) -> Zeroizing<Vec<u8>> {
     let others: usize = fields
         .iter()
-        .map(|(k, v)| 6 * k.len() + v.get().len() + 4)
-        .sum();
+        .map(|(k, v)| k.len().saturating_mul(6).saturating_add(v.get().len()))
+        .fold(0, |all: usize, size| {
+            all.saturating_add(size).saturating_add(4)
+        });
     value.expose_to(|value| {
         // No character takes more than six bytes; a vector that grows leaves copies behind.
-        let capacity = others + 6 * (field.len() + value.len()) + 16;
+        let own = field.len().saturating_add(value.len()).saturating_mul(6);
+        let capacity = others.saturating_add(own).saturating_add(16);
         let mut json = Zeroizing::new(Vec::with_capacity(capacity));
         json.push(b'{');
         for (key, raw) in fields {

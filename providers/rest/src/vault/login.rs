@@ -79,8 +79,9 @@ impl Terms {
             return Due::Nothing;
         };
         let left = ttl.saturating_sub(age);
-        let late = age * 3 >= ttl * 2;
-        let short = effect == Effect::Change && left < EFFECT_NEEDS.min(self.full / 3);
+        let late = age.saturating_mul(3) >= ttl.saturating_mul(2);
+        let short = effect == Effect::Change
+            && left.saturating_mul(3) < EFFECT_NEEDS.saturating_mul(3).min(self.full);
         match late || short {
             _ if left.is_zero() => Due::Login,
             false => Due::Nothing,
@@ -96,7 +97,7 @@ impl Terms {
         Self {
             ttl: Some(granted),
             full: self.full,
-            renewable: renewable && granted * 2 >= self.full,
+            renewable: renewable && granted.saturating_mul(2) >= self.full,
         }
     }
 }
@@ -378,6 +379,34 @@ mod tests {
         // A role whose tokens live for half a minute would otherwise log in for every change.
         let short = Terms::new(30, true);
         assert_eq!(short.due(s(19), Effect::Change), Due::Nothing);
+    }
+
+    #[test]
+    fn no_life_that_a_server_names_is_too_long_or_too_short() {
+        let most = Duration::MAX;
+        for ttl in [0, 1, 2, 60, u64::MAX / 3, u64::MAX - 1, u64::MAX] {
+            for renewable in [true, false] {
+                for age in [Duration::ZERO, s(1), s(u64::MAX), most] {
+                    let first = Terms::new(ttl, renewable);
+                    let second = first.renewed(ttl, renewable);
+                    let third = first.renewed(u64::MAX - ttl, renewable);
+                    for (terms, effect) in [first, second, third]
+                        .into_iter()
+                        .flat_map(|terms| [(terms, Effect::None), (terms, Effect::Change)])
+                    {
+                        let due = terms.due(age, effect);
+                        if terms.renewable {
+                            let ended = terms.ttl.is_some_and(|ttl| ttl <= age);
+                            assert_eq!(due == Due::Login, ended, "{terms:?} {age:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            Terms::new(u64::MAX, true).due(s(1 << 30), Effect::Change),
+            Due::Nothing
+        );
     }
 
     #[test]

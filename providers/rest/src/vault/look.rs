@@ -103,7 +103,12 @@ impl VaultProvider {
         let Some((recorded, _)) = seen.last_record() else {
             return Ok(None);
         };
-        if seen.version() - recorded > FOREIGN_MAX {
+        // A record of a version that the metadata do not have yet says nothing about it.
+        if seen
+            .version()
+            .checked_sub(recorded)
+            .is_none_or(|n| n > FOREIGN_MAX)
+        {
             return Ok(None);
         }
         for version in (recorded..seen.version()).rev() {
@@ -124,11 +129,8 @@ impl VaultProvider {
         seen: &Seen,
         version: u64,
     ) -> Result<Vec<u64>, ProviderError> {
-        let earlier = (1..version).rev().take(FOREIGN_MAX as usize);
-        let around: Vec<u64> = earlier
-            .chain(version + 1..seen.since())
-            .filter(|n| seen.is_there(*n))
-            .collect();
+        let around = seen.there(version.saturating_sub(FOREIGN_MAX), seen.since());
+        let around: Vec<u64> = around.filter(|n| *n != version).collect();
         let mut all = vec![version];
         if around.is_empty() {
             return Ok(all);

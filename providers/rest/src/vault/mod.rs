@@ -264,7 +264,10 @@ impl Provider for VaultProvider {
             if !seen.is_current(from) {
                 return Err(stale());
             }
-            if seen.custom_with(seen.version() + 1, to).is_none() {
+            if seen
+                .custom_with(seen.version().saturating_add(1), to)
+                .is_none()
+            {
                 return Err(no_room());
             }
             let value = pending.value();
@@ -303,7 +306,8 @@ impl Provider for VaultProvider {
             ));
         }
         // By their numbers: a version that somebody makes now stays.
-        let all = (1..=current).filter(|n| seen.is_there(*n)).collect();
+        let mut all: Vec<_> = seen.there(0, current).collect();
+        all.push(current);
         self.erase(at, all).await
     }
 

@@ -51,7 +51,8 @@ impl Endpoint for PutVersion {
 
     fn body(&self) -> Result<Option<Vec<u8>>, ClientError> {
         let head = format!("{{\"options\":{{\"cas\":{}}},\"data\":", self.cas);
-        let mut body = Vec::with_capacity(head.len() + self.data.len() + 1);
+        let mut body =
+            Vec::with_capacity(head.len().saturating_add(self.data.len()).saturating_add(1));
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(&self.data);
         body.push(b'}');

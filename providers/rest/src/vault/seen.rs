@@ -191,7 +191,7 @@ impl Seen {
         let Current::Held { since, .. } = self.current else {
             return None;
         };
-        let before = since - 1;
+        let before = since.checked_sub(1)?;
         let about = self.versions.get(&before).filter(|a| !a.destroyed)?;
         Some((before, about.deletion_time.is_empty()))
     }
@@ -199,6 +199,15 @@ impl Seen {
     /// Whether a version was made and not destroyed.
     pub fn is_there(&self, version: u64) -> bool {
         self.versions.get(&version).is_some_and(|a| !a.destroyed)
+    }
+
+    /// Versions from one number up to another that were made and not destroyed. A server may name any number as the
+    /// newest, so the versions are counted, never the numbers.
+    pub fn there(&self, from: u64, until: u64) -> impl Iterator<Item = u64> {
+        let all = self.versions.range(from..);
+        all.filter(|(_, about)| !about.destroyed)
+            .map(|(n, _)| *n)
+            .take_while(move |n| *n < until)
     }
 
     /// Whether somebody wrote down whose a version is.

@@ -178,13 +178,13 @@ impl Client for Sender<'_> {
         })?;
         let status = answer.status();
         if let Some(pause) = pause(&answer) {
-            *locked(self.pause) = Some(Instant::now() + pause);
+            *locked(self.pause) = Instant::now().checked_add(pause);
         }
         // The final size at once, where it is told: a vector that grows leaves copies behind.
         let told = answer.content_length().unwrap_or(0) as usize;
         let mut body = Zeroizing::new(Vec::with_capacity(told.min(REPLY_BYTES_MAX)));
         while let Some(chunk) = answer.chunk().await.map_err(|_| fault(Fault::Lost))? {
-            if body.len() + chunk.len() > REPLY_BYTES_MAX {
+            if body.len().saturating_add(chunk.len()) > REPLY_BYTES_MAX {
                 return Err(fault(Fault::TooLong));
             }
             body.extend_from_slice(&chunk);
