@@ -35,4 +35,5 @@ mod systemd;
 mod tidy;
 mod tokens;
 mod tour;
+mod trust;
 mod without;

@@ -4,6 +4,7 @@
 //! (see `envfile` and `jsonfile` for the exact forms). The file is replaced whole, so that whoever
 //! reads it, at any moment, sees all of the old content or all of the new.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,14 +12,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyrota_contract::{Ack, Consumer, Delivery, DeliveryError, Variable};
-use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
 
 use super::envfile::{self, Dialect};
 use super::owner::Owner;
 use super::{file_failed, jsonfile};
-use keyrota_local::FileError;
 use keyrota_local::atomic::{self, Options};
+use keyrota_local::{FileError, FileLock};
 
 /// What stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +152,7 @@ impl Consumer for FileConsumer {
         let path = self.config.path.clone();
         let old = blocking(move || {
             atomic::can_replace(&path)?;
+            FileLock::is_held(&lock_path(&path))?; // or says that it cannot be had
             read(&path)
         })
         .await?;
@@ -250,20 +251,26 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Keeps other editors of this directory out until dropped: an advisory lock on the directory
-/// itself, so that no lock files stand around, held for milliseconds.
-async fn lock(path: &Path) -> Result<File, DeliveryError> {
-    let dir = path.parent().unwrap_or(path);
-    let dir = File::open(dir).map_err(|_| file_failed(FileError::NotFound))?;
+/// Keeps other editors of this file out until dropped, for milliseconds.
+async fn lock(path: &Path) -> Result<FileLock, DeliveryError> {
+    let path = lock_path(path);
     for _ in 0..LOCK_ATTEMPTS {
-        if rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            return Ok(dir);
+        if let Some(lock) = FileLock::try_take(&path).map_err(file_failed)? {
+            return Ok(lock);
         }
         tokio::time::sleep(LOCK_PAUSE).await;
     }
     Err(DeliveryError::Retry(
-        "another program holds a lock on the file's directory",
+        "another keyrota holds the lock of the file",
     ))
+}
+
+/// `.NAME.keyrota.lock` beside the file: everybody who edits it finds the same one.
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".keyrota.lock");
+    path.with_file_name(name)
 }
 
 /// Kernels take no more than this in a program's environment by default.

@@ -5,15 +5,14 @@
 //! differs. On SQLite all processes are on one host, and the kernel drops a dead one's file lock at
 //! once. On Postgres the row expires, by the database's clock, unless it is renewed.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use rustix::fs::FlockOperation;
+use keyrota_local::FileLock;
 
 use super::db::{Arg, Tx};
-use super::open::{beside, lock_file};
+use super::open::{beside, lock_failure};
 use super::{Held, Holder, LockError, StateError, Store};
 use crate::audit::anchors::file_word;
 
@@ -29,7 +28,7 @@ pub struct Lock {
     pub(super) holder: Holder,
     pub(super) epoch: i64,
     /// Kept open: closing it drops the file lock.
-    file: Option<File>,
+    file: Option<FileLock>,
     safe_until_ms: AtomicI64,
 }
 
@@ -167,13 +166,8 @@ impl Store {
     /// Who holds a lock now, if anyone.
     pub async fn held(&self, name: &str) -> Result<Option<Held>, StateError> {
         if let Some(database) = &self.file {
-            // A shared lock does not disturb other readers, and is gone when the file is closed.
             let path = lock_path(database, name);
-            if !path.exists() {
-                return Ok(None);
-            }
-            let file = lock_file(&path)?;
-            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+            if !FileLock::is_held(&path).map_err(lock_failure)? {
                 return Ok(None);
             }
         }
@@ -235,17 +229,14 @@ pub(super) async fn fence(tx: &mut Tx, lock: &Lock) -> Result<(), StateError> {
 
 /// The file lock, if nobody has it. The kernel drops it when the process ends, however it ends;
 /// children do not inherit it (close on exec).
-async fn exclusive(database: &Path, name: &str) -> Result<Option<File>, StateError> {
-    let file = lock_file(&lock_path(database, name))?;
+async fn exclusive(database: &Path, name: &str) -> Result<Option<FileLock>, StateError> {
+    let path = lock_path(database, name);
     // More than once: [`Store::held`] has the file for the blink of an eye.
     for _ in 0..4 {
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                tokio::time::sleep(Duration::from_millis(5)).await
-            }
-            Err(_) => return Err(StateError::Io),
+        if let Some(lock) = FileLock::try_take(&path).map_err(lock_failure)? {
+            return Ok(Some(lock));
         }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(None)
 }

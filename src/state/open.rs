@@ -1,12 +1,13 @@
 //! Opening: the file or the server, and the schema.
 
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyrota_contract::{Entropy, SecretValue};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use keyrota_local::{FileError, FileLock};
+use rustix::fs::{Mode, OFlags};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
@@ -95,14 +96,6 @@ impl Store {
     }
 }
 
-/// Opens a file that only we can reach, beside the database: for `flock`.
-pub(super) fn lock_file(path: &Path) -> Result<File, StateError> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
-        .map(File::from)
-        .map_err(|e| disk_failure(&e.into()))
-}
-
 /// Where something that belongs to the database stands: `state.db` and `open.lock` to
 /// `state.db.open.lock`.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -112,18 +105,31 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-async fn guard(path: &Path) -> Result<File, StateError> {
-    let file = lock_file(&beside(path, "open.lock"))?;
+async fn guard(path: &Path) -> Result<FileLock, StateError> {
+    let path = beside(path, "open.lock");
     let step = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
-    while rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    loop {
+        if let Some(lock) = FileLock::try_take(&path).map_err(lock_failure)? {
+            return Ok(lock);
+        }
         if waited >= CONNECT {
             return Err(StateError::Busy);
         }
         tokio::time::sleep(step).await;
         waited = waited.saturating_add(step);
     }
-    Ok(file)
+}
+
+/// A lock file that cannot be used.
+pub(super) fn lock_failure(e: FileError) -> StateError {
+    match e {
+        FileError::NotFound => StateError::Missing,
+        FileError::Full => StateError::Full,
+        FileError::ReadOnly | FileError::Denied => StateError::ReadOnly,
+        FileError::Io => StateError::Io,
+        other => StateError::Refused(other.sentence()),
+    }
 }
 
 /// Makes the directory and an empty file, whatever the umask, or vouches for those that are there.

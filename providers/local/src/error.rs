@@ -41,6 +41,10 @@ pub enum FileError {
     NotDurable,
     /// Another process holds the lock.
     Locked,
+    /// The lock file belongs to another user.
+    ForeignLock,
+    /// Others may open the lock file, and so hold it.
+    ExposedLock,
     /// The system failed in another way.
     Io,
 }
@@ -69,6 +73,12 @@ impl FileError {
             Self::Changed => "another program wrote the file at the same moment",
             Self::NotDurable => "the file was written, but syncing its directory failed",
             Self::Locked => "another process holds the lock",
+            Self::ForeignLock => {
+                "the lock file beside it belongs to another user; remove it while no keyrota runs"
+            }
+            Self::ExposedLock => {
+                "others may open the lock file beside it; remove it while no keyrota runs"
+            }
             Self::Io => "the system could not read or write the file",
         }
     }

@@ -270,8 +270,9 @@ async fn mark(session: &mut Session, attempt: Uuid) -> Result<(), RotatorError> 
 }
 
 /// Whether the server has such locks: takes one of no attempt, for as long as the session lasts.
+/// Every user of the server may hold a name that they can guess, so this one is nobody's to guess.
 pub(super) async fn try_lock(session: &mut Session) -> Result<(), RotatorError> {
-    lock(session, "concat('keyrota/', CONNECTION_ID())").await
+    lock(session, "concat('keyrota/', UUID())").await
 }
 
 async fn lock(session: &mut Session, name: &str) -> Result<(), RotatorError> {
