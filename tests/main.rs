@@ -13,6 +13,7 @@ mod adding;
 mod aws;
 mod cli_gate;
 mod cli_read;
+mod clock;
 mod command_rotator;
 mod conformance;
 mod copies;

@@ -92,6 +92,7 @@ async fn look(engines: &[Engine]) -> Result<Tick, EngineError> {
         let tick = engine.tick().await?;
         all.next = [all.next, tick.next].into_iter().flatten().min();
         all.under_way += tick.under_way;
+        all.clock_skew_ms = all.clock_skew_ms.or(tick.clock_skew_ms);
         let env = &engine.env().name;
         all.need_person.extend(
             tick.need_person
@@ -122,6 +123,9 @@ fn status(tick: &Tick) -> String {
         |next| format!("next at {}", progress::second(next)),
     );
     let mut text = format!("{} rotations under way, {next}", tick.under_way);
+    if tick.clock_skew_ms.is_some() {
+        text.push_str("; the system clock is in doubt: keyrota clock");
+    }
     if !tick.need_person.is_empty() {
         text.push_str(&format!(
             "; a person is needed: {}",

@@ -5,6 +5,7 @@
 
 mod audit;
 mod check;
+pub mod clock;
 pub mod completions;
 mod context;
 mod daemon;
@@ -126,6 +127,8 @@ pub enum Command {
     Abandon(decide::Named),
     /// Age, phase, deadlines and next turn of every secret
     Status(status::Status),
+    /// Show which time keyrota trusts, or accept the system clock
+    Clock(clock::ClockArgs),
     /// Past rotations of a secret
     History(history::History),
     /// The public key set of an environment
@@ -159,6 +162,7 @@ pub fn run(cli: &Cli) -> Result<u8, Failed> {
         Command::Resume(args) => decide::run(args, keyrota_rotation::Decision::Resume, &context),
         Command::Abandon(args) => decide::run(args, keyrota_rotation::Decision::Abandon, &context),
         Command::Status(args) => status::run(args, &context),
+        Command::Clock(args) => clock::run(args, &context),
         Command::History(args) => history::run(args, &context),
         Command::Jwks(args) => jwks::run(args, &context),
         Command::Audit(args) => audit::run(args, &context),

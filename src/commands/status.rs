@@ -5,6 +5,7 @@ mod look;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::clock;
 use super::context::Context;
 use super::exit::{self, Failed};
 use super::progress::second;
@@ -44,9 +45,12 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
     }
     let meant = |s: &&Secret| args.names.is_empty() || args.names.contains(&s.name);
     let secrets: Vec<&Secret> = env.secrets.iter().filter(meant).collect();
-    let now = context.now();
-    let (known, held, looks) = context.block_on(async {
+    let (known, held, looks, now, skew) = context.block_on(async {
         let store = chosen.read_state(context.global).await?;
+        let (now, skew) = match &store {
+            Some(store) => clock::glance(context, &chosen, store).await?,
+            None => (context.now(), None),
+        };
         let mut looks = Vec::new();
         for secret in secrets {
             let mut seen = Seen::default();
@@ -62,10 +66,10 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
             Some(store) => store.held(&format!("env/{}", env.name)).await?,
             None => None,
         };
-        Ok((store.is_some(), held, looks))
+        Ok((store.is_some(), held, looks, now, skew))
     })?;
     if context.global.json {
-        say::print_json(&as_json(&env.name, held.as_ref(), &looks, now))?;
+        say::print_json(&as_json(&env.name, held.as_ref(), &looks, now, skew))?;
     } else {
         let mut out = heading(&env.name, known, held.as_ref(), now);
         if args.names.is_empty() {
@@ -74,9 +78,12 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
             out.push_str(&details(&looks, now));
         }
         out.push_str(&needs(&looks));
+        if let Some(ms) = skew {
+            out.push_str(&format!("\n{}\n", clock::differs(ms, &env.name)));
+        }
         say::print(&out)?;
     }
-    let person = looks.iter().any(|l| l.need.is_some());
+    let person = skew.is_some() || looks.iter().any(|l| l.need.is_some());
     Ok(if args.check && person {
         exit::PERSON
     } else {
@@ -234,7 +241,13 @@ fn last(l: &Look<'_>, now: Timestamp) -> String {
     said
 }
 
-fn as_json(env: &str, held: Option<&Held>, looks: &[Look<'_>], now: Timestamp) -> Value {
+fn as_json(
+    env: &str,
+    held: Option<&Held>,
+    looks: &[Look<'_>],
+    now: Timestamp,
+    skew_ms: Option<i64>,
+) -> Value {
     let time = |ms: i64| second(say::timestamp(ms));
     let secrets = looks.iter().map(|l| {
         let (due, turn, at) = match &l.next {
@@ -278,6 +291,7 @@ fn as_json(env: &str, held: Option<&Held>, looks: &[Look<'_>], now: Timestamp) -
         "schema_version": 1,
         "environment": env,
         "locked_by": held.map(|h| json!({"host": h.host, "pid": h.pid, "since": time(h.since_ms)})),
+        "clock_ahead_seconds": skew_ms.map(|ms| ms / 1000),
         "secrets": secrets.collect::<Vec<_>>(),
     })
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use keyrota_rotation::Time;
 
 use super::mend::{LOOK_EVERY, Looked};
 use super::start::{Begin, NotBegun, Order};
-use super::{Engine, EngineError, Stop, copies};
+use super::{Engine, EngineError, Stop, clock, copies};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::Secret;
 use crate::state::{self, Change, StateError, Store};
@@ -38,6 +38,8 @@ pub struct Tick {
     pub under_way: usize,
     /// Secrets that wait for a person.
     pub need_person: Vec<String>,
+    /// How far the wall clock is ahead of the trusted time, in milliseconds, where they differ.
+    pub clock_skew_ms: Option<i64>,
 }
 
 impl Engine {
@@ -77,9 +79,8 @@ impl Engine {
             tick.under_way = tick.under_way.saturating_add(1);
             tick.need_person.push(name);
         }
-        if tick.under_way == 0 {
-            self.believe_clock();
-        }
+        self.watch_clock().await?;
+        tick.clock_skew_ms = self.clock_skew_ms();
         Ok(tick)
     }
 
@@ -183,7 +184,7 @@ impl Engine {
         if known.failures >= FAILURES_MAX {
             return Ok(Some(Turn::Person));
         }
-        let now = Timestamp::from_millisecond(self.now().0).unwrap_or(Timestamp::MAX);
+        let now = clock::timestamp(self.now().0);
         Ok(Some(Turn::Due(due(&policy, &known, now))))
     }
 
@@ -196,8 +197,8 @@ impl Engine {
     ) -> Result<state::Secret, StateError> {
         let mut known = self.secret_row(secret).await?;
         let (key, text) = turns_fact(&self.env, secret, policy);
-        if self.store.fact(&key).await?.as_ref() != Some(&text) {
-            let now = Timestamp::from_millisecond(self.now().0).unwrap_or(Timestamp::MAX);
+        let now = clock::timestamp(self.now().0);
+        if self.store.fact(&key).await?.as_ref() != Some(&text) || is_ahead(policy, &known, now) {
             known.turn_done = Some(civil(policy, now));
             let entry = NewEntry::new("schedule.seen", audit::Phase::System, Actor::system())
                 .secret(&self.env.name, &secret.name)
@@ -276,7 +277,7 @@ pub async fn glance(
     };
     if let Some(policy) = turn_policy(env, secret) {
         let (key, text) = turns_fact(env, secret, &policy);
-        if store.fact(&key).await?.as_ref() != Some(&text) {
+        if store.fact(&key).await?.as_ref() != Some(&text) || is_ahead(&policy, &known, now) {
             known.turn_done = Some(civil(&policy, now));
         }
     }
@@ -304,12 +305,23 @@ pub fn due(policy: &turns::Policy, known: &state::Secret, now: Timestamp) -> Due
         .turn_done
         .as_deref()
         .and_then(|civil| civil.parse::<DateTime>().ok());
-    let since = known
-        .changed_ms
-        .unwrap_or(known.first_seen_ms)
-        .max(known.first_seen_ms);
-    let since = Timestamp::from_millisecond(since).unwrap_or(Timestamp::MIN);
-    policy.due(done, since, now)
+    let since = [Some(known.first_seen_ms), known.changed_ms];
+    let past = since.into_iter().flatten().map(clock::timestamp);
+    let since = past.filter(|at| !is_far_ahead(*at, now)).max();
+    policy.due(done, since.unwrap_or(Timestamp::MIN), now)
+}
+
+/// Whether the last turn was taken under a clock that was far ahead: it would hold up all others.
+fn is_ahead(policy: &turns::Policy, known: &state::Secret, now: Timestamp) -> bool {
+    let done = known.turn_done.as_deref();
+    let done = done.and_then(|civil| civil.parse::<DateTime>().ok());
+    let done = done.and_then(|civil| civil.to_zoned(policy.zone.clone()).ok());
+    done.is_some_and(|done| is_far_ahead(done.timestamp(), now))
+}
+
+/// Further than a zone, a change of its clock, or a clock that was set back a little would explain.
+fn is_far_ahead(at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) > SignedDuration::from_hours(24)
 }
 
 /// How long the loop may sleep: until something is due, but no longer than this, since a clock

@@ -9,6 +9,7 @@
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
 //! - `perform`: one effect; `target`: on a server, `deliver`: notifying a consumer, `listeners`: all who are notified, `copies`: further places, `mend`: those between rotations; `performed`: what came of it; `exposure`: what programs see of a secret, pure
+//! - [`clock`]: which time is trusted, pure; `watch_clock`: the same at work
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
 //! - [`parts`], [`providers`], `rotators`: from the checked model to the things that act; `remembered`: values that were read already; [`input`]: keys and tokens
@@ -18,6 +19,7 @@
 
 pub mod adopt;
 mod budget;
+pub mod clock;
 pub mod copies;
 pub mod daemon;
 mod deliver;
@@ -41,13 +43,13 @@ pub mod rotators;
 mod start;
 mod target;
 pub mod view;
+pub mod watch_clock;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
 use keyrota_contract::{Entropy, SecretValue};
 use keyrota_rotation::{Outcome, Phase, Time};
 
@@ -56,6 +58,7 @@ use crate::config::model::{ConsumerKind, Environment, Secret};
 use crate::keys::Keys;
 use crate::state::{self, Change, Lock, StateError, Store};
 use crate::world::{Clock, uuid_v7};
+use clock::Trusted;
 use parts::{Parts, PartsError};
 use providers::Providers;
 use uuid::Uuid;
@@ -91,8 +94,10 @@ pub struct Engine {
     keys: Keys,
     providers: Providers,
     clock: Arc<dyn Clock>,
-    /// When the process looked first, by both clocks.
-    began: Mutex<(Timestamp, std::time::Duration)>,
+    /// The moment that keyrota trusts, and counts from.
+    trusted: Mutex<Trusted>,
+    /// The log has an entry of this process about a clock in doubt.
+    told_of_clock: AtomicBool,
     entropy: Mutex<Box<dyn Entropy>>,
     stop: Arc<AtomicBool>,
     watch: Arc<dyn Watch>,
@@ -147,8 +152,11 @@ impl Engine {
                 file.raise_generation_floor(generation);
             }
         }
+        let here = watch_clock::reading(around.clock.as_ref(), &lock.holder().host);
+        let trusted = watch_clock::trusted(&store, &env.name).await?;
         Ok(Self {
-            began: Mutex::new((around.clock.now(), around.clock.elapsed())),
+            trusted: Mutex::new(trusted.unwrap_or_else(|| here.accepted())),
+            told_of_clock: AtomicBool::new(false),
             env,
             store,
             lock,
@@ -179,23 +187,6 @@ impl Engine {
         self.store.release(self.lock).await?;
         self.store.close().await;
         Ok(())
-    }
-
-    /// The time by which deadlines are judged: the wall clock, but never further ahead of where
-    /// this process began than the time that really passed. A clock that is set forward therefore
-    /// ends no settle and no grace early; one that is set back only prolongs them.
-    pub fn now(&self) -> Time {
-        let (wall, elapsed) = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = self.clock.elapsed().saturating_sub(elapsed);
-        let most = wall.saturating_add(passed).unwrap_or(Timestamp::MAX);
-        Time(self.clock.now().min(most).as_millisecond())
-    }
-
-    /// Believes the wall clock from here on: called when nothing waits for a deadline, so that a
-    /// clock that was put right is not distrusted for ever.
-    fn believe_clock(&self) {
-        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
-        *began = (self.clock.now(), self.clock.elapsed());
     }
 
     fn dice(&self) -> u64 {
@@ -248,6 +239,13 @@ impl Engine {
     /// One transaction; the generations of documents go with whatever is written.
     async fn commit(&self, changes: &[Change], log: &[NewEntry]) -> Result<(), StateError> {
         let mut all = changes.to_vec();
+        all.push(self.trusted_now());
+        self.commit_under(&all, log).await
+    }
+
+    /// The same, with the trusted time that `changes` hold.
+    async fn commit_under(&self, changes: &[Change], log: &[NewEntry]) -> Result<(), StateError> {
+        let mut all = changes.to_vec();
         for (name, file) in &self.providers.files {
             let key = document_fact(&self.env.name, name);
             if let Some(generation) = file.generation_seen()
@@ -294,6 +292,7 @@ impl Engine {
     /// Once, when the environment is taken over: whether these keys and this document are the
     /// ones that the state knows, and whether the schedule was edited since.
     pub async fn settle_in(&self) -> Result<(), EngineError> {
+        self.watch_clock().await?;
         let mut changes = vec![Change::ClaimFact {
             key: "keys".to_owned(),
             value: self.keys.id().to_owned(),

@@ -284,6 +284,17 @@ impl Record {
         }
     }
 
+    /// Moves every instant that is waited for by `ms`, after the clock was set by so much: what is
+    /// left of a wait stays as it was.
+    pub fn shift(&mut self, ms: i64) {
+        let shifted = |time: &mut Time| time.0 = time.0.saturating_add(ms);
+        self.retry_at.iter_mut().for_each(shifted);
+        if let Phase::Settle { since, until } | Phase::Grace { since, until } = &mut self.phase {
+            shifted(since);
+            shifted(until);
+        }
+    }
+
     /// How it ended, if it has.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.phase {

@@ -163,6 +163,18 @@ impl Store {
         // the file finds us in it.
     }
 
+    /// The clock of the state's server, in milliseconds since 1970 UTC; `None` where the state is a
+    /// file of this host and has no clock of its own.
+    pub async fn server_ms(&self) -> Result<Option<i64>, StateError> {
+        if self.file.is_some() {
+            return Ok(None);
+        }
+        let mut tx = self.db.read().await?;
+        let ask = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let row = tx.row(ask, &[]).await?.ok_or(StateError::Corrupt)?;
+        row.int(0).map(Some)
+    }
+
     /// Who holds a lock now, if anyone.
     pub async fn held(&self, name: &str) -> Result<Option<Held>, StateError> {
         if let Some(database) = &self.file {

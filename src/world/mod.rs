@@ -27,8 +27,12 @@ pub trait Clock: Send + Sync {
 
     /// The time since some fixed moment; it never goes back, and it counts while the machine
     /// sleeps, so that a deadline measured by it has passed when others believe it has. Only the
-    /// difference of two readings of one process means anything.
+    /// difference of two readings of one [boot](Clock::boot) means anything.
     fn elapsed(&self) -> Duration;
+
+    /// The name of this boot: two processes whose boots have one name may compare what
+    /// [`Clock::elapsed`] says. `None` where the system gives it none.
+    fn boot(&self) -> Option<String>;
 }
 
 /// The machine's own clocks.
@@ -52,6 +56,11 @@ impl Clock for SystemClock {
         #[cfg(not(target_os = "linux"))]
         let id = ClockId::Monotonic;
         clock_gettime(id).try_into().unwrap_or_default()
+    }
+
+    fn boot(&self) -> Option<String> {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim_end().to_owned())
     }
 }
 

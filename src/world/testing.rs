@@ -48,6 +48,10 @@ impl Clock for FixedClock {
     fn elapsed(&self) -> Duration {
         Duration::from_millis(self.elapsed_millis.load(Ordering::SeqCst))
     }
+
+    fn boot(&self) -> Option<String> {
+        Some("fixed".to_owned())
+    }
 }
 
 /// The same bytes for the same seed, and as good as none: for tests and simulation only.

@@ -185,3 +185,12 @@ async fn a_server_that_goes_away_and_comes_back_is_unavailable_meanwhile() {
     assert_eq!(e, StateError::Unavailable);
     assert!(e.is_transient());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_has_a_clock_of_its_own_and_a_file_has_none() {
+    let bed = Bed::postgres().await;
+    let shown = bed.open().await.server_ms().await.unwrap().unwrap();
+    let here = jiff::Timestamp::now().as_millisecond();
+    assert!((here - shown).abs() < 60_000, "{here} {shown}");
+    assert_eq!(Bed::sqlite().open().await.server_ms().await.unwrap(), None);
+}

@@ -1,0 +1,142 @@
+//! `keyrota clock`: which time keyrota trusts.
+
+use clap::Args;
+use serde_json::json;
+
+use super::context::{Chosen, Context};
+use super::engage::actor;
+use super::exit::{self, Failed};
+use super::progress::second;
+use super::say;
+use crate::audit::{self, Actor, NewEntry};
+use crate::engine::clock::{self, Reading, accepted_fact, timestamp};
+use crate::engine::watch_clock::{self, reading};
+use crate::state::Store;
+
+/// Options of `keyrota clock`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "keyrota stores the trusted time with every commit. A system clock that is ahead of the time that has \
+provably passed since then ends no wait: settle, grace and pauses follow the trusted time. keyrota believes the system \
+clock again when the clock of a Postgres state agrees with it within a minute, when no rotation is under way and it is less than \
+32 days ahead, or when you accept it here. What is left of a wait stays as it was.
+
+Exits with 0, and with 22 while the clocks differ."
+)]
+pub struct ClockArgs {
+    /// Trust the system clock from now on
+    #[arg(long, requires = "reason")]
+    pub accept: bool,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT", requires = "accept")]
+    pub reason: Option<String>,
+}
+
+/// Does it; the exit code.
+pub fn run(args: &ClockArgs, context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(args.accept)?;
+    context.block_on(async {
+        let Some(store) = chosen.read_state(context.global).await? else {
+            say::print("nothing is recorded yet: the system clock is trusted\n")?;
+            return Ok(exit::DONE);
+        };
+        let here = here(context, &chosen);
+        if args.accept {
+            let reason = args.reason.as_deref().unwrap_or_default();
+            accept(context, &chosen, &here, reason).await?;
+        }
+        show(context, &chosen, &store, here).await
+    })
+}
+
+/// What this host's clocks show.
+pub fn here(context: &Context<'_>, chosen: &Chosen) -> Reading {
+    reading(context.clock.as_ref(), &chosen.holder().host)
+}
+
+async fn accept(
+    context: &Context<'_>,
+    chosen: &Chosen,
+    here: &Reading,
+    reason: &str,
+) -> Result<(), Failed> {
+    let mut entry = NewEntry::new(
+        "clock.accepted",
+        audit::Phase::Admin,
+        Actor::operator(actor()),
+    )
+    .reason(reason)
+    .detail("wall_ms", here.wall_ms.to_string());
+    entry.object.env = Some(chosen.env.name.clone());
+    let (key, value) = (accepted_fact(&chosen.env.name), here.accepted().to_text());
+    let store = chosen.open_state(context.global).await?;
+    let who = chosen.holder();
+    let left = store.ask(&who, &key, &value, &entry, context.now()).await;
+    store.close().await;
+    Ok(left?)
+}
+
+async fn show(
+    context: &Context<'_>,
+    chosen: &Chosen,
+    store: &Store,
+    mut here: Reading,
+) -> Result<u8, Failed> {
+    let env = &chosen.env.name;
+    let known = watch_clock::trusted(store, env).await?;
+    let judged = watch_clock::judge(store, env, &mut here, known.as_ref()).await?;
+    let skew = here.skew_ms(&judged.anchor);
+    let trusted = timestamp(here.now_ms(&judged.anchor));
+    let wall = timestamp(here.wall_ms);
+    if context.global.json {
+        say::print_json(&json!({
+            "schema_version": 1,
+            "environment": env,
+            "system": second(wall),
+            "trusted": second(trusted),
+            "server": here.server_ms.map(|ms| second(timestamp(ms))),
+            "ahead_seconds": skew.map(|ms| ms / 1000),
+        }))?;
+    } else {
+        say::print(&format!(
+            "system clock  {}\ntrusted time  {}\n",
+            second(wall),
+            second(trusted)
+        ))?;
+        if let Some(ms) = skew {
+            say::print(&format!("{}\n", differs(ms, env)))?;
+        }
+    }
+    Ok(if skew.is_some() {
+        exit::PERSON
+    } else {
+        exit::DONE
+    })
+}
+
+/// What a difference means, and the next command.
+pub fn differs(skew_ms: i64, env: &str) -> String {
+    let span = say::span(skew_ms.unsigned_abs() / 1000);
+    let (side, effect) = if skew_ms > 0 {
+        ("ahead of", "waits follow the trusted time")
+    } else {
+        ("behind", "waits take longer")
+    };
+    format!(
+        "The system clock is {span} {side} the time that has provably passed; {effect}.\n\
+         If the system clock is right: keyrota --env {env} clock --accept --reason TEXT"
+    )
+}
+
+/// The trusted time for a command that only looks, and how far the system clock is from it.
+pub async fn glance(
+    context: &Context<'_>,
+    chosen: &Chosen,
+    store: &Store,
+) -> Result<(jiff::Timestamp, Option<i64>), Failed> {
+    let mut here = here(context, chosen);
+    let known = watch_clock::trusted(store, &chosen.env.name).await?;
+    let judged = watch_clock::judge(store, &chosen.env.name, &mut here, known.as_ref()).await?;
+    let now = clock::timestamp(here.now_ms(&judged.anchor));
+    Ok((now, here.skew_ms(&judged.anchor)))
+}

@@ -1,0 +1,164 @@
+//! Follows the clock: what is trusted at a start and at every look, and what moves when it was set.
+
+use std::sync::PoisonError;
+
+use keyrota_rotation::Time;
+
+use super::clock::{self, Reading, Trusted};
+use super::journal::Journal;
+use super::{Engine, EngineError};
+use crate::audit::{self, Actor, NewEntry};
+use crate::state::{Change, Rotation, StateError, Store};
+use crate::world::Clock;
+
+/// What this host's clocks show, without the state's.
+pub fn reading(clock: &dyn Clock, host: &str) -> Reading {
+    Reading {
+        wall_ms: clock.now().as_millisecond(),
+        host: host.to_owned(),
+        // Without a name of the boot, only this process can be compared with itself.
+        boot: (clock.boot()).unwrap_or_else(|| format!("process {}", std::process::id())),
+        boot_ms: i64::try_from(clock.elapsed().as_millis()).unwrap_or(i64::MAX),
+        server_ms: None,
+        waiting: true,
+    }
+}
+
+/// The moment that the state of `env` trusts, if it has one.
+pub async fn trusted(store: &Store, env: &str) -> Result<Option<Trusted>, StateError> {
+    moment(store, &clock::fact(env)).await
+}
+
+/// What to count from.
+pub struct Judged {
+    /// The moment.
+    pub anchor: Trusted,
+    /// A person accepted it, and no process has taken that up yet.
+    pub accepted: bool,
+}
+
+/// The moment to count from: a person's, else what the clocks agree on. Changes nothing.
+pub async fn judge(
+    store: &Store,
+    env: &str,
+    here: &mut Reading,
+    known: Option<&Trusted>,
+) -> Result<Judged, StateError> {
+    if let Some(accepted) = moment(store, &clock::accepted_fact(env)).await? {
+        return Ok(Judged {
+            anchor: here.since(&accepted),
+            accepted: true,
+        });
+    }
+    here.waiting = !store.open_rotations(env).await?.is_empty();
+    if here.skew_ms(&here.anchor(known)).is_some() {
+        here.server_ms = store.server_ms().await?;
+    }
+    Ok(Judged {
+        anchor: here.anchor(known),
+        accepted: false,
+    })
+}
+
+async fn moment(store: &Store, fact: &str) -> Result<Option<Trusted>, StateError> {
+    let text = store.fact(fact).await?;
+    Ok(text.as_deref().and_then(Trusted::from_text))
+}
+
+impl Engine {
+    /// The time by which deadlines and schedules are judged. A clock that is set forward ends no
+    /// wait early; one that is set back only prolongs them.
+    pub fn now(&self) -> Time {
+        Time(self.reading().now_ms(&self.trusted()))
+    }
+
+    /// How far the wall clock is ahead of the trusted time, or behind it if negative, in
+    /// milliseconds. `None`: they agree.
+    pub fn clock_skew_ms(&self) -> Option<i64> {
+        self.reading().skew_ms(&self.trusted())
+    }
+
+    /// The trusted time of now, for the next process.
+    pub(super) fn trusted_now(&self) -> Change {
+        self.put_trusted(&self.trusted())
+    }
+
+    /// Judges the clocks again: at the start, and at every look of the daemon.
+    ///
+    /// When keyrota counts from another moment, the deadlines of rotations under way move with it
+    /// in one transaction, so that what is left of a wait stays as it was.
+    pub(super) async fn watch_clock(&self) -> Result<(), EngineError> {
+        let before = self.trusted();
+        let mut here = self.reading();
+        let judged = judge(&self.store, &self.env.name, &mut here, Some(&before)).await?;
+        let after = judged.anchor;
+        if here.skew_ms(&before).is_none() && !judged.accepted {
+            self.trust(after);
+            return Ok(());
+        }
+        let skew = here.skew_ms(&after);
+        let event = match skew {
+            Some(_) => "clock.suspect",
+            None => "clock.followed",
+        };
+        let mut entry = NewEntry::new(event, audit::Phase::Observation, Actor::system())
+            .detail("trusted_ms", here.now_ms(&before).to_string())
+            .detail("wall_ms", here.wall_ms.to_string());
+        entry.object.env = Some(self.env.name.clone());
+        let accepted = clock::accepted_fact(&self.env.name);
+        let mut changes = vec![Change::DropFact { key: accepted }];
+        if let Some(ms) = here.shift_ms(&before, &after) {
+            changes.extend(self.shifted(ms).await?);
+            entry = entry.detail("shifted_ms", ms.to_string());
+        }
+        // What is still in doubt is logged once by each process.
+        if skew.is_none()
+            || judged.accepted
+            || !self
+                .told_of_clock
+                .swap(true, std::sync::atomic::Ordering::SeqCst)
+        {
+            if let Some(ms) = skew {
+                let (seconds, env) = (ms / 1000, &self.env.name);
+                tracing::warn!(%env, seconds, "the system clock differs from the time that has provably passed; waits follow the latter: keyrota clock");
+            }
+            changes.push(self.put_trusted(&after));
+            self.commit_under(&changes, &[entry]).await?;
+        }
+        self.trust(after);
+        Ok(())
+    }
+
+    /// The rotations under way, with every deadline moved by `ms`.
+    async fn shifted(&self, ms: i64) -> Result<Vec<Change>, StateError> {
+        let open = self.store.open_rotations(&self.env.name).await?;
+        let shift = |mut row: Rotation| {
+            // A record of another version is refused when somebody goes on with it.
+            let mut journal = Journal::from_text(&row.record).ok()?;
+            journal.machine.shift(ms);
+            row.record = journal.to_text();
+            Some(Change::UpdateRotation(row))
+        };
+        Ok(open.into_iter().filter_map(shift).collect())
+    }
+
+    fn put_trusted(&self, anchor: &Trusted) -> Change {
+        Change::PutFact {
+            key: clock::fact(&self.env.name),
+            value: self.reading().since(anchor).to_text(),
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        reading(self.clock.as_ref(), &self.lock.holder().host)
+    }
+
+    fn trusted(&self) -> Trusted {
+        let trusted = self.trusted.lock();
+        trusted.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn trust(&self, moment: Trusted) {
+        *self.trusted.lock().unwrap_or_else(PoisonError::into_inner) = moment;
+    }
+}
