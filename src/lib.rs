@@ -12,6 +12,7 @@
 //! - [`audit`]: entries, chain, checkpoints, verification, export
 //! - [`keys`]: the host's seed and what is derived from it: fingerprints, checkpoint signatures
 //! - [`world`]: the only home of real time and randomness
+//! - [`output`]: standard output, standard error and the log; escapes what a terminal would obey
 //! - [`commands`]: the command line, one file per subcommand
 
 // Modules with this lint read numbers from servers, files and databases: none may make arithmetic panic.
@@ -24,6 +25,7 @@ pub mod consumers;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod engine;
 pub mod keys;
+pub mod output;
 pub mod rotators;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod state;

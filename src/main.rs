@@ -16,8 +16,7 @@ fn main() -> ExitCode {
             } else {
                 commands::exit::DONE
             };
-            // Nothing can be said if even this cannot be printed.
-            let _ = error.print();
+            commands::log::usage(&error);
             return ExitCode::from(code);
         }
     };

@@ -35,7 +35,7 @@ kind = "external"
 env = "PARTNER"
 "#;
 
-fn rotated() -> Keyrota {
+pub fn rotated() -> Keyrota {
     let keyrota = Keyrota::in_temp();
     keyrota.write("schedules/development.toml", SCHEDULE);
     keyrota.run(&["init"]).code(0);
@@ -201,7 +201,7 @@ fn history_is_a_table_a_document_and_json() {
     let args = ["history", "session", "--limit", "1", "--format", "markdown"];
     let document = keyrota.run(&args).code(0).stdout;
     assert!(document.starts_with("# Rotations of session in development\n"));
-    assert!(document.contains("| drill \\| of May |"), "{document}");
+    assert!(document.contains("| drill \\| of\\\\nMay |"), "{document}");
     assert!(document.contains("Older rotations exist"), "{document}");
     let limit = keyrota.run(&["history", "session", "--limit", "0"]);
     assert_eq!(limit.code(2).stdout, "");

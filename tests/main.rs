@@ -33,6 +33,7 @@ mod rotations;
 mod state;
 mod support;
 mod systemd;
+mod terminal;
 mod tidy;
 mod tokens;
 mod tour;

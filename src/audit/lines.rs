@@ -81,7 +81,10 @@ pub(super) fn csv_row(row: &Row) -> Option<Vec<u8>> {
 }
 
 fn csv_line(cells: [Vec<u8>; COLUMNS.len()]) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    // In quotes, a cell is not taken apart where another list separator is usual.
+    let mut writer = csv::WriterBuilder::new()
+        .quote_style(csv::QuoteStyle::Always)
+        .from_writer(Vec::new());
     writer
         .write_record(cells)
         .expect("a vector takes every record");
@@ -118,12 +121,40 @@ pub(super) fn read_csv(file: &mut impl BufRead, verifier: &mut Verifier) -> Resu
     Ok(())
 }
 
-/// A spreadsheet runs what begins so (OWASP, CSV injection). What begins with an apostrophe gets a
-/// second one, so that it can be taken off again.
+/// A spreadsheet runs what begins with one of these (OWASP, CSV injection), also after blanks and in
+/// full width. What begins with an apostrophe gets a second one, so that it can be taken off again.
 fn guarded(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) {
+    let first = text.trim_start_matches(|c: char| c.is_whitespace() && !"\t\r\n".contains(c));
+    let runs = |c: char| "=+-@\t\r\n＝＋－＠".contains(c);
+    if first.starts_with(runs) || text.starts_with('\'') {
         format!("'{text}")
     } else {
         text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        let blanks = ["", " ", "  ", "\u{a0}", "\u{3000}"];
+        for blank in blanks {
+            for first in "=+-@\t\r\n＝＋－＠".chars() {
+                let cell = format!("{blank}{first}cmd|' /C calc'!A0");
+                assert_eq!(guarded(&cell), format!("'{cell}"));
+            }
+        }
+        assert_eq!(guarded("'quoted"), "''quoted");
+        assert_eq!(guarded("app.rotation-set =1"), "app.rotation-set =1");
+        let line = csv_line(
+            ["a;=1", "b\t=1", "c\"", "", "", "", "", "", ""].map(|c| c.as_bytes().to_vec()),
+        );
+        let line = String::from_utf8(line).expect("text");
+        assert_eq!(
+            line,
+            "\"a;=1\",\"b\t=1\",\"c\"\"\",\"\",\"\",\"\",\"\",\"\",\"\"\n"
+        );
     }
 }

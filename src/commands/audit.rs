@@ -4,7 +4,6 @@ mod export;
 mod list;
 mod verify;
 
-use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -141,18 +140,6 @@ async fn note(
     Ok(store
         .append(&chosen.holder(), &[entry], context.now())
         .await?)
-}
-
-/// Standard output for many lines. A reader that has seen enough (`| head`) is no failure.
-fn print_to_end(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failed> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failed::new(
-            exit::TRANSIENT,
-            format!("standard output: {}", e.kind()),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// The keys in a vkey, or in a file with one on each line.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use super::context::Context;
 use super::exit::{self, Failed};
 use crate::config::gate_rules::{self, ProgramError};
 use crate::config::model::{Environment, Program};
+use crate::output;
 
 /// Options of `keyrota check`.
 #[derive(Debug, Args)]
@@ -58,9 +59,9 @@ pub fn run(args: &Check, context: &Context<'_>) -> Result<u8, Failed> {
     if report.fit() {
         // A service's log stays empty; a person, or a program that asked, gets an answer.
         if context.global.json {
-            eprintln!("{}", report.to_json());
-        } else if std::io::stderr().is_terminal() {
-            eprint!("{report}");
+            output::json_note(&format!("{}\n", report.to_json()));
+        } else if output::is_watched() {
+            output::note(&report.to_string());
         }
         return Ok(exit::DONE);
     }
@@ -93,9 +94,9 @@ pub fn check(rules: &[Rule], variables: &Variables) -> Vec<Problem> {
 /// Says what is wrong, on standard error; the exit code.
 pub fn tell_unfit(report: &Report, context: &Context<'_>) -> u8 {
     if context.global.json {
-        eprintln!("{}", report.to_json());
+        output::json_note(&format!("{}\n", report.to_json()));
     } else {
-        eprint!("{report}");
+        output::note(&report.to_string());
     }
     exit::UNFIT
 }

@@ -23,6 +23,6 @@ pub struct Completions {
 pub fn run(args: &Completions, _: &Context<'_>) -> Result<u8, Failed> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "keyrota", &mut script);
-    say::print(&String::from_utf8_lossy(&script))?;
+    say::print_data(&String::from_utf8_lossy(&script))?;
     Ok(exit::DONE)
 }

@@ -1,6 +1,5 @@
 //! Where this command finds its files, its keys and its state.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use crate::config::{self, diagnostic};
 use crate::engine::input;
 use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
+use crate::output;
 use crate::state::{Access, Holder, Location, Store};
 use crate::world::{Clock, SystemClock, SystemEntropy};
 
@@ -196,11 +196,10 @@ impl<'a> Context<'a> {
         sources: &[config::source::Source],
     ) {
         if self.global.json {
-            eprintln!("{}", diagnostic::json(diagnostics));
+            output::json_note(&format!("{}\n", diagnostic::json(diagnostics)));
         } else {
-            let colour = std::io::stderr().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-            eprint!("{}", diagnostic::text(diagnostics, sources, colour));
+            let colour = output::notes_have_colour();
+            output::coloured_note(&diagnostic::text(diagnostics, sources, colour));
         }
     }
 }

@@ -101,10 +101,10 @@ fn as_text(told: &Told<'_>) -> String {
                 || "-".to_owned(),
                 |end| say::span(end.abs_diff(r.started_ms) / 1000),
             ),
-            say::plain(&r.actor),
+            r.actor.clone(),
             why(r),
             r.id.to_string(),
-            failure(r).map(|f| say::plain(&f)).unwrap_or_default(),
+            failure(r).unwrap_or_default(),
         ]);
     }
     let mut out = say::table(&rows);
@@ -134,8 +134,8 @@ fn as_markdown(told: &Told<'_>) -> String {
             second(say::timestamp(r.started_ms)),
             dash(r.ended_ms.map(|ms| second(say::timestamp(ms)))),
             match failure(r) {
-                Some(why) => format!("{}: {}", outcome(r), say::cell(&why)),
-                None => outcome(r),
+                Some(why) => say::cell(&format!("{}: {why}", outcome(r))),
+                None => say::cell(&outcome(r)),
             },
             say::cell(&r.trigger),
             dash(r.reason.as_deref().map(say::cell)),
@@ -192,7 +192,7 @@ fn failure(r: &Rotation) -> Option<String> {
 
 fn why(r: &Rotation) -> String {
     match &r.reason {
-        Some(reason) => format!("{}: {}", r.trigger, say::plain(reason)),
+        Some(reason) => format!("{}: {reason}", r.trigger),
         None => r.trigger.clone(),
     }
 }

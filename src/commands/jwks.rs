@@ -41,7 +41,7 @@ pub fn run(args: &Jwks, context: &Context<'_>) -> Result<u8, Failed> {
         set["schema_version"] = 1.into();
         say::print_json(&set)?;
     } else {
-        say::print(&format!("{}\n", set.trim_end()))?;
+        say::print_data(&format!("{}\n", set.trim_end()))?;
     }
     Ok(exit::DONE)
 }

@@ -1,7 +1,5 @@
 //! What goes to standard error: diagnostics, and how a command failed.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -9,6 +7,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::exit::Failed;
 use super::{Cli, Command};
+use crate::output;
 
 /// Crates that may quote what passes through them (statements, bodies, headers): warnings at most.
 const QUIET: [&str; 7] = ["h2", "hyper", "reqwest", "rustls", "sqlx", "tokio", "tower"];
@@ -27,13 +26,12 @@ pub fn start(cli: &Cli) {
         .with_default_directive(usual.into())
         .with_env_var("KEYROTA_LOG")
         .from_env_lossy();
-    let colour = std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colour = output::notes_have_colour();
     // The journal stamps its own times.
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::Log)
         .with_ansi(colour);
     if journal {
         let subscriber = subscriber.without_time().with_ansi(false);
@@ -54,6 +52,22 @@ pub fn cap() -> Targets {
         .with_targets(silent)
 }
 
+/// Says what is wrong with the command line, or answers with help or the version.
+pub fn usage(error: &clap::Error) {
+    let text = error.render();
+    // Nothing can be said if even this cannot be printed.
+    match (
+        error.use_stderr(),
+        output::notes_have_colour(),
+        output::answers_have_colour(),
+    ) {
+        (true, true, _) => output::coloured_note(&text.ansi().to_string()),
+        (true, false, _) => output::note(&text.to_string()),
+        (false, _, true) => drop(output::coloured_answer(&text.ansi().to_string())),
+        (false, _, false) => drop(output::answer(&text.to_string())),
+    }
+}
+
 /// Says how a command failed, on standard error.
 pub fn failure(cli: &Cli, failed: &Failed) {
     if failed.say.is_empty() {
@@ -62,8 +76,8 @@ pub fn failure(cli: &Cli, failed: &Failed) {
     if cli.global.json {
         let told =
             serde_json::json!({"schema_version": 1, "exit": failed.code, "error": failed.say});
-        eprintln!("{told}");
+        output::json_note(&format!("{told}\n"));
     } else {
-        eprintln!("keyrota: {}", failed.say);
+        output::note(&format!("keyrota: {}\n", failed.say));
     }
 }

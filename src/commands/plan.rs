@@ -68,7 +68,7 @@ pub fn run(args: &Plan, context: &Context<'_>) -> Result<u8, Failed> {
         if context.global.json {
             say::print_json(&setup::as_json(&chosen.env, &told, &sql))?;
         } else {
-            say::print(&setup::as_text(&chosen.env, &told, &sql))?;
+            say::print_data(&setup::as_text(&chosen.env, &told, &sql))?;
         }
         return Ok(exit::DONE);
     }

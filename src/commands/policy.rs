@@ -103,7 +103,7 @@ pub fn run(args: &Policy, context: &Context<'_>) -> Result<u8, Failed> {
     if context.global.json {
         say::print_json(&as_json(env, whom, &all))?;
     } else {
-        say::print(&as_text(&all))?;
+        say::print_data(&as_text(&all))?;
     }
     Ok(exit::DONE)
 }

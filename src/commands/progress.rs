@@ -1,6 +1,5 @@
 //! Progress on a terminal: what is under way, what it waits for, until when. Quiet in a pipe.
 
-use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -8,10 +7,11 @@ use keyrota_rotation::{Phase, Time};
 
 use super::exit::in_words;
 use crate::engine::Watch;
+use crate::output;
 
 /// For a person at a terminal, else nobody.
 pub fn terminal() -> Arc<dyn Watch> {
-    if std::io::stderr().is_terminal() {
+    if output::is_watched() {
         Arc::new(Terminal::default())
     } else {
         Arc::new(Nobody)
@@ -50,8 +50,8 @@ impl Watch for Terminal {
             None => told.push((secret.to_owned(), words)),
         }
         match until(phase) {
-            Some(until) => eprintln!("{secret}: {words}, {}", clock(until)),
-            None => eprintln!("{secret}: {words}"),
+            Some(until) => output::note(&format!("{secret}: {words}, {}\n", clock(until))),
+            None => output::note(&format!("{secret}: {words}\n")),
         }
     }
 }

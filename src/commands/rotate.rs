@@ -20,6 +20,7 @@ use super::report::{self, Line, State, report};
 use crate::config::model::{Kind, Secret};
 use crate::engine::daemon::Turn;
 use crate::engine::{Begin, Engine, EngineError, NotBegun, Order, Stop};
+use crate::output;
 use crate::turns::{self, Due};
 
 /// Options of `keyrota rotate`.
@@ -296,7 +297,7 @@ pub async fn follow(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Failed
                 let note = report::note(engine, &line.name, stop).await?;
                 let why = note.split("; tried again").next().map(str::to_owned);
                 if told.insert(line.name.clone(), why.clone()) != Some(why) {
-                    eprintln!("{}: {note}", line.name);
+                    output::note(&format!("{}: {note}\n", line.name));
                 }
             }
             if let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state {

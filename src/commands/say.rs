@@ -1,6 +1,8 @@
-//! How answers look: tables, spans of time, text that came from elsewhere. Pure but for [`print`].
+//! How answers look: tables, spans of time, text that came from elsewhere. Pure but for [`print`] and
+//! its kind.
 
-use std::io::Write;
+use std::borrow::Cow;
+use std::io;
 
 use jiff::Timestamp;
 
@@ -8,29 +10,38 @@ use super::exit::{self, Failed};
 use super::progress::second;
 use crate::config::did_you_mean;
 use crate::config::model::{Environment, Secret};
+use crate::output;
 
-/// Writes an answer to standard output. A reader that has seen enough (`head`) is no failure.
+/// Writes an answer for people to standard output.
 pub fn print(answer: &str) -> Result<(), Failed> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(answer.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failed::new(
-            exit::TRANSIENT,
-            format!("standard output: {}", e.kind()),
-        )),
-        _ => Ok(()),
-    }
+    written(output::answer(answer))
+}
+
+/// Writes what another program reads (SQL, a policy, a script) to standard output.
+pub fn print_data(data: &str) -> Result<(), Failed> {
+    written(output::data(data))
 }
 
 /// One JSON document, on one line.
 pub fn print_json(answer: &serde_json::Value) -> Result<(), Failed> {
-    print(&format!("{answer}\n"))
+    written(output::json(&format!("{answer}\n")))
 }
 
-/// Rows with their columns aligned, the last one ragged; no rows, no text.
+/// How writing to standard output went.
+pub fn written(result: io::Result<()>) -> Result<(), Failed> {
+    result.map_err(|e| Failed::new(exit::TRANSIENT, format!("standard output: {}", e.kind())))
+}
+
+/// Rows with their columns aligned, the last one ragged; no rows, no text. A cell is one line,
+/// whatever it holds.
 pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let rows: Vec<[Cow<'_, str>; N]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| output::line(cell)))
+        .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let pad = width(column).unwrap_or(0) - cell.chars().count();
@@ -88,19 +99,10 @@ pub fn timestamp(ms: i64) -> Timestamp {
     })
 }
 
-/// Text that somebody else wrote, on one line: nothing in it moves a terminal's cursor or turns
-/// the direction of writing.
-pub fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
-        .collect()
-}
-
 /// Text as one cell of a Markdown table, without any markup of its own.
 pub fn cell(text: &str) -> String {
     let mut out = String::new();
-    for c in plain(text).chars() {
+    for c in output::line(text).chars() {
         if "\\`*_{}[]<>#|!~&$".contains(c) {
             out.push('\\');
         }
@@ -170,10 +172,11 @@ mod tests {
 
     #[test]
     fn text_of_others_cannot_pose_as_ours() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc\u{202e}d"), "a [2Jb c d");
+        let rows = [["a\u{1b}[2J\nb", "c"], ["d", "e\u{202e}"]].map(|r| r.map(str::to_owned));
+        assert_eq!(table(&rows), "a\\x1b[2J\\nb  c\nd            e\\u{202e}\n");
         assert_eq!(
             cell("a|b\n<img> [x](y) `c`"),
-            r"a\|b \<img\> \[x\](y) \`c\`"
+            r"a\|b\\n\<img\> \[x\](y) \`c\`"
         );
     }
 }

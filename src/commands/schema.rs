@@ -21,6 +21,6 @@ pub struct Schema {}
 
 /// Does it; the exit code.
 pub fn run(_: &Schema, _: &Context<'_>) -> Result<u8, Failed> {
-    say::print(&format!("{:#}\n", json_schema()))?;
+    say::print_data(&format!("{:#}\n", json_schema()))?;
     Ok(exit::DONE)
 }

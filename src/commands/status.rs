@@ -13,6 +13,7 @@ use super::say;
 use crate::config::model::Secret;
 use crate::engine::daemon::glance;
 use crate::engine::mend;
+use crate::output;
 use crate::state::Held;
 use jiff::Timestamp;
 use look::{Age, Look, Next, Seen, Waits};
@@ -98,7 +99,7 @@ fn heading(env: &str, known: bool, held: Option<&Held>, now: Timestamp) -> Strin
         (true, Some(held)) => format!(
             "pid {} on {} is at work since {}",
             held.pid,
-            say::plain(&held.host),
+            output::line(&held.host),
             say::moment_ms(held.since_ms, now)
         ),
     };
@@ -159,7 +160,7 @@ fn needs(looks: &[Look<'_>]) -> String {
             if out.is_empty() {
                 out.push_str("\na person is needed:\n");
             }
-            let (why, what) = (say::plain(&need.why), &need.what);
+            let (why, what) = (output::line(&need.why), &need.what);
             out.push_str(&format!("  {}: {why}\n    {what}\n", l.secret.name));
         }
     }
@@ -199,7 +200,7 @@ fn state(l: &Look<'_>, now: Timestamp) -> String {
             format!(
                 "{phase}, again at {}: {}{times}{}",
                 say::moment_ms(ms, now),
-                say::plain(why),
+                why,
                 missing(l).map_or(String::new(), |who| format!(" (not yet: {who})"))
             )
         }
@@ -211,7 +212,7 @@ fn state(l: &Look<'_>, now: Timestamp) -> String {
 /// Who has not got it yet, in a round under way.
 fn missing(l: &Look<'_>) -> Option<String> {
     let missing = &l.under_way.as_ref()?.missing;
-    (!missing.is_empty()).then(|| say::plain(&missing.join(", ")).to_string())
+    (!missing.is_empty()).then(|| missing.join(", "))
 }
 
 fn next(l: &Look<'_>, now: Timestamp) -> String {
@@ -236,7 +237,7 @@ fn last(l: &Look<'_>, now: Timestamp) -> String {
         None => last.outcome.to_owned(),
     };
     if let Some(why) = &last.failure {
-        said.push_str(&format!(": {}", say::plain(why)));
+        said.push_str(&format!(": {why}"));
     }
     said
 }

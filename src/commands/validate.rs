@@ -1,6 +1,5 @@
 //! `keyrota validate`: the files, all of them, and nothing else.
 
-use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
@@ -12,6 +11,7 @@ use super::say;
 use crate::config::diagnostic::{self, Diagnostic};
 use crate::config::model::{Host, Spot};
 use crate::config::{self, Loaded, Severity};
+use crate::output;
 
 /// Options of `keyrota validate`.
 #[derive(Debug, Args)]
@@ -48,9 +48,12 @@ pub fn run(args: &Validate, context: &Context<'_>) -> Result<u8, Failed> {
     } else {
         args.format
     };
-    let colour = std::io::stdout().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    say::print(&answer(&loaded, format, colour))?;
+    let answer = answer(&loaded, format, output::answers_have_colour());
+    say::written(match format {
+        Format::Text => output::coloured_answer(&answer),
+        Format::Github => output::answer(&answer),
+        Format::Json => output::json(&answer),
+    })?;
     Ok(if loaded.has_errors() {
         exit::CONFIG
     } else {

@@ -10,6 +10,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::mask::Masks;
 use super::model::Spot;
 use super::source::Source;
+use crate::output;
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,9 +116,11 @@ impl Diagnostic {
 }
 
 fn place(file: &Path, spot: Spot) -> String {
+    let file = file.display().to_string();
+    let file = output::line(&file);
     match spot.line {
-        0 => file.display().to_string(),
-        line => format!("{}:{line}:{}", file.display(), spot.col),
+        0 => file.into_owned(),
+        line => format!("{file}:{line}:{}", spot.col),
     }
 }
 

@@ -83,6 +83,26 @@ const RULES: &[Rule] = &[
         why: "only the engine calls rotators and consumers",
     },
     Rule {
+        within: &["src", "gate/src", "providers"],
+        except: &[
+            "src/output.rs",
+            "src/rotation/tests",
+            "src/consumers/envfile/tests.rs",
+            "src/world/tests.rs",
+            "providers/contract/src/testing",
+            "providers/local/src/atomic/tests.rs",
+            "providers/local/src/file/tests.rs",
+        ],
+        never: &[
+            "println!",
+            "print!(",
+            "io::stdout",
+            "io::stderr",
+            "error.print()",
+        ],
+        why: "what people read leaves through src/output.rs, which escapes it",
+    },
+    Rule {
         within: &["src", "gate", "providers"],
         except: &["providers/aws"],
         never: &["aws_sdk_", "aws_config", "aws_smithy"],

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Context, Failed, exit, print_to_end};
+use super::{Context, Failed, exit};
 use crate::audit::{Row, canonical};
 use crate::commands::progress;
+use crate::commands::say::written;
+use crate::output;
 use crate::state::Store;
 
 /// Options of `keyrota audit list`.
@@ -41,14 +43,14 @@ pub fn run(args: &List, context: &Context<'_>) -> Result<u8, Failed> {
             None => Ok(Vec::new()),
         }
     })?;
-    print_to_end(|out| {
+    written(output::many(|out| {
         if context.global.json {
             json(out, &rows)
         } else {
             rows.iter()
                 .try_for_each(|row| writeln!(out, "{}", line(row)))
         }
-    })?;
+    }))?;
     Ok(exit::DONE)
 }
 
@@ -116,9 +118,7 @@ fn line(row: &Row) -> String {
     for more in [text(&body["error"]["class"]), text(&body["reason"])] {
         line.extend(more.map(|more| format!("  {more}")));
     }
-    // A reason is a person's words: what a terminal would obey is not shown as it is.
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    line.chars().map(shown).collect()
+    output::line(&line).into_owned()
 }
 
 fn json(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {

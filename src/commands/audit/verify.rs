@@ -13,6 +13,7 @@ use crate::audit::export::ExportError;
 use crate::audit::{Checkpoint, Head, NoteError, Problem, Report, VerifyingKey, verify_export};
 use crate::commands::context::Chosen;
 use crate::commands::say::{print, print_json};
+use crate::output;
 
 /// Options of `keyrota audit verify`.
 #[derive(Debug, Args)]
@@ -247,13 +248,18 @@ impl<'r> Told<'r> {
                 .map(|at| format!("warning: {at}: a checkpoint that cannot be read")),
         );
         lines.extend(report.dangling.iter().map(|d| {
-            let event: String = d.event.chars().filter(|c| !c.is_control()).collect();
+            let event = output::line(&d.event);
             format!(
                 "warning: entry {}: {event} began, and its outcome was not written yet",
                 d.seq
             )
         }));
-        lines.extend(report.findings.iter().map(ToString::to_string));
+        lines.extend(
+            report
+                .findings
+                .iter()
+                .map(|f| output::line(&f.to_string()).into_owned()),
+        );
         lines.push(match report.findings.len() {
             0 => "sound".to_owned(),
             1 => "not sound: 1 finding".to_owned(),

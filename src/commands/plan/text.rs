@@ -62,7 +62,7 @@ fn one(env: &Environment, o: &Outline<'_>, now: Timestamp) -> String {
     let mut rows: Vec<[String; 3]> = forecast
         .steps
         .iter()
-        .map(|s| [since(s.at), s.phase.to_owned(), say::plain(&what(o, s))])
+        .map(|s| [since(s.at), s.phase.to_owned(), what(o, s)])
         .collect();
     let end = match forecast.outcome {
         Some(Outcome::Rotated) => format!("rotated, {}", clock(forecast.end)),
