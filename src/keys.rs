@@ -5,16 +5,13 @@
 //! with another seed is found by it.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use aws_lc_rs::{digest, hkdf, hmac};
-use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use data_encoding::{
+    BASE32_NOPAD, BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE,
+};
 use keyrota_contract::{Entropy, SecretValue};
-use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
 /// The bytes of a seed.
@@ -33,59 +30,17 @@ pub struct Keys {
 /// Why a seed is not usable. Says nothing of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeysError {
-    /// There is no such file.
-    Missing,
-    /// A symbolic link, a directory, a device: not a file that can be vouched for.
-    NotAFile,
-    /// It belongs to neither this process's user nor root.
-    Owner,
-    /// Its group or others may read or write it.
-    Mode,
-    /// It is not exactly 32 bytes long.
+    /// It is not 32 bytes, in none of the forms.
     Length,
+    /// Its 32 characters are the text form of fewer bytes, or a raw seed.
+    Ambiguous,
     /// It is all zeros.
     Zero,
-    /// It could not be opened or read.
-    Unreadable,
 }
 
 impl Seed {
-    /// Reads a seed from a file that only its owner, this process's user or root, can read.
-    /// Symbolic links are not followed.
-    pub fn read(path: &Path) -> Result<Self, KeysError> {
-        // NONBLOCK: opening a FIFO must not wait for a writer.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| match e {
-            rustix::io::Errno::LOOP => KeysError::NotAFile,
-            e if e.kind() == ErrorKind::NotFound => KeysError::Missing,
-            _ => KeysError::Unreadable,
-        })?;
-        let file = File::from(fd);
-        // Everything is asked of the open file, so that nothing can be swapped in between.
-        let meta = file.metadata().map_err(|_| KeysError::Unreadable)?;
-        if !meta.is_file() {
-            return Err(KeysError::NotAFile);
-        }
-        if meta.uid() != rustix::process::geteuid().as_raw() && meta.uid() != 0 {
-            return Err(KeysError::Owner);
-        }
-        if meta.mode() & 0o077 != 0 {
-            return Err(KeysError::Mode);
-        }
-        let mut bytes = Zeroizing::new([0; SEED_BYTES + 1]);
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match (&file).read(&mut bytes[filled..]) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(KeysError::Unreadable),
-            }
-        }
-        Self::from_bytes(&bytes[..filled])
-    }
-
-    /// Takes a seed that was handed over as a credential.
+    /// Takes a seed from a file, a credential or a variable: 32 raw bytes, or 32 bytes as hex, base64
+    /// or base64url, with or without padding and a line break at the end.
     pub fn from_credential(value: &SecretValue) -> Result<Self, KeysError> {
         value.expose_to(Self::from_bytes)
     }
@@ -123,17 +78,42 @@ impl Seed {
         }
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, KeysError> {
-        let mut seed = Zeroizing::new([0; SEED_BYTES]);
-        if bytes.len() != seed.len() {
-            return Err(KeysError::Length);
-        }
+    fn from_bytes(given: &[u8]) -> Result<Self, KeysError> {
+        let decoded = decoded(given);
+        let bytes = match (given.len(), &decoded) {
+            // Random bytes are text by accident once in 2^64 seeds.
+            (SEED_BYTES, Some(_)) => return Err(KeysError::Ambiguous),
+            (SEED_BYTES, None) => given,
+            (_, Some(decoded)) if decoded.len() == SEED_BYTES => decoded,
+            _ => return Err(KeysError::Length),
+        };
         if bytes.iter().all(|b| *b == 0) {
             return Err(KeysError::Zero);
         }
+        let mut seed = Zeroizing::new([0; SEED_BYTES]);
         seed.copy_from_slice(bytes);
         Ok(Self(seed))
     }
+}
+
+/// What a text form stands for. Of two forms that both decode, only hex can have 64 characters for
+/// 32 bytes, and only base64 43 or 44: their lengths keep them apart.
+fn decoded(given: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let text = Some(given.trim_ascii_end()).filter(|text| !text.is_empty())?;
+    let forms = [
+        HEXLOWER_PERMISSIVE,
+        BASE64,
+        BASE64_NOPAD,
+        BASE64URL,
+        BASE64URL_NOPAD,
+    ];
+    let all = forms.iter().filter_map(|form| form.decode(text).ok());
+    let mut all = all.map(Zeroizing::new);
+    let first = all.next()?;
+    if first.len() == SEED_BYTES {
+        return Some(first);
+    }
+    Some(all.find(|bytes| bytes.len() == SEED_BYTES).unwrap_or(first))
 }
 
 impl Keys {
@@ -199,13 +179,12 @@ impl fmt::Debug for Keys {
 impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Missing => "the seed does not exist; make one with: openssl rand 32",
-            Self::NotAFile => "the seed is not a regular file (symbolic links are not followed)",
-            Self::Owner => "the seed belongs to another user",
-            Self::Mode => "the seed can be read or written by others; set its mode to 0600",
-            Self::Length => "the seed is not exactly 32 bytes; make one with: openssl rand 32",
+            Self::Length => "the seed is not 32 bytes, neither raw nor as hex, base64 or base64url",
+            Self::Ambiguous => {
+                "the seed is 32 characters of text, which can be 32 raw bytes or the text form of fewer; \
+                 take 32 random bytes, or their 64 hex digits"
+            }
             Self::Zero => "the seed is all zeros",
-            Self::Unreadable => "the seed cannot be read",
         })
     }
 }
@@ -215,8 +194,6 @@ impl std::error::Error for KeysError {}
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     fn seed(byte: u8) -> Seed {
@@ -259,46 +236,57 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_that_others_can_reach_or_that_is_not_one_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("seed");
-        let write = |bytes: &[u8], mode: u32| {
-            std::fs::write(&path, bytes).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    fn a_seed_is_32_bytes_raw_or_in_one_text_form() {
+        let take = |given: &[u8]| {
+            Seed::from_credential(&SecretValue::copy_of(given)).map(|s| s.keys().id().to_owned())
         };
-        let read = || Seed::read(&path).map(|_| ());
-        assert_eq!(read(), Err(KeysError::Missing));
-        write(&[7; 32], 0o600);
-        assert_eq!(Seed::read(&path).unwrap().keys().id(), seed(7).keys().id());
-        for mode in [0o640, 0o604, 0o620, 0o602, 0o660, 0o644, 0o601] {
-            write(&[7; 32], mode);
-            assert_eq!(read(), Err(KeysError::Mode), "{mode:o}");
+        // Bytes whose base64 has +, / and padding.
+        let raw: Vec<u8> = (0..32).map(|i: u8| 0xfb_u8.wrapping_sub(i * 5)).collect();
+        let expected = take(&raw).unwrap();
+        let hex = HEXLOWER.encode(&raw);
+        let forms = [
+            hex.clone(),
+            hex.to_uppercase(),
+            BASE64.encode(&raw),
+            BASE64_NOPAD.encode(&raw),
+            BASE64URL.encode(&raw),
+            BASE64URL_NOPAD.encode(&raw),
+        ];
+        assert!(forms[2].contains(['+', '/']) && forms[4].contains(['-', '_']));
+        for form in &forms {
+            for end in ["", "\n", "\r\n", " \n"] {
+                let given = format!("{form}{end}");
+                assert_eq!(take(given.as_bytes()), Ok(expected.clone()), "{given:?}");
+            }
         }
-        for bytes in [&[7; 31][..], &[7; 33], &[], &[7; 64]] {
-            write(bytes, 0o600);
-            assert_eq!(read(), Err(KeysError::Length), "{}", bytes.len());
+        // A raw seed stays what it is, whatever its bytes look like at the end.
+        for raw in [[7; 32], [b'\n'; 32], *b"correct horse battery staple 1 \n"] {
+            assert!(take(&raw).is_ok());
         }
-        write(&[0; 32], 0o600);
-        assert_eq!(read(), Err(KeysError::Zero));
-
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert_eq!(Seed::read(&link).map(|_| ()), Err(KeysError::NotAFile));
-        assert_eq!(Seed::read(dir.path()).map(|_| ()), Err(KeysError::NotAFile));
-        let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &fifo,
-            rustix::fs::FileType::Fifo,
-            Mode::from_raw_mode(0o600),
-            0,
-        )
-        .unwrap();
-        assert_eq!(Seed::read(&fifo).map(|_| ()), Err(KeysError::NotAFile));
-        if rustix::process::geteuid().is_root() {
-            write(&[7; 32], 0o600);
-            std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
-            assert_eq!(read(), Err(KeysError::Owner));
+        let mixed = format!("-{}", &forms[2][1..]);
+        assert!(mixed.contains(['+', '/']));
+        for (given, expected) in [
+            (&[7; 31][..], KeysError::Length),
+            (&[7; 33], KeysError::Length),
+            (&[], KeysError::Length),
+            (&[7; 64], KeysError::Length),
+            (&hex.as_bytes()[..62], KeysError::Length),
+            (format!("{hex}00").as_bytes(), KeysError::Length),
+            (format!(" {hex}").as_bytes(), KeysError::Length),
+            (format!("0x{hex}").as_bytes(), KeysError::Length),
+            (mixed.as_bytes(), KeysError::Length),
+            (&hex.as_bytes()[..32], KeysError::Ambiguous),
+            (BASE64.encode(&raw[..24]).as_bytes(), KeysError::Ambiguous),
+            (
+                BASE64URL.encode(&raw[..23]).as_bytes(),
+                KeysError::Ambiguous,
+            ),
+            (&[0; 32], KeysError::Zero),
+            ("0".repeat(64).as_bytes(), KeysError::Zero),
+            ("A".repeat(43).as_bytes(), KeysError::Zero),
+        ] {
+            let shown = String::from_utf8_lossy(given);
+            assert_eq!(take(given), Err(expected), "{shown:?}");
         }
     }
 

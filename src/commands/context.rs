@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use keyrota_contract::Entropy;
+use keyrota_local::FileError;
+use keyrota_local::private::PrivateError;
 
 use super::Global;
 use super::exit::Failed;
-use crate::config::model::{Environment, Host};
+use crate::config::model::{Environment, Host, Reference};
 use crate::config::{self, diagnostic};
-use crate::engine::input;
+use crate::engine::input::{self, InputError};
 use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
 use crate::output;
@@ -235,18 +237,26 @@ impl Chosen {
 
     /// This host's keys.
     pub fn keys(&self) -> Result<Keys, Failed> {
-        let seed = match &self.host.keys {
-            Some(reference) => {
-                let value =
-                    input::resolve(reference).map_err(|e| Failed::config(format!("keys: {e}")))?;
-                Seed::from_credential(&value)
-            }
-            None => Seed::read(&self.home()?.seed()),
+        let reference = match &self.host.keys {
+            Some(reference) => reference.clone(),
+            None => Reference::File(self.home()?.seed()),
         };
         let help = "make it once for all hosts of this state: openssl rand 32 > seed; chmod 600 seed; then `keys` in keyrota.toml names it";
-        Ok(seed
-            .map_err(|e| Failed::config(format!("keys: {e}; {help}")))?
-            .keys())
+        let value = input::resolve(&reference).map_err(|e| {
+            let missing = matches!(
+                e,
+                InputError::File(_, PrivateError::File(FileError::NotFound))
+            );
+            let help = if missing {
+                format!("; {help}")
+            } else {
+                String::new()
+            };
+            Failed::config(format!("keys: {e}{help}"))
+        })?;
+        Seed::from_credential(&value)
+            .map(|seed| seed.keys())
+            .map_err(|e| Failed::config(format!("keys: {e}; {help}")))
     }
 
     /// Where checkpoints are kept outside the database.

@@ -1,19 +1,17 @@
 //! Sensitive inputs that a file refers to: credentials, private files, variables.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use keyrota_contract::SecretValue;
-use keyrota_local::{FileError, atomic};
+use keyrota_local::private::{self, Private, PrivateError};
 
 use crate::config::model::Reference;
 
 /// More than any key, token or password has.
 const BYTES_MAX: usize = 64 * 1024;
-/// More than any signed token has.
-const JWT_BYTES_MAX: usize = 16 * 1024;
 
 /// A reference that leads nowhere, or to something that is not private enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +19,7 @@ pub enum InputError {
     /// `{ credential = … }` outside a service that is given credentials.
     NoCredentials,
     /// The file cannot be used.
-    File(PathBuf, FileError),
+    File(PathBuf, PrivateError),
     /// The variable is not set, or empty.
     NoVariable(String),
 }
@@ -40,8 +38,7 @@ impl fmt::Display for InputError {
 
 impl std::error::Error for InputError {}
 
-/// The bytes that `reference` stands for. A file must be 0600 or 0400 and ours; a credential is
-/// guarded by whoever passed it.
+/// The bytes that `reference` stands for. The rule for files is that of [`keyrota_local::private`].
 pub fn resolve(reference: &Reference) -> Result<SecretValue, InputError> {
     match reference {
         Reference::File(path) => from_file(path),
@@ -49,10 +46,7 @@ pub fn resolve(reference: &Reference) -> Result<SecretValue, InputError> {
             let directory =
                 std::env::var_os("CREDENTIALS_DIRECTORY").ok_or(InputError::NoCredentials)?;
             let path = Path::new(&directory).join(name);
-            match atomic::read_credential(&path, BYTES_MAX) {
-                Ok(bytes) => Ok(SecretValue::copy_of(&bytes)),
-                Err(why) => Err(InputError::File(path, why)),
-            }
+            taken(&path, private::read_credential(&path, BYTES_MAX))
         }
         Reference::Env(name) => match std::env::var_os(name) {
             Some(value) if !value.is_empty() => Ok(SecretValue::new(value.into_encoded_bytes())),
@@ -63,16 +57,18 @@ pub fn resolve(reference: &Reference) -> Result<SecretValue, InputError> {
 
 /// The bytes of a private file.
 pub fn from_file(path: &Path) -> Result<SecretValue, InputError> {
-    match atomic::read_private(path, BYTES_MAX) {
-        Ok(bytes) => Ok(SecretValue::copy_of(&bytes)),
-        Err(why) => Err(InputError::File(path.to_owned(), why)),
-    }
+    taken(path, private::read(path, BYTES_MAX))
 }
 
-/// A signed token: guarded by whoever puts it there: Kubernetes makes it a link that all of its pod may read.
-pub fn signed_token(file: &Path) -> std::io::Result<SecretValue> {
-    let mut bytes = Vec::with_capacity(JWT_BYTES_MAX);
-    let limit = JWT_BYTES_MAX as u64;
-    File::open(file)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(SecretValue::new(bytes))
+fn taken(path: &Path, read: Result<Private, PrivateError>) -> Result<SecretValue, InputError> {
+    /// A token is read at every login; one warning for each file is enough.
+    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let Private { bytes, warning } = read.map_err(|why| InputError::File(path.to_owned(), why))?;
+    if let Some(exposure) = warning {
+        let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(path.to_owned()) {
+            tracing::warn!(file = %path.display(), "{}", exposure.sentence());
+        }
+    }
+    Ok(SecretValue::copy_of(&bytes))
 }

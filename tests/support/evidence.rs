@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use keyrota::audit::{Checkpoint, Report, VerifyingKey, anchors};
 use keyrota::keys::Seed;
 use keyrota::state::{Access, Location, Rotation, Store};
+use keyrota_contract::SecretValue;
 use serde_json::Value;
 
 /// The state of one secret, and the whole log.
@@ -27,7 +28,10 @@ impl Evidence {
         block_on(async {
             let at = Location::Sqlite(home.join("state.db"));
             let store = Store::open_read_only(&at, Access::default()).await.unwrap();
-            let keys = Seed::read(&home.join("keys/seed")).unwrap().keys();
+            let seed = std::fs::read(home.join("keys/seed")).unwrap();
+            let keys = Seed::from_credential(&SecretValue::new(seed))
+                .unwrap()
+                .keys();
             let known = [VerifyingKey::new(
                 store.head().await.unwrap().chain,
                 keys.public(),

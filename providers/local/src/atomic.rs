@@ -63,18 +63,6 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, FileErr
     Ok(read_with_stat(path, bytes_max)?.0)
 }
 
-/// [`read`], for a key or password that a person put there: the mode must be 0600 or 0400 and the
-/// owner this user or root.
-pub fn read_private(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    read_guarded(path, bytes_max, 0o177)
-}
-
-/// [`read`], for a file below `$CREDENTIALS_DIRECTORY`. systemd grants a service's user access by
-/// an ACL, and the ACL's mask shows as group permissions: only those of everybody else are judged.
-pub fn read_credential(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    read_guarded(path, bytes_max, 0o007)
-}
-
 /// Removes temporary files that processes which died left in `dir`, and says how many. A file that
 /// a living process is writing is locked, and stays.
 pub fn sweep(dir: &Path) -> Result<usize, FileError> {
@@ -271,21 +259,6 @@ fn is_temporary_name(name: &[u8]) -> bool {
     stem[..dot].ends_with(b".keyrota") && hex() && hex() && parts.next().is_none()
 }
 
-fn read_guarded(
-    path: &Path,
-    bytes_max: usize,
-    forbidden: u32,
-) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let (bytes, stat) = read_with_stat(path, bytes_max)?;
-    if stat.st_mode & forbidden != 0 {
-        return Err(FileError::Exposed);
-    }
-    if !ours_or_roots(&stat) {
-        return Err(FileError::WrongOwner);
-    }
-    Ok(bytes)
-}
-
 fn ours_or_roots(stat: &Stat) -> bool {
     stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw()
 }
@@ -314,6 +287,16 @@ fn read_at(
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(FileError::NotRegular);
     }
+    let bytes = read_open(&mut file, &stat, bytes_max)?;
+    Ok((bytes, stat))
+}
+
+/// What an open file of this size holds.
+pub(crate) fn read_open(
+    file: &mut File,
+    stat: &Stat,
+    bytes_max: usize,
+) -> Result<Zeroizing<Vec<u8>>, FileError> {
     // A buffer that grew would leave copies of what it held behind, so it is as large as it gets:
     // one byte more than the size, to notice a file that grows meanwhile.
     let size = usize::try_from(stat.st_size).map_err(|_| FileError::TooLarge)?;
@@ -334,7 +317,7 @@ fn read_at(
         return Err(FileError::Changed);
     }
     bytes.truncate(filled);
-    Ok((bytes, stat))
+    Ok(bytes)
 }
 
 #[cfg(test)]

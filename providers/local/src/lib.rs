@@ -3,7 +3,9 @@
 //! # Layout
 //! - [`mod@file`]: the provider `file`, an age document with all secrets of one environment
 //! - [`identity`]: age keys; [`sealed`]: bytes sealed for them; `document`: what is sealed
-//! - [`atomic`]: files replaced whole or not at all; private files read; orphans swept
+//! - [`atomic`]: files replaced whole or not at all; orphans swept
+//! - [`trusted`]: paths opened component by component, and who else can change them
+//! - [`mod@private`]: keys, tokens and passwords read from files
 //! - [`lock`]: a lock between processes; [`error`]: what can be wrong with a file
 
 pub mod atomic;
@@ -15,7 +17,9 @@ pub mod error;
 pub mod file;
 pub mod identity;
 pub mod lock;
+pub mod private;
 pub mod sealed;
+pub mod trusted;
 
 pub use error::FileError;
 pub use file::{CAPABILITIES, DocumentInfo, FileProvider};

@@ -283,7 +283,7 @@ impl Settings for Vault {
                     mount: mount.clone(),
                     role: role.clone(),
                     jwt: Box::new(move || {
-                        input::signed_token(&file)
+                        input::from_file(&file)
                             .map_err(|_| unreadable("the signed token (`jwt_file`) cannot be read"))
                     }),
                 }

@@ -124,32 +124,6 @@ fn a_failed_write_leaves_the_old_bytes_and_no_orphan() {
     assert_eq!(fs::read(&path).unwrap(), b"old");
 }
 
-#[test]
-fn private_files_are_private() {
-    let (_dir, path) = dir();
-    fs::write(&path, "key").unwrap();
-    for (mode, private, credential) in [
-        (0o600, Ok(()), Ok(())),
-        (0o400, Ok(()), Ok(())),
-        (0o440, Err(FileError::Exposed), Ok(())),
-        (0o644, Err(FileError::Exposed), Err(FileError::Exposed)),
-        (0o602, Err(FileError::Exposed), Err(FileError::Exposed)),
-        (0o700, Err(FileError::Exposed), Ok(())),
-    ] {
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(
-            read_private(&path, 3).map(|b| assert_eq!(b.as_slice(), b"key")),
-            private,
-            "{mode:o}"
-        );
-        assert_eq!(read_credential(&path, 3).map(drop), credential, "{mode:o}");
-    }
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(read_private(&path, 2).unwrap_err(), FileError::TooLarge);
-    fs::remove_file(&path).unwrap();
-    assert_eq!(read_private(&path, 2).unwrap_err(), FileError::NotFound);
-}
-
 /// Runs one test of this file again in a process of its own, as a user without privileges and after
 /// `setup` in a shell; `KEYROTA_TEST_PATH` tells that process its part, and it must end by [`seen`],
 /// so that a filter that matches nothing is not taken for success.
@@ -270,10 +244,6 @@ fn a_strangers_file_in_a_shared_directory_is_refused() {
     assert_eq!(fs::metadata(&path).unwrap().uid(), 0, "the owner asked for");
 
     rustix::fs::chown(&path, Some(Uid::from_raw(NOBODY)), None).unwrap();
-    assert_eq!(
-        read_private(&path, 10).map(drop),
-        Err(FileError::WrongOwner)
-    );
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
     assert_eq!(
         replace(&path, b"new", Options::PRIVATE),
