@@ -11,6 +11,7 @@
 //! - [`state`]: the state database: records, locks, deliveries
 //! - [`audit`]: entries, chain, checkpoints, verification, export
 //! - [`keys`]: the host's seed and what is derived from it: fingerprints, checkpoint signatures
+//! - `trust`: files that say what to run, read or connect to, which nobody else may change
 //! - [`world`]: the only home of real time and randomness
 //! - [`output`]: standard output, standard error and the log; escapes what a terminal would obey
 //! - [`commands`]: the command line, one file per subcommand
@@ -30,6 +31,7 @@ pub mod rotators;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod state;
 pub mod stores;
+mod trust;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod turns;
 pub mod world;

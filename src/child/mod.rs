@@ -17,19 +17,22 @@ pub(crate) use document::{NotText, document};
 pub(crate) use holders::{end_holders, lock_within};
 pub(crate) use scrub::Scrubber;
 
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use keyrota_local::FileLock;
+use keyrota_local::trusted::Why;
+use keyrota_local::{FileError, FileLock};
+use rustix::fs::{Access, OFlags};
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+use crate::trust::{self, Untrusted};
 use group::Group;
 
 /// A program and how long it may take.
@@ -127,7 +130,7 @@ impl Program {
 
     /// Whether it can be run, and nobody but root and this user decides what it does.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        check_program(&self.path)
+        vouch(&self.path).map(drop)
     }
 
     /// Tells the program `message` and waits for its end. If the future is dropped, its whole group
@@ -139,8 +142,8 @@ impl Program {
         lock: Option<&FileLock>,
     ) -> Result<Ended, NotStarted> {
         // Each time, because whoever could replace the program would be given the values.
-        self.check().map_err(NotStarted::Refused)?;
-        let mut child = self.spawn(lock)?;
+        let vouched = vouch(&self.path).map_err(NotStarted::Refused)?;
+        let mut child = self.spawn(&vouched, lock)?;
         let mut group = Group::of(&child);
         let mut stdin = child.stdin.take().expect("stdin was asked for");
         let stdout = listen(child.stdout.take().expect("stdout was asked for"));
@@ -175,9 +178,11 @@ impl Program {
         })
     }
 
-    fn spawn(&self, lock: Option<&FileLock>) -> Result<Child, NotStarted> {
-        let mut command = Command::new(&self.path);
+    /// Starts what [`vouch`] opened, whatever has its name by now.
+    fn spawn(&self, program: &OwnedFd, lock: Option<&FileLock>) -> Result<Child, NotStarted> {
+        let mut command = Command::new(by_descriptor(program));
         command
+            .arg0(&self.path) // a script sees the descriptor's path instead: the kernel puts it there
             .args(&self.arguments)
             .env_clear()
             .env(
@@ -190,11 +195,20 @@ impl Program {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // One at a time: between the two calls every new child would inherit the lock.
+        // One at a time: between the two calls every new child would inherit the descriptors.
         let one = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
-        let inherits = |flags| lock.map_or(Ok(()), |lock| fcntl_setfd(lock, flags));
-        inherits(FdFlags::empty())
-            .map_err(|_| NotStarted::Retry("the program's lock could not be handed to it"))?;
+        // The interpreter of a script opens it by its descriptor.
+        let handed = [Some(program.as_fd()), lock.map(AsFd::as_fd)];
+        let inherits = |flags| {
+            let mut handed = handed.iter().flatten();
+            handed.try_for_each(|fd| fcntl_setfd(fd, flags))
+        };
+        if inherits(FdFlags::empty()).is_err() {
+            let _ = inherits(FdFlags::CLOEXEC);
+            return Err(NotStarted::Retry(
+                "the program's lock could not be handed to it",
+            ));
+        }
         let child = command.spawn();
         let kept = inherits(FdFlags::CLOEXEC);
         drop(one);
@@ -208,34 +222,37 @@ impl Program {
     }
 }
 
-fn check_program(path: &Path) -> Result<(), &'static str> {
-    let real = path
-        .canonicalize()
-        .map_err(|_| "the program does not exist, or may not be looked at")?;
-    let m = real
-        .metadata()
-        .map_err(|_| "the program does not exist, or may not be looked at")?;
-    if !m.is_file() {
-        return Err("the program is not a file");
-    }
-    if rustix::fs::access(&real, rustix::fs::Access::EXEC_OK).is_err() {
+/// Opens a program that can be run and that nobody but root and this user can change or replace.
+fn vouch(path: &Path) -> Result<OwnedFd, &'static str> {
+    let opened = match trust::open(path, OFlags::PATH) {
+        Ok(opened) => opened,
+        Err(Untrusted::Changeable(changeable)) => {
+            tracing::warn!(program = %path.display(), "{}", trust::refusal(&changeable));
+            return Err(match changeable.why {
+                Why::Owner(_) => {
+                    "the program, a link to it or a directory above it belongs to another user, who could change it; the log names it"
+                }
+                Why::Group | Why::Everybody => {
+                    "the program or a directory above it is writable by others; chmod go-w it; the log names it"
+                }
+            });
+        }
+        Err(Untrusted::File(FileError::NotRegular)) => return Err("the program is not a file"),
+        Err(Untrusted::File(_)) => {
+            return Err("the program does not exist, or may not be looked at");
+        }
+    };
+    let executable = Access::EXEC_OK;
+    if rustix::fs::access(by_descriptor(&opened.fd), executable).is_err() {
         return Err("the program is not executable for this user");
     }
-    let me = rustix::process::geteuid().as_raw();
-    if m.uid() != 0 && m.uid() != me {
-        return Err("the program belongs to another user, who could change it");
-    }
-    if m.mode() & 0o022 != 0 {
-        return Err("the program is writable by others; chmod go-w it");
-    }
-    let dir = real
-        .parent()
-        .and_then(|d| d.metadata().ok())
-        .ok_or("the program's directory cannot be read")?;
-    if dir.mode() & 0o002 != 0 && dir.mode() & 0o1000 == 0 {
-        return Err("the program's directory is writable by everybody; chmod o-w it");
-    }
-    Ok(())
+    Ok(opened.fd)
+}
+
+/// The path of an open file that leads to it alone. (`execveat` would do the same for programs,
+/// and take a call that Rust only offers as unsafe code.)
+fn by_descriptor(file: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 /// Reads to the end, so that the program never waits for us, and keeps the beginning.
@@ -268,3 +285,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// For the rest of the output once the program has ended.
 const LISTEN: Duration = Duration::from_millis(500);
 const HEARD_BYTES_MAX: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use keyrota_contract::Entropy;
 use keyrota_local::FileError;
 use keyrota_local::private::PrivateError;
+use keyrota_local::trusted::Changeable;
 
 use super::Global;
 use super::exit::Failed;
@@ -17,6 +18,7 @@ use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
 use crate::output;
 use crate::state::{Access, Holder, Location, Store};
+use crate::trust;
 use crate::world::{Clock, SystemClock, SystemEntropy};
 
 /// The environment that needs nothing from outside, and makes its own keys.
@@ -96,10 +98,12 @@ impl<'a> Context<'a> {
         let Some(path) = self.host_file() else {
             return Ok(Host::default());
         };
-        config::host::load(&path).map_err(|(diagnostics, sources)| {
+        let loaded = config::host::load(&path).map_err(|(diagnostics, sources)| {
             self.tell(&diagnostics, &sources);
             Failed::config("")
-        })
+        })?;
+        trusted(loaded.changeable.iter().map(|why| (&*path, why)))?;
+        Ok(loaded.host)
     }
 
     /// Where `keyrota.toml` is, if there is one.
@@ -150,6 +154,7 @@ impl<'a> Context<'a> {
             self.tell(&loaded.diagnostics, &loaded.sources);
             return Err(Failed::config(""));
         }
+        trusted(loaded.changeable.iter().map(|(file, why)| (&**file, why)))?;
         let at = loaded.environments.iter().position(|e| e.name == name);
         let Some(at) = at else {
             return Err(Failed::config(format!(
@@ -318,6 +323,18 @@ impl Chosen {
             pid: std::process::id(),
             instance: uuid::Builder::from_random_bytes(id).into_uuid(),
         }
+    }
+}
+
+/// Refuses files that another user can change: they would decide what this user's keyrota runs,
+/// reads, writes and connects to.
+fn trusted<'f>(files: impl Iterator<Item = (&'f Path, &'f Changeable)>) -> Result<(), Failed> {
+    let refused: Vec<String> = files
+        .map(|(file, why)| format!("{}: {}", file.display(), trust::refusal(why)))
+        .collect();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(Failed::config(refused.join("\n"))),
     }
 }
 

@@ -1,17 +1,19 @@
 //! `keyrota init`: a starter schedule with a file provider and its keys.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use clap::Args;
-use keyrota_local::identity;
+use keyrota_local::{identity, trusted};
+use rustix::fs::{FileType, Mode, OFlags};
 
 use super::context::{Chosen, Context, DEVELOPMENT, Home, uses_made_identity};
 use super::exit::{self, Failed};
 use super::say::{print, print_json};
 use crate::keys::Seed;
+use crate::trust;
 use crate::world::SystemEntropy;
 
 /// Options of `keyrota init`.
@@ -25,6 +27,8 @@ pub struct Init {}
 /// A first schedule: three kinds, waits of seconds, nothing from outside.
 const STARTER: &str = include_str!("../../schedules/development.toml");
 const IGNORED: &str = ".keyrota/";
+/// No list of ignored files comes near this.
+const IGNORE_BYTES_MAX: u64 = 1 << 20;
 
 /// Does it; the exit code.
 pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
@@ -42,6 +46,7 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
     let failed = |path: &Path, e: std::io::Error| {
         Failed::config(format!("{}: {}", path.display(), e.kind()))
     };
+    writable_by_us_alone(&dir)?;
     if !dir.exists() {
         fs::create_dir_all(&dir)
             .and_then(|()| open_to_all(&dir, 0o755))
@@ -84,6 +89,21 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
         print(&told.join("\n"))?;
     }
     Ok(exit::DONE)
+}
+
+/// Refuses, before anything is written, a place where another user could change it.
+fn writable_by_us_alone(dir: &Path) -> Result<(), Failed> {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let nearest = dir.ancestors().find(|at| at.exists());
+    let opened = nearest.map(|at| trusted::open(at, OFlags::PATH));
+    match opened.and_then(Result::ok).and_then(|at| at.changeable()) {
+        Some(why) => Err(Failed::config(format!(
+            "{}: {}",
+            dir.display(),
+            trust::refusal(&why)
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Makes seed and identity where that is allowed and nothing stands yet that was made with others:
@@ -162,23 +182,26 @@ fn open_to_all(path: &Path, mode: u32) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// git must not see what is made here.
+/// git must not see what is made here. A link or a pipe of that name is not git's, and is refused.
 fn ignore(root: &Path) -> std::io::Result<()> {
     let path = root.join(".gitignore");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(e),
-    };
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
+    let never = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(&path, flags | never, Mode::from_raw_mode(0o644))?;
+    let stat = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    let mut file = fs::File::from(file);
+    let mut text = String::new();
+    (&mut file)
+        .take(IGNORE_BYTES_MAX)
+        .read_to_string(&mut text)?;
     if text.lines().any(|line| {
         line.trim().trim_start_matches('/').trim_end_matches('/') == IGNORED.trim_end_matches('/')
     }) {
         return Ok(());
     }
-    let mut file = fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&path)?;
     let newline = if text.is_empty() || text.ends_with('\n') {
         ""
     } else {
@@ -186,7 +209,7 @@ fn ignore(root: &Path) -> std::io::Result<()> {
     };
     file.write_all(format!("{newline}{IGNORED}\n").as_bytes())?;
     if text.is_empty() {
-        open_to_all(&path, 0o644)
+        file.set_permissions(fs::Permissions::from_mode(0o644))
     } else {
         Ok(())
     }

@@ -66,7 +66,7 @@ fn load(context: &Context<'_>) -> Loaded {
     let host = context.host_file().map(|path| config::host::load(&path));
     let (host, wrong) = match host {
         None => (Host::default(), None),
-        Some(Ok(host)) => (host, None),
+        Some(Ok(loaded)) => (loaded.host, None),
         Some(Err(wrong)) => (Host::default(), Some(wrong)),
     };
     let dir = context.schedules(&host);

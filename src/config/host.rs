@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use keyrota_local::trusted::Changeable;
+
 use super::diagnostic::Diagnostic;
 use super::keys;
 use super::model::Host;
@@ -55,11 +57,23 @@ pub fn decode(source: &Source) -> (Host, Vec<Diagnostic>) {
     (host, reader.finish())
 }
 
+/// A host's file that was read from disk.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub host: Host,
+    /// How another user can change it, if one can.
+    pub changeable: Option<Changeable>,
+}
+
 /// Reads a host's file from disk.
-pub fn load(file: &Path) -> Result<Host, (Vec<Diagnostic>, Vec<Source>)> {
+pub fn load(file: &Path) -> Result<Loaded, (Vec<Diagnostic>, Vec<Source>)> {
     let source = Source::read(file).map_err(|problem| (vec![*problem], Vec::new()))?;
     match decode(&source) {
-        (host, problems) if problems.is_empty() => Ok(host),
+        (host, problems) if problems.is_empty() => Ok(Loaded {
+            host,
+            changeable: source.changeable,
+        }),
         (_, problems) => Err((problems, vec![source])),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use keyrota_local::trusted::Changeable;
 
 use super::cross;
 use super::diagnostic::{Diagnostic, Severity};
@@ -25,6 +26,9 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The files, for rendering.
     pub sources: Vec<Source>,
+    /// The files of asked environments that another user can change, and how. Reading them does no
+    /// harm; doing what they say does.
+    pub changeable: Vec<(PathBuf, Changeable)>,
 }
 
 impl Loaded {
@@ -75,6 +79,9 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
                 let (environment, found) = environment::decode(&source, stem, &root, now);
                 problems.extend(found.into_iter().map(|p| (stem.clone(), p)));
                 environments.push(environment);
+                if let Some(changeable) = source.changeable.clone().filter(|_| asked(stem)) {
+                    loaded.changeable.push((file.clone(), changeable));
+                }
                 loaded.sources.push(source);
             }
         }

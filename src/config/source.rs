@@ -1,11 +1,11 @@
 //! The bytes of one file, and where things stand in them.
 
 use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-use rustix::io::Errno;
+use keyrota_local::FileError;
+use keyrota_local::trusted::{self, Changeable};
+use rustix::fs::{FileType, OFlags};
 
 use super::diagnostic::Diagnostic;
 use super::effort;
@@ -21,6 +21,8 @@ pub struct Source {
     pub file: PathBuf,
     /// Its text.
     pub text: String,
+    /// The first component of the file's path, or the file, that another user can change.
+    pub changeable: Option<Changeable>,
     /// The first byte of each line.
     lines: Vec<usize>,
     /// How many characters begin before every [`STRIDE`]th byte: a column costs the same anywhere.
@@ -49,6 +51,7 @@ impl Source {
         Self {
             file: file.into(),
             text,
+            changeable: None,
             lines,
             characters,
         }
@@ -59,35 +62,35 @@ impl Source {
         let unreadable = |what: String, help: &str| {
             Box::new(Diagnostic::error(file, Spot::default(), "", what, help))
         };
-        let failed = |e: std::io::Error| {
-            let what = format!("cannot be read: {}", io_sentence(e.kind()));
+        let failed = |e: FileError| {
+            let what = format!("cannot be read: {}", file_sentence(e));
             unreadable(what, "check the path and its permissions")
         };
-        // Opening a pipe without O_NONBLOCK waits for a writer.
-        let opened = std::fs::File::options()
-            .read(true)
-            .custom_flags((OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed())
-            .open(file);
-        let opened = match opened {
-            // A socket cannot be opened at all.
-            Err(e) if e.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => None,
+        // What is judged is what is read: the file is opened once.
+        let opened = match trusted::open(file, OFlags::RDONLY) {
+            Err(FileError::NotRegular) => None,
             Err(e) => return Err(failed(e)),
             Ok(opened) => Some(opened),
         };
-        let regular = |opened: &std::fs::File| opened.metadata().is_ok_and(|m| m.is_file());
-        let Some(opened) = opened.filter(regular) else {
+        let regular = |mode| FileType::from_raw_mode(mode) == FileType::RegularFile;
+        let Some(opened) = opened.filter(|opened| regular(opened.stat.st_mode)) else {
             let what = "is not a regular file: it is a directory, a pipe, a device or a socket";
             return Err(unreadable(
                 what.to_owned(),
                 "write a file here, or name another",
             ));
         };
+        let changeable = opened.changeable();
         let mut bytes = Vec::new();
-        let read = opened
+        let read = std::fs::File::from(opened.fd)
             .take(FILE_BYTES_MAX as u64 + 1)
             .read_to_end(&mut bytes);
-        read.map_err(failed)?;
-        Self::decode(file, bytes)
+        read.map_err(|_| failed(FileError::Io))?;
+        let source = Self::decode(file, bytes)?;
+        Ok(Self {
+            changeable,
+            ..source
+        })
     }
 
     /// Takes a file's bytes.
@@ -171,11 +174,10 @@ fn as_u32(n: usize) -> u32 {
 }
 
 /// A fixed sentence for what the system says, which may name anything.
-fn io_sentence(kind: std::io::ErrorKind) -> &'static str {
-    use std::io::ErrorKind as K;
-    match kind {
-        K::NotFound => "it does not exist",
-        K::PermissionDenied => "permission denied",
+fn file_sentence(e: FileError) -> &'static str {
+    match e {
+        FileError::NotFound => "it does not exist",
+        FileError::Denied => "permission denied",
         _ => "the system refused",
     }
 }

@@ -255,8 +255,9 @@ async fn postgres(server: &Server, access: Access<'_>, writable: bool) -> Result
         options.host(&server.host).ssl_mode(PgSslMode::VerifyFull)
     };
     if let Some(file) = access.ca_file {
-        let pem =
-            std::fs::read(file).map_err(|_| StateError::Refused("state_ca_file cannot be read"))?;
+        let pem = crate::trust::authority(file).map_err(|_| {
+            StateError::Refused("state_ca_file cannot be read, or others can change it")
+        })?;
         options = options.ssl_root_cert_from_pem(pem);
     }
     if let Some(password) = access.password {

@@ -57,7 +57,7 @@ impl Session {
             options = options.database(&at.database);
         }
         if let Some(file) = &settings.ca_file {
-            let pem = std::fs::read(file).map_err(|_| Fault::Tls)?;
+            let pem = crate::trust::authority(file).map_err(|_| Fault::Tls)?;
             options = options.ssl_ca_from_pem(pem);
         }
         match tokio::time::timeout(CONNECT, options.connect()).await {

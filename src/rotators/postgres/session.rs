@@ -56,7 +56,8 @@ pub(super) async fn open(
         ));
     }
     let pem = match ca_file {
-        Some(file) => std::fs::read(file).map_err(|_| Shut::Unknown("ca_file cannot be read"))?,
+        Some(file) => crate::trust::authority(file)
+            .map_err(|_| Shut::Unknown("ca_file cannot be read, or others can change it"))?,
         None => Vec::new(), // instead of PGSSLROOTCERT
     };
     let options = options

@@ -289,6 +289,12 @@ impl Settings for Vault {
                 }
             }
         };
+        if let Some(file) = &self.ca_file
+            && crate::trust::authority(file).is_err()
+        {
+            let why = "ca_file cannot be read, or others can change it";
+            return Err(PartsError::Refused(how.table(), why));
+        }
         let config = VaultConfig {
             address: self.address.clone(),
             mount: self.mount.clone(),
