@@ -5,8 +5,6 @@
 //! reads it, at any moment, sees all of the old content or all of the new.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +15,7 @@ use zeroize::Zeroizing;
 use super::envfile::{self, Dialect};
 use super::owner::Owner;
 use super::{file_failed, jsonfile};
-use keyrota_local::atomic::{self, Options};
+use keyrota_local::atomic::{self, Looks, Options};
 use keyrota_local::{FileError, FileLock};
 
 /// What stands in the file.
@@ -44,7 +42,7 @@ pub struct FileConfig {
     pub format: Format,
     /// Permission bits; nobody but owner and group may have any.
     pub mode: u32,
-    /// `user`, `user:group` or numbers; `None`: as the file is, else whoever runs keyrota.
+    /// `user`, `user:group` or numbers; `None`: the user that runs keyrota, or root where root's file lies there.
     pub owner: Option<String>,
     /// Whether the secret's values have several lines (PEM), so that a format that cannot hold
     /// them is refused before anything is made.
@@ -150,10 +148,12 @@ impl Consumer for FileConsumer {
         }
         self.owner.as_ref().map_or(Ok(()), Owner::preflight)?;
         let path = self.config.path.clone();
+        let owner = self.owner()?;
+        let mode = self.config.mode;
         let old = blocking(move || {
-            atomic::can_replace(&path)?;
+            atomic::can_replace(&path, Options { mode, owner })?;
             FileLock::is_held(&lock_path(&path))?; // or says that it cannot be had
-            read(&path)
+            read(&path, owner)
         })
         .await?;
         old.map_or(Ok(()), |(old, _)| {
@@ -166,7 +166,7 @@ impl Consumer for FileConsumer {
         // Another secret's delivery may edit the same file, here or in another process.
         let _lock = lock(&self.config.path).await?;
         let path = self.config.path.clone();
-        let old = blocking(move || read(&path)).await?;
+        let old = blocking(move || read(&path, owner)).await?;
         let new = self.render(
             old.as_ref().map(|(content, _)| content.as_slice()),
             &d.exposure.variables,
@@ -176,14 +176,14 @@ impl Consumer for FileConsumer {
         let (content, as_stated) = match (new, &old) {
             (None, None) => return Ok(Ack::Unchanged),
             (None, Some(_)) => {
-                blocking(move || remove(&path)).await?;
+                blocking(move || atomic::remove(&path, owner)).await?;
                 return Ok(Ack::Told);
             }
             (Some(content), None) => (content, false),
-            (Some(content), Some((old, stat))) => {
+            (Some(content), Some((old, looks))) => {
                 let same = *content == **old
-                    && stat.mode & 0o7777 == self.config.mode
-                    && owner.is_none_or(|o| o == stat.owner);
+                    && looks.mode == self.config.mode
+                    && owner.is_none_or(|o| o == looks.owner);
                 (content, same)
             }
         };
@@ -201,11 +201,6 @@ impl Consumer for FileConsumer {
 
 type Content = Zeroizing<Vec<u8>>;
 
-struct Stat {
-    mode: u32,
-    owner: (u32, u32),
-}
-
 fn dialect(format: Format) -> Option<Dialect> {
     match format {
         Format::Systemd => Some(Dialect::Systemd),
@@ -215,28 +210,11 @@ fn dialect(format: Format) -> Option<Dialect> {
     }
 }
 
-fn read(path: &Path) -> Result<Option<(Content, Stat)>, FileError> {
-    let content = match atomic::read(path, FILE_BYTES_MAX) {
-        Err(FileError::NotFound) => return Ok(None),
-        other => other?,
-    };
-    let m = std::fs::symlink_metadata(path).map_err(|_| FileError::Io)?;
-    Ok(Some((
-        content,
-        Stat {
-            mode: m.mode(),
-            owner: (m.uid(), m.gid()),
-        },
-    )))
-}
-
-fn remove(path: &Path) -> Result<(), FileError> {
-    atomic::can_replace(path)?;
-    std::fs::remove_file(path).map_err(|_| FileError::Denied)?;
-    let dir = path.parent().ok_or(FileError::NotFound)?;
-    File::open(dir)
-        .and_then(|d| d.sync_all())
-        .map_err(|_| FileError::Io)
+fn read(path: &Path, owner: Option<(u32, u32)>) -> Result<Option<(Content, Looks)>, FileError> {
+    match atomic::read_target(path, FILE_BYTES_MAX, owner) {
+        Err(FileError::NotFound) => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// Disks can be slow: their time is not the other deliveries'.

@@ -1,6 +1,5 @@
 //! The public key set as a file, for a web server to show.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -53,7 +52,8 @@ impl JwksFile {
 impl Consumer for JwksFile {
     async fn preflight(&self) -> Result<(), DeliveryError> {
         self.owner.as_ref().map_or(Ok(()), Owner::preflight)?;
-        atomic::can_replace(&self.path).map_err(file_failed)
+        let (path, mode, owner) = (&self.path, self.mode, self.owner()?);
+        atomic::can_replace(path, Options { mode, owner }).map_err(file_failed)
     }
 
     async fn deliver(&self, d: &Delivery<'_>) -> Result<Ack, DeliveryError> {
@@ -67,10 +67,10 @@ impl Consumer for JwksFile {
         let owner = self.owner()?;
         let (path, mode, bytes) = (self.path.clone(), self.mode, text.clone().into_bytes());
         let written = tokio::task::spawn_blocking(move || {
-            let as_stated = match atomic::read(&path, bytes.len()) {
-                Ok(old) if *old == bytes => std::fs::symlink_metadata(&path).is_ok_and(|m| {
-                    m.mode() & 0o7777 == mode && owner.is_none_or(|o| o == (m.uid(), m.gid()))
-                }),
+            let as_stated = match atomic::read_target(&path, bytes.len(), owner) {
+                Ok((old, looks)) if *old == bytes => {
+                    looks.mode == mode && owner.is_none_or(|o| o == looks.owner)
+                }
                 Ok(_) | Err(FileError::NotFound | FileError::TooLarge) => false,
                 Err(e) => return Err(e),
             };
@@ -92,6 +92,8 @@ impl Consumer for JwksFile {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::super::testing::delivery;
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
     use keyrota_contract::Exposure;
 

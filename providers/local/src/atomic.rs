@@ -21,13 +21,15 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::error::{FileError, classify, classify_std};
+use crate::trusted;
 
 /// How a replaced file is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Permission bits, exactly, whatever the umask says.
     pub mode: u32,
-    /// User and group id; `None`: those of the file that is replaced, or our own if there is none.
+    /// User and group id; `None`: those of the file that is replaced, which is ours or root's, or
+    /// our own if there is none.
     pub owner: Option<(u32, u32)>,
 }
 
@@ -43,17 +45,20 @@ impl Options {
 /// Repeating it is harmless.
 ///
 /// The target may be absent; its directory must exist. A symbolic link, a file with several names,
-/// anything that is no regular file, and a directory that everybody may write to (unless sticky)
-/// are refused.
+/// anything that is no regular file, a file of a user other than root, ours and the stated owner, a
+/// directory that everybody may write to (unless sticky), and one behind a link that another user
+/// can change are refused.
 pub fn replace(path: &Path, bytes: &[u8], options: Options) -> Result<(), FileError> {
     Staged::write(path, bytes, options)?.commit(bytes)
 }
 
 /// Says whether [`replace`] would be tried at all, and writes nothing: the directory exists and
 /// can be written to, and the target, if there is one, is of the right sort.
-pub fn can_replace(path: &Path) -> Result<(), FileError> {
+pub fn can_replace(path: &Path, options: Options) -> Result<(), FileError> {
     let (dir, name) = open_parent(path)?;
-    inspect_target(&dir, &name)?;
+    if let Some(old) = inspect_target(&dir, &name)? {
+        judge_owner(&old, options.owner)?;
+    }
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::accessat(&dir, c".", access, AtFlags::EACCESS).map_err(classify)
 }
@@ -61,6 +66,40 @@ pub fn can_replace(path: &Path) -> Result<(), FileError> {
 /// The whole file, of at most `bytes_max` bytes. Never follows a link, never waits for a pipe.
 pub fn read(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
     Ok(read_with_stat(path, bytes_max)?.0)
+}
+
+/// How a file looks that is to be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looks {
+    /// Permission bits.
+    pub mode: u32,
+    /// User and group id.
+    pub owner: (u32, u32),
+}
+
+/// [`read`], for a file that [`replace`] writes next with this owner: one of another user is refused.
+pub fn read_target(
+    path: &Path,
+    bytes_max: usize,
+    owner: Option<(u32, u32)>,
+) -> Result<(Zeroizing<Vec<u8>>, Looks), FileError> {
+    let (bytes, stat) = read_with_stat(path, bytes_max)?;
+    judge_owner(&stat, owner)?;
+    let looks = Looks {
+        mode: stat.st_mode & 0o7777,
+        owner: (stat.st_uid, stat.st_gid),
+    };
+    Ok((bytes, looks))
+}
+
+/// Removes a file that [`replace`] could write, and returns when that is on the disk.
+pub fn remove(path: &Path, owner: Option<(u32, u32)>) -> Result<(), FileError> {
+    let (dir, name) = open_parent(path)?;
+    if let Some(old) = inspect_target(&dir, &name)? {
+        judge_owner(&old, owner)?;
+        rustix::fs::unlinkat(&dir, &name, AtFlags::empty()).map_err(classify)?;
+    }
+    rustix::fs::fsync(&dir).map_err(|_| FileError::NotDurable)
 }
 
 /// Removes temporary files that processes which died left in `dir`, and says how many. A file that
@@ -107,6 +146,9 @@ impl Staged {
     pub(crate) fn write(path: &Path, bytes: &[u8], options: Options) -> Result<Self, FileError> {
         let (dir, name) = open_parent(path)?;
         let old = inspect_target(&dir, &name)?;
+        if let Some(old) = &old {
+            judge_owner(old, options.owner)?;
+        }
         let (file, temporary) = create_temporary(&dir, &name)?;
         let mut staged = Self {
             dir,
@@ -180,12 +222,20 @@ pub(crate) fn open_parent(path: &Path) -> Result<(OwnedFd, OsString), FileError>
 }
 
 fn open_dir(dir: &Path) -> Result<OwnedFd, FileError> {
-    // Links on the way are the administrator's (/var/run); what counts is the directory reached.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(dir, flags, Mode::empty()).map_err(|e| match e {
-        Errno::NOTDIR => FileError::NotFound,
-        other => classify(other),
-    })
+    // A link is followed where nobody else decides where it leads: /var/run is the system's.
+    let opened = trusted::open(dir, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    match (opened.linked, opened.way) {
+        (true, Some(_)) => Err(FileError::ForeignLink),
+        _ => Ok(opened.fd),
+    }
+}
+
+/// Whoever owns the file that lies there would own, and read, the next one too.
+fn judge_owner(old: &Stat, stated: Option<(u32, u32)>) -> Result<(), FileError> {
+    match ours_or_roots(old) || stated.is_some_and(|(uid, _)| uid == old.st_uid) {
+        true => Ok(()),
+        false => Err(FileError::ForeignOwner),
+    }
 }
 
 /// What stands under the name now, if it is something that may be replaced.
@@ -201,11 +251,6 @@ fn inspect_target(dir: &OwnedFd, name: &OsStr) -> Result<Option<Stat>, FileError
     }
     if stat.st_nlink > 1 {
         return Err(FileError::HardLink);
-    }
-    // In /tmp anybody may have put it there, and we would keep the owner that they chose.
-    let everybody = rustix::fs::fstat(dir).map_err(classify)?.st_mode & 0o002 != 0;
-    if everybody && !ours_or_roots(&stat) {
-        return Err(FileError::ForeignOwner);
     }
     Ok(Some(stat))
 }

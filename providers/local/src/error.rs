@@ -21,8 +21,10 @@ pub enum FileError {
     NotRegular,
     /// Everybody may replace files in the directory.
     WorldWritableParent,
-    /// In a directory that everybody may write to, the file belongs to somebody else.
+    /// The file belongs to a user other than root, ours and its stated owner.
     ForeignOwner,
+    /// A link leads to the directory, and another user can change where to.
+    ForeignLink,
     /// A private file that others may read or write.
     Exposed,
     /// A private file that belongs neither to us nor to root.
@@ -60,7 +62,10 @@ impl FileError {
             Self::NotRegular => "this is not a regular file",
             Self::WorldWritableParent => "the directory is writable by everybody; chmod o-w it",
             Self::ForeignOwner => {
-                "the directory is writable by everybody and the file in it belongs to somebody else"
+                "the file belongs to a user other than root, keyrota's and its stated `owner`; chown it, or state its `owner`"
+            }
+            Self::ForeignLink => {
+                "a symbolic link leads to the directory, and another user can change where to; name the directory itself"
             }
             Self::Exposed => "others may read or write the file; chmod 600 it",
             Self::WrongOwner => "the file belongs neither to this user nor to root",

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::super::testing::{delivery, showing};
 use super::*;
@@ -174,12 +174,19 @@ async fn mode_and_owner_are_put_right_even_if_the_content_is() {
         assert_eq!(other.deliver(&delivery(&exposure)).await, Ok(Ack::Told));
         let m = std::fs::metadata(&path).unwrap();
         assert_eq!((m.uid(), m.gid(), mode(&path)), (65534, 65534, 0o600));
-        // Nothing stated: it stays whose it is.
-        consumer(&path, Format::Systemd)
-            .deliver(&delivery(&showing([("A", Some("2"))])))
-            .await
-            .unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().uid(), 65534);
+        // Nobody, or another one, is stated: whoever put it there would read the next value.
+        for consumer in [consumer(&path, Format::Systemd), owner("7:7")] {
+            let next = showing([("A", Some("2"))]);
+            for refused in [
+                consumer.preflight().await,
+                consumer.deliver(&delivery(&next)).await.map(|_| ()),
+            ] {
+                assert!(
+                    matches!(refused, Err(DeliveryError::Refused(s)) if s.contains("chown it"))
+                );
+            }
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "A=1\n");
+        }
     } else {
         assert!(matches!(
             owner("0:0").preflight().await,

@@ -45,7 +45,7 @@ fn what_is_not_a_plain_file_is_refused_and_stays() {
     fs::write(&other, "kept").unwrap();
     let refused = |expected: FileError| {
         assert_eq!(replace(&path, b"new", Options::PRIVATE), Err(expected));
-        assert_eq!(can_replace(&path), Err(expected));
+        assert_eq!(can_replace(&path, Options::PRIVATE), Err(expected));
         assert_eq!(fs::read(&other).unwrap(), b"kept");
     };
 
@@ -211,45 +211,106 @@ fn a_directory_without_write_permission_is_named() {
     assert_eq!(fs::read(&path).unwrap(), b"old");
 }
 
+/// A member of a group that may write to the directory puts a file of their own in place.
 #[test]
-fn a_strangers_file_in_a_shared_directory_is_refused() {
+fn the_owner_of_what_is_written_is_stated_and_never_found() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can make a file that belongs to somebody else");
         return;
     }
     let (dir, path) = dir();
-    fs::write(&path, "bait").unwrap();
-    rustix::fs::chown(
-        &path,
-        Some(Uid::from_raw(NOBODY)),
-        Some(Gid::from_raw(NOBODY)),
-    )
-    .unwrap();
-    replace(&path, b"old", Options::PRIVATE).unwrap();
-    let after = fs::metadata(&path).unwrap();
-    assert_eq!(
-        (after.uid(), after.gid()),
-        (NOBODY, NOBODY),
-        "the owner stays"
-    );
-    replace(
-        &path,
-        b"old",
-        Options {
-            owner: Some((0, NOBODY)),
-            ..Options::PRIVATE
-        },
-    )
-    .unwrap();
-    assert_eq!(fs::metadata(&path).unwrap().uid(), 0, "the owner asked for");
+    let owned = |owner| Options {
+        owner,
+        ..Options::PRIVATE
+    };
+    let other = (NOBODY, NOBODY);
+    for mode in [0o700, 0o2770, 0o1777] {
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        for (lies_there, stated, expected) in [
+            (None, None, Ok((0, 0))),
+            (None, Some(other), Ok(other)),
+            (Some((0, 0)), None, Ok((0, 0))),
+            (Some((0, NOBODY)), None, Ok((0, NOBODY))),
+            (Some((0, 0)), Some(other), Ok(other)),
+            (Some(other), Some(other), Ok(other)),
+            (Some(other), None, Err(FileError::ForeignOwner)),
+            (Some(other), Some((7, 7)), Err(FileError::ForeignOwner)),
+            (Some(other), Some((0, 0)), Err(FileError::ForeignOwner)),
+        ] {
+            let _ = fs::remove_file(&path);
+            if let Some((uid, gid)) = lies_there {
+                fs::write(&path, "old").unwrap();
+                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+                rustix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
+            }
+            let case = format!("{mode:o} {lies_there:?} {stated:?}");
+            let answer = expected.map(drop);
+            assert_eq!(can_replace(&path, owned(stated)), answer, "{case}");
+            if lies_there.is_some() {
+                let read = read_target(&path, 10, stated).map(drop);
+                assert_eq!(read, answer, "{case}");
+            }
+            assert_eq!(replace(&path, b"new", owned(stated)), answer, "{case}");
+            match expected {
+                Ok(owner) => {
+                    let after = fs::metadata(&path).unwrap();
+                    assert_eq!((after.uid(), after.gid()), owner, "{case}");
+                }
+                Err(_) => assert_eq!(fs::read(&path).unwrap(), b"old", "{case}"),
+            }
+            assert_eq!(remove(&path, stated), answer, "{case}");
+            assert_eq!(path.exists(), expected.is_err(), "{case}");
+            let _ = fs::remove_file(&path);
+            assert_eq!(names(dir.path()), Vec::<String>::new(), "{case}");
+        }
+    }
+}
 
-    rustix::fs::chown(&path, Some(Uid::from_raw(NOBODY)), None).unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
-    assert_eq!(
-        replace(&path, b"new", Options::PRIVATE),
-        Err(FileError::ForeignOwner)
+/// `elsewhere` has a file of the same name; only links that nobody else can change lead there.
+#[test]
+fn a_link_of_another_user_on_the_way_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().canonicalize().unwrap();
+    let (theirs, elsewhere, link) = (
+        at.join("theirs"),
+        at.join("elsewhere"),
+        at.join("theirs/way"),
     );
-    assert_eq!(fs::read(&path).unwrap(), b"old");
+    for dir in [&theirs, &elsewhere, &elsewhere.join("deep")] {
+        fs::create_dir(dir).unwrap();
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    symlink(&elsewhere, &link).unwrap();
+    let targets = [link.join("target"), link.join("deep/target")];
+    let write = |expected: Result<(), FileError>| {
+        for path in &targets {
+            let _ = fs::remove_file(path);
+            fs::write(path, "kept").unwrap();
+            assert_eq!(can_replace(path, Options::PRIVATE), expected);
+            assert_eq!(replace(path, b"new", Options::PRIVATE), expected);
+            assert_eq!(read(path, 10).map(drop), expected);
+            let held: &[u8] = if expected.is_ok() { b"new" } else { b"kept" };
+            assert_eq!(fs::read(path).unwrap(), held);
+            assert_eq!(remove(path, None), expected);
+        }
+        let swept = sweep(&link).map(drop);
+        assert_eq!(swept, expected);
+    };
+    write(Ok(()));
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o757)).unwrap();
+    write(Err(FileError::ForeignLink));
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o755)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        for (object, problem) in [(&theirs, NOBODY), (&link, NOBODY)] {
+            std::os::unix::fs::lchown(object, Some(problem), None).unwrap();
+            write(Err(FileError::ForeignLink));
+            // Their directory without their link is theirs to write to, and ours.
+            let plain = theirs.join("target");
+            replace(&plain, b"new", Options::PRIVATE).unwrap();
+            std::os::unix::fs::lchown(object, Some(0), None).unwrap();
+        }
+    }
+    write(Ok(()));
 }
 
 #[test]
