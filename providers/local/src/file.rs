@@ -21,6 +21,7 @@ use keyrota_contract::{
 use uuid::Uuid;
 
 use crate::atomic::{self, Options};
+use crate::authentic::{self, NotAuthentic};
 use crate::document::{Document, DocumentError, Done};
 use crate::error::FileError;
 use crate::identity::{self, Identities, IdentityError};
@@ -125,7 +126,9 @@ impl FileProvider {
             other => other.map_err(on_file)?,
         };
         let plain = sealed::open(&sealed, &self.identities).map_err(on_sealed)?;
-        Document::from_json(&plain).map(Some).map_err(on_document)
+        let json = authentic::verified(&plain, &self.identities, &self.recipients);
+        let json = json.map_err(on_unauthentic)?;
+        Document::from_json(json).map(Some).map_err(on_document)
     }
 
     fn load(&self) -> Result<Option<Document>, ProviderError> {
@@ -163,7 +166,7 @@ impl FileProvider {
         let done = alter(&mut document)?;
         if done.changed {
             document.generation = document.generation.checked_add(1).ok_or(NO_GENERATION)?;
-            let sealed = sealed::seal(&document.to_json(), &self.recipients);
+            let sealed = seal(&document.to_json(), &self.identities, &self.recipients);
             if sealed.len() > DOCUMENT_BYTES_MAX {
                 return Err(invalid(
                     "the document would be larger than 64 MiB; not written",
@@ -235,6 +238,12 @@ impl Provider for FileProvider {
     }
 }
 
+/// A document of this JSON, as a keyrota that has `ours` writes it for `recipients`. The JSON ends
+/// with a line break.
+pub fn seal(json: &[u8], ours: &Identities, recipients: &[age::x25519::Recipient]) -> Vec<u8> {
+    sealed::seal(&authentic::signed(json, ours, recipients), recipients)
+}
+
 fn path_of(at: &Place) -> Result<&str, ProviderError> {
     match at.field {
         None => Ok(&at.path),
@@ -271,6 +280,10 @@ fn on_file(e: FileError) -> ProviderError {
 }
 
 fn on_sealed(e: SealedError) -> ProviderError {
+    invalid(e.sentence())
+}
+
+fn on_unauthentic(e: NotAuthentic) -> ProviderError {
     invalid(e.sentence())
 }
 

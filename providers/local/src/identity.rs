@@ -94,6 +94,10 @@ impl Identities {
             .collect()
     }
 
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &x25519::Identity> {
+        self.0.iter()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn age::Identity> {
         self.0.iter().map(|identity| identity as &dyn age::Identity)
     }
@@ -133,7 +137,7 @@ pub fn generate() -> NewIdentity {
 
 /// Whom a document is sealed for: `texts`, which must include one of `ours`; all of `ours` when
 /// `texts` is empty.
-pub(crate) fn recipients(
+pub fn recipients(
     texts: &[String],
     ours: &Identities,
 ) -> Result<Vec<x25519::Recipient>, IdentityError> {

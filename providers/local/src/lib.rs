@@ -2,13 +2,14 @@
 //!
 //! # Layout
 //! - [`mod@file`]: the provider `file`, an age document with all secrets of one environment
-//! - [`identity`]: age keys; [`sealed`]: bytes sealed for them; `document`: what is sealed
+//! - [`identity`]: age keys; [`sealed`]: bytes sealed for them; `authentic`: who sealed them; `document`: what is sealed
 //! - [`atomic`]: files replaced whole or not at all; orphans swept
 //! - [`trusted`]: paths opened component by component, and who else can change them
 //! - [`mod@private`]: keys, tokens and passwords read from files
 //! - [`lock`]: a lock between processes; [`error`]: what can be wrong with a file
 
 pub mod atomic;
+mod authentic;
 // Generations come from files.
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod document;

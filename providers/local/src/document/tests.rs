@@ -259,8 +259,8 @@ async fn no_generation_follows_the_highest_one() {
     let identities = new.file.expose_to(crate::Identities::parse).unwrap();
     let mut document = Document::new("ops-1");
     document.generation = u64::MAX;
-    let recipients = crate::identity::recipients(&[], &identities);
-    let whole = crate::sealed::seal(&document.to_json(), &recipients.unwrap());
+    let recipients = crate::identity::recipients(&[], &identities).unwrap();
+    let whole = crate::file::seal(&document.to_json(), &identities, &recipients);
     std::fs::write(&path, &whole).unwrap();
     let p = crate::FileProvider::new(&path, identities, &[], "ops-1").unwrap();
     let (value, public) = (SecretValue::copy_of(b"v"), Public::new());

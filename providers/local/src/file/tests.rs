@@ -68,7 +68,7 @@ async fn put(p: &FileProvider, n: u128, value: &str) -> Result<Native, ProviderE
 
 /// Needs the program `age` (Debian package `age`): the format is a promise to people without keyrota.
 #[tokio::test]
-async fn the_stock_age_program_reads_and_writes_the_document() {
+async fn the_stock_age_program_reads_the_document_and_cannot_replace_it() {
     let (dir, fixture) = Fixture::new();
     let p = fixture.provider();
     put(&p, 1, "a value\nof two lines").await.unwrap();
@@ -90,24 +90,23 @@ async fn the_stock_age_program_reads_and_writes_the_document() {
     let text = String::from_utf8(out.stdout).unwrap();
     assert!(text.contains("\"a/key\"") && text.contains("\"a value\\nof two lines\""));
 
+    // Anyone who knows the recipient can seal another document: it is not taken for keyrota's.
+    let good = fs::read(&fixture.path).unwrap();
     let mut age = Command::new("age")
         .args(["-r", &fixture.recipient, "-o"])
         .arg(&fixture.path)
         .stdin(Stdio::piped())
         .spawn()
         .expect(missing);
-    std::io::Write::write_all(
-        &mut age.stdin.take().unwrap(),
-        text.replace("two", "2").as_bytes(),
-    )
-    .unwrap();
+    let forged = text.replace("two", "three");
+    std::io::Write::write_all(&mut age.stdin.take().unwrap(), forged.as_bytes()).unwrap();
     assert!(age.wait().unwrap().success());
-    let read = p
-        .read(&at("a/key"), &VersionRef::Ours(id(1)))
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(read.same_as(&SecretValue::copy_of(b"a value\nof 2 lines")));
+    let refused = p.read(&at("a/key"), &VersionRef::Ours(id(1))).await;
+    let said = refused.err().unwrap().context;
+    assert!(said.contains("was not written by a keyrota"), "{said}");
+    assert_eq!(put(&p, 2, "new").await.unwrap_err().context, said);
+    fs::write(&fixture.path, good).unwrap();
+    put(&p, 2, "new").await.unwrap();
 }
 
 #[tokio::test]
@@ -118,7 +117,7 @@ async fn what_cannot_be_understood_is_not_overwritten() {
     let good = fs::read(&fixture.path).unwrap();
     let (_other_dir, other) = Fixture::new();
     put(&other.provider(), 1, "canary").await.unwrap();
-    let newer = b"{\"keyrota\": 2}";
+    let newer = b"{\"keyrota\": 2}\n";
     let own = identity::recipients(&[], &fixture.identities()).unwrap();
 
     let mut seen = vec![];
@@ -126,9 +125,14 @@ async fn what_cannot_be_understood_is_not_overwritten() {
         b"{\"keyrota\": 1}".to_vec(),
         good[..good.len() - 1].to_vec(),
         fs::read(&other.path).unwrap(),
-        sealed::seal(newer, &own),
-        sealed::seal(b"{\"keyrota\": 1, \"canary\": 1}", &own),
-        sealed::seal(b"canary", &own),
+        seal(newer, &fixture.identities(), &own),
+        seal(
+            b"{\"keyrota\": 1, \"canary\": 1}\n",
+            &fixture.identities(),
+            &own,
+        ),
+        seal(b"canary\n", &fixture.identities(), &own),
+        sealed::seal(b"{\"keyrota\": 1}\n", &own),
     ] {
         fs::write(&fixture.path, &bad).unwrap();
         let error = put(&p, 2, "new").await.unwrap_err();
