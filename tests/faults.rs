@@ -330,3 +330,62 @@ later=0
 echo "later $later"
 keep after
 "#;
+
+/// Someone who may write the document and knows the recipient, which the schedule shows.
+#[test]
+fn a_document_of_somebody_else_is_used_by_no_command() {
+    let keyrota = bed();
+    keyrota.run(&["status", "--check"]).code(0);
+    let good = sealed(&keyrota);
+    let identity = std::fs::read_to_string(home(&keyrota).join("keys/age-identity")).unwrap();
+    let recipient = identity
+        .lines()
+        .find_map(|l| l.strip_prefix("# public key: "));
+    let mut forged = document(&home(&keyrota), &good);
+    forged["secrets"]["development/token"]["versions"][0]["value"] = "attacker".into();
+    let mut age = Command::new("age")
+        .args(["-r", recipient.unwrap(), "-o"])
+        .arg(keyrota.path("store/development.age"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    serde_json::to_writer(age.stdin.take().unwrap(), &forged).unwrap();
+    assert!(age.wait().unwrap().success());
+    for (command, code) in [
+        (&["run", "--", "printenv", "TOKEN"][..], 125),
+        (&["jwks"], 0),
+        (&["rotate", "token"], 78),
+        (&["status", "--check"], 22),
+    ] {
+        let ran = keyrota.run(command);
+        assert!(!ran.stdout.contains("attacker"), "{ran:?}");
+        assert_eq!(ran.code, code, "{ran:?}");
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(
+            command[0] == "jwks" || said.contains("was not written by a keyrota"),
+            "{said}"
+        );
+    }
+    std::fs::write(keyrota.path("store/development.age"), good).unwrap();
+    keyrota.run(ROTATE).code(0);
+}
+
+#[test]
+fn status_check_compares_what_is_stored_with_what_was_recorded() {
+    let keyrota = bed();
+    let mut other = document(&home(&keyrota), &sealed(&keyrota));
+    other["secrets"]["development/token"]["versions"][0]["value"] = "written by another".into();
+    crate::support::evidence::seal(
+        &home(&keyrota),
+        &keyrota.path("store/development.age"),
+        &other,
+    );
+    let ran = keyrota.run(&["status", "--check"]).code(22);
+    assert!(
+        ran.stdout.contains("is not the one that keyrota recorded"),
+        "{}",
+        ran.stdout
+    );
+    assert!(!ran.stdout.contains("written by another"), "{}", ran.stdout);
+    keyrota.run(&["status"]).code(0);
+}

@@ -1,5 +1,6 @@
 //! `keyrota status`: every secret of an environment, as the state knows it.
 
+mod compare;
 mod look;
 
 use clap::Args;
@@ -24,7 +25,7 @@ use look::{Age, Look, Next, Seen, Waits};
     after_help = "Without names all secrets, one line each; with names everything that is known of them. Tells \
 the age, the phase of a rotation under way and what it waits for until when, the next turn, the last result, \
 and what a person has to do. Reads the schedule and the state, no provider and no keys; works while a daemon \
-runs. A state that does not exist yet is no failure: nothing is known then.
+runs. With --check it also reads the keys and every current value, and compares it with the recorded fingerprint. A state that does not exist yet is no failure: nothing is known then.
 
 Exits with 0, whatever it has to tell; with --check 22 where a person is needed."
 )]
@@ -32,7 +33,7 @@ pub struct Status {
     /// Only these secrets, in detail
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Exit with 22 if a person is needed for any of them
+    /// Compare what is stored with what was recorded, and exit with 22 if you are needed for any secret
     #[arg(long)]
     pub check: bool,
 }
@@ -62,6 +63,9 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
                 seen.copies = mend::left(store, &env.name, secret).await?;
             }
             looks.push(look::look(env, secret, &seen, now));
+        }
+        if args.check && looks.iter().any(|l| !l.recorded.is_empty()) {
+            compare::compare(&chosen, &mut looks).await?;
         }
         let held = match &store {
             Some(store) => store.held(&format!("env/{}", env.name)).await?,

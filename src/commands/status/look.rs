@@ -26,6 +26,9 @@ pub struct Look<'a> {
     pub secret: &'a Secret,
     pub version: Option<String>,
     pub fingerprint: Option<String>,
+    /// The fingerprints that the current value may have: the recorded one, and that of a rotation
+    /// which may have promoted already. Empty: no value was recorded.
+    pub recorded: Vec<String>,
     pub changed_ms: Option<i64>,
     pub age: Age,
     pub under_way: Option<UnderWay>,
@@ -146,6 +149,7 @@ pub fn look<'a>(env: &Environment, secret: &'a Secret, seen: &Seen, now: Timesta
         secret,
         version: known.and_then(|k| Some(k.version?.to_string())),
         fingerprint: known.and_then(|k| k.fingerprint.clone()),
+        recorded: recorded(known, open),
         changed_ms,
         age: age(secret, changed_ms, now),
         under_way: open.map(|r| under_way(r, now)),
@@ -156,6 +160,14 @@ pub fn look<'a>(env: &Environment, secret: &'a Secret, seen: &Seen, now: Timesta
     };
     look.need = need(&env.name, &look, &seen.copies);
     look
+}
+
+fn recorded(known: Option<&state::Secret>, open: Option<&Rotation>) -> Vec<String> {
+    let Some(recorded) = known.and_then(|k| k.fingerprint.clone()) else {
+        return Vec::new();
+    };
+    let promoted = open.and_then(|rotation| rotation.fingerprint.clone());
+    [Some(recorded), promoted].into_iter().flatten().collect()
 }
 
 fn age(secret: &Secret, changed_ms: Option<i64>, now: Timestamp) -> Age {

@@ -1,0 +1,59 @@
+//! What is stored now, against what keyrota recorded: for `status --check`, where keys are at hand.
+
+use super::look::{Look, Need};
+use crate::commands::context::Chosen;
+use crate::commands::exit::Failed;
+use crate::engine::parts::Parts;
+use keyrota_contract::ErrorKind;
+
+/// Compares the current value of every secret that the state knows. A difference, and a store that
+/// refuses to be read, need a person; an outage is no difference.
+pub async fn compare(chosen: &Chosen, looks: &mut [Look<'_>]) -> Result<(), Failed> {
+    let keys = chosen.keys()?;
+    let providers = chosen.providers()?;
+    let env = &chosen.env;
+    for look in looks {
+        if look.need.is_some() || look.recorded.is_empty() {
+            continue;
+        }
+        let name = &look.secret.name;
+        let parts = Parts::new(env, look.secret, &providers);
+        let parts = parts.map_err(|e| Failed::config(e.to_string()))?;
+        let command = |rest: &str| format!("keyrota --env {} {rest}", env.name);
+        look.need = match parts.shown().await {
+            Ok((Some(current), _)) => {
+                let found = keys.fingerprint(&env.name, name, &current.value);
+                let differs = !look.recorded.contains(&found);
+                differs.then(|| Need {
+                    why: "its current value is not the one that keyrota recorded".to_owned(),
+                    what: format!(
+                        "find out who wrote it; to replace it: {}; to accept it: {}",
+                        command(&format!("rotate {name}")),
+                        command(&format!("import {name} --in-place")),
+                    ),
+                })
+            }
+            Ok((None, _)) => Some(Need {
+                why: "its provider has no current value, and keyrota recorded one".to_owned(),
+                what: format!(
+                    "find out who removed it: {}",
+                    command(&format!("history {name}"))
+                ),
+            }),
+            Err(why)
+                if matches!(
+                    why.kind,
+                    ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous
+                ) =>
+            {
+                tracing::warn!(secret = %name, %why, "the value could not be compared");
+                None
+            }
+            Err(why) => Some(Need {
+                why: format!("its current value cannot be read: {why}"),
+                what: format!("correct that, then: {}", command("status --check")),
+            }),
+        };
+    }
+    Ok(())
+}
