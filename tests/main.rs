@@ -22,6 +22,7 @@ mod deps;
 mod edits;
 mod everywhere;
 mod faults;
+mod handed;
 mod imports;
 mod mysql;
 mod policy;

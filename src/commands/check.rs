@@ -6,16 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keyrota_gate::{Code, ENV_FILE_BYTES_MAX, Entry, Problem, Report, Rule, parse_env_file};
+use keyrota_gate::{Code, Problem, Report, Rule};
 use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::exit::{self, Failed};
+use super::handed;
 use crate::config::gate_rules::{self, ProgramError};
 use crate::config::model::{Environment, Program};
 use crate::output;
@@ -29,7 +29,7 @@ pub struct Check {
     /// The program, where the schedule has several
     #[arg(long, value_name = "NAME")]
     pub program: Option<String>,
-    /// Check this file of variables instead of this process's environment
+    /// Check this file or pipe of variables instead of this process's environment
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
     /// Only whether the variables are there, whatever they hold
@@ -110,7 +110,7 @@ pub fn of_this_process() -> Variables {
 
 /// What the gate says about a file, with the lines it is about.
 fn check_file(rules: &[Rule], file: &Path) -> Result<Vec<Problem>, Failed> {
-    let entries = read(file)?;
+    let entries = handed::env_file(file)?;
     let lines: BTreeMap<String, u32> = entries.iter().map(|e| (e.name.clone(), e.line)).collect();
     let variables = entries
         .into_iter()
@@ -123,20 +123,4 @@ fn check_file(rules: &[Rule], file: &Path) -> Result<Vec<Problem>, Failed> {
         }
     }
     Ok(problems)
-}
-
-fn read(file: &Path) -> Result<Vec<Entry>, Failed> {
-    let at = file.display();
-    let unreadable = |e: std::io::Error| Failed::config(format!("{at}: {}", e.kind()));
-    // As large as it may get, so that it never moves and leaves a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(ENV_FILE_BYTES_MAX + 2));
-    std::fs::File::open(file)
-        .map_err(unreadable)?
-        .take(ENV_FILE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    parse_env_file(&bytes).map_err(|mistakes| {
-        let told: Vec<String> = mistakes.iter().map(|m| format!("{at}: {m}")).collect();
-        Failed::config(told.join("\n"))
-    })
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::context::{Chosen, Context};
+use super::context::{Chosen, Context, DEVELOPMENT};
 use super::exit::Failed;
+use super::lasting;
 use super::progress;
 use crate::config::model::Kind;
 use crate::engine::providers::Providers;
@@ -55,6 +56,16 @@ pub async fn engage_watched(
     let mut providers = chosen.providers()?;
     providers.locks = program_locks(context, &chosen)?;
     let checkpoints = chosen.checkpoints()?;
+    if chosen.env.name != DEVELOPMENT {
+        let location = chosen.location(context.global)?;
+        let state = match &location {
+            Location::Sqlite(path) => Some(("the state", path.as_path())),
+            Location::Postgres(_) => None,
+        };
+        let documents = providers.files.values().map(|f| ("the document", f.path()));
+        let checkpoints = ("the checkpoints' directory", checkpoints.as_path());
+        lasting::warn(state.into_iter().chain(documents).chain([checkpoints]));
+    }
     let store = chosen.open_state(context.global).await?;
     let around = Surroundings {
         clock: context.clock.clone(),

@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use keyrota_contract::SecretValue;
-use keyrota_gate::{ENV_FILE_BYTES_MAX, parse_env_file};
-use keyrota_local::atomic;
 use serde_json::json;
 
 use super::context::Context;
 use super::engage::{Patience, actor, engage, with};
 use super::exit::{self, Failed};
-use super::rotate::read_value;
+use super::handed;
 use super::say::{print, print_json, table};
 use crate::config::model::{Environment, Part, Role};
 use crate::engine::adopt::Adopted;
@@ -26,10 +24,10 @@ pub struct Import {
     /// The secret, with --stdin or --in-place
     #[arg(value_name = "NAME", conflicts_with = "env_file")]
     pub name: Option<String>,
-    /// Take every variable of this file that the schedule makes from a secret
+    /// Take every variable of this file or pipe that the schedule makes from a secret
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
-    /// Take the value of NAME from standard input
+    /// Take the value of NAME from standard input; a terminal asks for it and does not show it
     #[arg(long, requires = "name")]
     pub stdin: bool,
     /// Record what the provider holds for NAME already, and write nothing to it
@@ -51,7 +49,9 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
     let chosen = context.choose(true)?;
     let (takes, mut lines) = match (&args.env_file, &args.name) {
         (Some(file), _) => from_file(&chosen.env, file)?,
-        (None, Some(name)) if args.stdin => (vec![(name.clone(), Some(read_value()?))], Vec::new()),
+        (None, Some(name)) if args.stdin => {
+            (vec![(name.clone(), Some(handed::value(name)?))], Vec::new())
+        }
         (None, Some(name)) => (vec![(name.clone(), None)], Vec::new()),
         (None, None) => {
             return Err(Failed::new(
@@ -100,15 +100,7 @@ type Takes = Vec<(String, Option<SecretValue>)>;
 
 /// What of a file is taken, and what is left and why.
 fn from_file(env: &Environment, file: &Path) -> Result<(Takes, Vec<Line>), Failed> {
-    let bytes = atomic::read(file, ENV_FILE_BYTES_MAX)
-        .map_err(|why| Failed::config(format!("{}: {why}", file.display())))?;
-    let entries = parse_env_file(&bytes).map_err(|problems| {
-        let told: Vec<String> = problems
-            .iter()
-            .map(|p| format!("{}:{p}", file.display()))
-            .collect();
-        Failed::config(told.join("\n"))
-    })?;
+    let entries = handed::env_file(file)?;
     let (mut takes, mut left) = (Takes::new(), Vec::new());
     for entry in entries {
         let from = env

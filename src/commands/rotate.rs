@@ -1,7 +1,6 @@
 //! `keyrota rotate`: now.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,11 +9,11 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use keyrota_contract::SecretValue;
 use keyrota_rotation::Time;
-use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::engage::{Patience, actor, engage_watched, with};
 use super::exit::{self, Failed};
+use super::handed;
 use super::progress;
 use super::report::{self, Line, State, report};
 use crate::config::model::{Kind, Secret};
@@ -48,7 +47,7 @@ pub struct Rotate {
     /// Also outside its window and in a blackout
     #[arg(long, requires = "reason")]
     pub force: bool,
-    /// Take the new value from standard input, for kinds that only their issuer makes
+    /// Take the new value from standard input (a terminal asks, and does not show it), for kinds that only their issuer makes
     #[arg(long, conflicts_with_all = ["all", "due"])]
     pub value_stdin: bool,
     /// The old value is in wrong hands: no settle and no grace
@@ -68,7 +67,10 @@ pub fn run(args: &Rotate, context: &Context<'_>) -> Result<u8, Failed> {
         ));
     }
     let given = if args.value_stdin {
-        Some(read_value()?)
+        args.names
+            .first()
+            .map(|name| handed::value(name))
+            .transpose()?
     } else {
         None
     };
@@ -330,34 +332,4 @@ pub fn stop_on_signal() -> Arc<AtomicBool> {
         });
     }
     stop
-}
-
-/// More than any provider takes.
-const VALUE_BYTES_MAX: u64 = 1 << 20;
-
-/// A value from standard input, without the line break that a terminal or `echo` adds.
-pub fn read_value() -> Result<SecretValue, Failed> {
-    // As large as it gets: a buffer that grew would leave copies of what it held behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX as usize + 2));
-    std::io::stdin()
-        .lock()
-        .take(VALUE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| Failed::new(exit::TRANSIENT, format!("standard input: {}", e.kind())))?;
-    if bytes.len() as u64 > VALUE_BYTES_MAX {
-        return Err(Failed::config(
-            "the value on standard input is larger than 1 MiB",
-        ));
-    }
-    // A PEM keeps its last line break: it is part of the format.
-    if bytes.ends_with(b"\n") && !bytes.starts_with(b"-----BEGIN") {
-        bytes.pop();
-        if bytes.ends_with(b"\r") {
-            bytes.pop();
-        }
-    }
-    if bytes.is_empty() {
-        return Err(Failed::config("standard input is empty: pipe the value in"));
-    }
-    Ok(SecretValue::copy_of(&bytes))
 }

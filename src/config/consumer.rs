@@ -103,6 +103,7 @@ fn file(
         keys,
         owner: s.text("owner").and_then(words::owner),
         mode: mode(reader, s, 0o600, true),
+        in_place: s.text("write") == Some("in-place"),
     }
 }
 
@@ -286,8 +287,12 @@ impl<'a> Shared<'a> {
             let what = "another consumer writes the same file in another format";
             return Some((what, self.spot));
         }
-        if first.owner != new.owner || first.mode != new.mode {
+        if (&first.owner, first.mode) != (&new.owner, new.mode) {
             let what = "another consumer gives the same file another owner or mode";
+            return Some((what, self.spot));
+        }
+        if first.in_place != new.in_place {
+            let what = "another consumer writes the same file in another way (`write`)";
             return Some((what, self.spot));
         }
         let taken = new.keys.iter().find_map(|k| self.keys.get(k.name.as_str()));

@@ -16,6 +16,7 @@ use super::envfile::{self, Dialect};
 use super::owner::Owner;
 use super::{file_failed, jsonfile};
 use keyrota_local::atomic::{self, Looks, Options};
+use keyrota_local::in_place;
 use keyrota_local::{FileError, FileLock};
 
 /// What stands in the file.
@@ -47,6 +48,8 @@ pub struct FileConfig {
     /// Whether the secret's values have several lines (PEM), so that a format that cannot hold
     /// them is refused before anything is made.
     pub multi_line: bool,
+    /// Whether the file is overwritten where it is, for one that cannot be replaced. Not atomic.
+    pub in_place: bool,
 }
 
 /// Writes values into a file.
@@ -80,6 +83,21 @@ impl FileConsumer {
 
     fn owner(&self) -> Result<Option<(u32, u32)>, DeliveryError> {
         self.owner.as_ref().map(Owner::known).transpose()
+    }
+
+    fn options(&self, owner: Option<(u32, u32)>) -> Options {
+        let mode = self.config.mode;
+        Options { mode, owner }
+    }
+
+    async fn write(&self, content: Content, options: Options) -> Result<(), DeliveryError> {
+        let path = self.config.path.clone();
+        if !self.config.in_place {
+            return blocking(move || atomic::replace(&path, &content, options)).await;
+        }
+        // Behind an environment file or JSON an empty line means nothing; behind a raw value it might.
+        let padding = (self.config.format != Format::Raw).then_some(b'\n');
+        blocking(move || in_place::overwrite(&path, &content, options, padding)).await
     }
 
     /// The new content; `None` for a file that is not to be there.
@@ -149,9 +167,12 @@ impl Consumer for FileConsumer {
         self.owner.as_ref().map_or(Ok(()), Owner::preflight)?;
         let path = self.config.path.clone();
         let owner = self.owner()?;
-        let mode = self.config.mode;
+        let (options, in_place) = (self.options(owner), self.config.in_place);
         let old = blocking(move || {
-            atomic::can_replace(&path, Options { mode, owner })?;
+            match in_place {
+                true => in_place::can_overwrite(&path, options)?,
+                false => atomic::can_replace(&path, options)?,
+            }
             FileLock::is_held(&lock_path(&path))?; // or says that it cannot be had
             read(&path, owner)
         })
@@ -175,6 +196,8 @@ impl Consumer for FileConsumer {
         let path = self.config.path.clone();
         let (content, as_stated) = match (new, &old) {
             (None, None) => return Ok(Ack::Unchanged),
+            // A name that cannot be replaced cannot be removed either.
+            (None, Some((old, _))) if self.config.in_place => (Content::default(), old.is_empty()),
             (None, Some(_)) => {
                 blocking(move || atomic::remove(&path, owner)).await?;
                 return Ok(Ack::Told);
@@ -190,11 +213,7 @@ impl Consumer for FileConsumer {
         if as_stated {
             return Ok(Ack::Unchanged);
         }
-        let options = Options {
-            mode: self.config.mode,
-            owner,
-        };
-        blocking(move || atomic::replace(&path, &content, options)).await?;
+        self.write(content, self.options(owner)).await?;
         Ok(Ack::Told)
     }
 }

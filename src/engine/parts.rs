@@ -321,6 +321,7 @@ fn listener<'a>(
             mode: f.mode,
             owner: owner(&f.owner),
             multi_line: is_multi_line(&secret.kind),
+            in_place: f.in_place,
         })?),
         ConsumerKind::Command(c) => {
             Box::new(command::CommandConsumer::new(command::CommandConfig {

@@ -68,6 +68,15 @@ fn read(
     }
     let stated = (section.has("recipients"), section.has("identity"));
     let spot = section.spot;
+    if stated.0 && recipients.is_empty() && !development && !reader.broken {
+        let help = "write the identity's recipient (age-keygen -y prints it) and that of a key in a safe place";
+        reader.error(
+            section.spot_of("recipients"),
+            &at,
+            "names nobody who can read the document",
+            help,
+        );
+    }
     match stated {
         (true, true) => {}
         (false, false) if development => {}

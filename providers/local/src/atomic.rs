@@ -16,7 +16,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, Stat, Uid};
+use rustix::fs::{
+    AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, Stat, StatxAttributes,
+    StatxFlags, Uid,
+};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -52,15 +55,24 @@ pub fn replace(path: &Path, bytes: &[u8], options: Options) -> Result<(), FileEr
     Staged::write(path, bytes, options)?.commit(bytes)
 }
 
-/// Says whether [`replace`] would be tried at all, and writes nothing: the directory exists and
-/// can be written to, and the target, if there is one, is of the right sort.
+/// Proves that [`replace`] would work, as far as can be proven while the target stays as it is.
+///
+/// A temporary file as large as the target is written and removed: so there is space, and its mode and
+/// owner can be given. A temporary *directory* is renamed over the target: the system checks
+/// everything it checks for a file (flags such as immutable, sticky directories, file systems) and then
+/// has to refuse. What it checks later is asked for: whether something is mounted at the name.
 pub fn can_replace(path: &Path, options: Options) -> Result<(), FileError> {
     let (dir, name) = open_parent(path)?;
-    if let Some(old) = inspect_target(&dir, &name)? {
-        judge_owner(&old, options.owner)?;
+    let old = inspect_target(&dir, &name)?;
+    if let Some(old) = &old {
+        judge_owner(old, options.owner)?;
     }
-    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-    rustix::fs::accessat(&dir, c".", access, AtFlags::EACCESS).map_err(classify)
+    let size = old.map_or(0, |stat| usize::try_from(stat.st_size).unwrap_or(0));
+    drop(Staged::write(path, &vec![b' '; size], options)?);
+    match old {
+        None => Ok(()),
+        Some(_) => can_rename_over(&dir, &name),
+    }
 }
 
 /// The whole file, of at most `bytes_max` bytes. Never follows a link, never waits for a pipe.
@@ -120,10 +132,14 @@ pub fn sweep(dir: &Path) -> Result<usize, FileError> {
         let stat = rustix::fs::fstat(&file).map_err(classify)?;
         // Root's orphans may already carry the owner they were to get.
         let ours = stat.st_uid == me.as_raw() || me.is_root();
+        let how = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => AtFlags::empty(),
+            FileType::Directory => AtFlags::REMOVEDIR, // of `can_replace`, and empty
+            _ => continue,
+        };
         if ours
-            && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
             && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-            && rustix::fs::unlinkat(&dir, entry.file_name(), AtFlags::empty()).is_ok()
+            && rustix::fs::unlinkat(&dir, entry.file_name(), how).is_ok()
         {
             swept += 1;
         }
@@ -206,6 +222,38 @@ impl Drop for Staged {
     }
 }
 
+fn can_rename_over(dir: &OwnedFd, name: &OsStr) -> Result<(), FileError> {
+    let (nothing, links) = (StatxFlags::empty(), AtFlags::SYMLINK_NOFOLLOW);
+    let mounted = rustix::fs::statx(dir, name, links, nothing)
+        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    if mounted {
+        return Err(FileError::Mounted);
+    }
+    for _ in 0..10 {
+        let temporary = temporary_name(name, COUNTER.fetch_add(1, Ordering::Relaxed));
+        rustix::fs::mkdirat(dir, &temporary, Mode::RWXU).map_err(classify)?;
+        // The lock tells `sweep` that we are alive.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let held = rustix::fs::openat(dir, &temporary, flags, Mode::empty());
+        let _held = held.inspect(|held| {
+            let _ = rustix::fs::flock(held, FlockOperation::NonBlockingLockExclusive);
+        });
+        let renamed = rustix::fs::renameat(dir, &temporary, dir, name);
+        let _ = rustix::fs::unlinkat(dir, &temporary, AtFlags::REMOVEDIR);
+        match renamed {
+            Err(Errno::NOTDIR) => return Ok(()),
+            Err(Errno::NOENT) => {} // a sweep found it before the lock
+            Err(e) => return Err(classify(e)),
+            Ok(()) => {
+                // The target was removed meanwhile, and an empty directory is in its place.
+                let _ = rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR);
+                return Err(FileError::Changed);
+            }
+        }
+    }
+    Err(FileError::Io)
+}
+
 /// Opens the directory that holds `path`'s last component.
 pub(crate) fn open_parent(path: &Path) -> Result<(OwnedFd, OsString), FileError> {
     let name = path.file_name().ok_or(FileError::NoName)?.to_os_string();
@@ -231,7 +279,7 @@ fn open_dir(dir: &Path) -> Result<OwnedFd, FileError> {
 }
 
 /// Whoever owns the file that lies there would own, and read, the next one too.
-fn judge_owner(old: &Stat, stated: Option<(u32, u32)>) -> Result<(), FileError> {
+pub(crate) fn judge_owner(old: &Stat, stated: Option<(u32, u32)>) -> Result<(), FileError> {
     match ours_or_roots(old) || stated.is_some_and(|(uid, _)| uid == old.st_uid) {
         true => Ok(()),
         false => Err(FileError::ForeignOwner),
@@ -239,7 +287,7 @@ fn judge_owner(old: &Stat, stated: Option<(u32, u32)>) -> Result<(), FileError> 
 }
 
 /// What stands under the name now, if it is something that may be replaced.
-fn inspect_target(dir: &OwnedFd, name: &OsStr) -> Result<Option<Stat>, FileError> {
+pub(crate) fn inspect_target(dir: &OwnedFd, name: &OsStr) -> Result<Option<Stat>, FileError> {
     let stat = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(None),
         other => other.map_err(classify)?,
@@ -255,8 +303,9 @@ fn inspect_target(dir: &OwnedFd, name: &OsStr) -> Result<Option<Stat>, FileError
     Ok(Some(stat))
 }
 
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
 fn create_temporary(dir: &OwnedFd, name: &OsStr) -> Result<(File, OsString), FileError> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
     // O_EXCL makes the name safe; it need not be unpredictable. Whoever squats a thousand names in
     // a shared directory stops us, and gains nothing else.
     for _ in 0..1000 {
@@ -317,7 +366,7 @@ fn read_with_stat(path: &Path, bytes_max: usize) -> Result<(Zeroizing<Vec<u8>>, 
     read_at(&open_dir(parent)?, name, bytes_max)
 }
 
-fn read_at(
+pub(crate) fn read_at(
     dir: &OwnedFd,
     name: &OsStr,
     bytes_max: usize,

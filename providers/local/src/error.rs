@@ -37,6 +37,11 @@ pub enum FileError {
     ReadOnly,
     /// The permissions do not allow it.
     Denied,
+    /// A flag of the file or directory (immutable, append-only), a sticky directory, or an owner that
+    /// this user may not give.
+    Protected,
+    /// Something is mounted at this very name.
+    Mounted,
     /// The file was written, and something else stands there now: there is a second writer.
     Changed,
     /// The new bytes stand there, and the system could not promise that they survive a power cut.
@@ -74,6 +79,12 @@ impl FileError {
             Self::ReadOnly => "the file system is read-only",
             Self::Denied => {
                 "permission denied; check the owner and mode of the file and its directory"
+            }
+            Self::Protected => {
+                "the system protects the file or its directory: look for a flag (lsattr shows i or a), a sticky directory, or an owner that this user may not give"
+            }
+            Self::Mounted => {
+                "a single file is mounted at this name, and a mounted file cannot be replaced; mount its directory instead"
             }
             Self::Changed => "another program wrote the file at the same moment",
             Self::NotDurable => "the file was written, but syncing its directory failed",
@@ -118,7 +129,9 @@ pub(crate) fn classify(e: Errno) -> FileError {
         Errno::ISDIR => FileError::NotRegular,
         Errno::NOSPC | Errno::DQUOT | Errno::FBIG => FileError::Full,
         Errno::ROFS => FileError::ReadOnly,
-        Errno::ACCESS | Errno::PERM => FileError::Denied,
+        Errno::ACCESS => FileError::Denied,
+        Errno::PERM => FileError::Protected,
+        Errno::BUSY => FileError::Mounted,
         _ => FileError::Io,
     }
 }

@@ -187,7 +187,9 @@ impl Provider for FileProvider {
 
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         let path = path_of(at)?;
-        match self.load()? {
+        let document = self.load()?;
+        atomic::can_replace(&self.path, Options::PRIVATE).map_err(on_file)?;
+        match document {
             Some(document) if document.host != self.host => Err(foreign_document()),
             document => Ok(document.map_or_else(Vec::new, |d| d.describe(path))),
         }
@@ -256,7 +258,8 @@ fn path_of(at: &Place) -> Result<&str, ProviderError> {
 fn foreign_document() -> ProviderError {
     ProviderError::new(
         ErrorKind::Denied,
-        "the document belongs to another host; write there, or give this host a document of its own",
+        "the document belongs to another host; write there, or give this host a document of its own. If this \
+         host had another name when it made the document, say that name in keyrota.toml: host = \"NAME\"",
     )
 }
 
@@ -272,7 +275,7 @@ fn invalid(context: &'static str) -> ProviderError {
 fn on_file(e: FileError) -> ProviderError {
     let kind = match e {
         FileError::Changed | FileError::NotDurable => ErrorKind::Ambiguous,
-        FileError::Denied => ErrorKind::Denied,
+        FileError::Denied | FileError::Protected => ErrorKind::Denied,
         e if e.may_pass() => ErrorKind::Unavailable,
         _ => ErrorKind::Invalid,
     };

@@ -35,6 +35,11 @@ static FILE: &[Key] = &[
     ),
     may("owner", Ty::Owner, "Who owns it."),
     may("mode", Ty::Mode, "Its permission bits; 0600 when absent."),
+    may(
+        "write",
+        Ty::Word(&["replace", "in-place"]),
+        "`in-place` overwrites a bind-mounted file: not atomic, a reader may see a part. `replace` when absent.",
+    ),
 ];
 
 static COMMAND: &[Key] = &[

@@ -53,6 +53,8 @@ pub struct FileConsumer {
     pub owner: Option<Owner>,
     /// Its permission bits; 0600 unless stated.
     pub mode: u32,
+    /// `write = "in-place"`: overwritten, not replaced.
+    pub in_place: bool,
 }
 
 /// The dialects of environment files.

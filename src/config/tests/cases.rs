@@ -30,6 +30,26 @@ fn check(name: &str, body: &str, expected: &[&str]) -> Option<String> {
 }
 
 #[test]
+fn a_document_outside_development_names_who_can_read_it() {
+    let with = |environment: &str, line: &str| {
+        let text = format!(
+            "environment = \"{environment}\"\n[providers.local]\nkind = \"file\"\npath = \"d.age\"\n\
+             identity = {{ env = \"ID\" }}\n{line}"
+        );
+        let (_, problems) = read(environment, &text);
+        lines(&problems)
+    };
+    for environment in ["production", "staging"] {
+        let none = with(environment, "recipients = []\n");
+        assert!(none.contains("names nobody who can read"), "{none}");
+        assert!(with(environment, "").contains("`recipients` is missing"));
+        let one = format!("recipients = [\"age1{}\"]\n", "q".repeat(58));
+        assert_eq!(with(environment, &one), "");
+    }
+    assert_eq!(with("development", "recipients = []\n"), "");
+}
+
+#[test]
 fn are_told_where_they_stand() {
     let wrong: Vec<String> = CASES
         .iter()

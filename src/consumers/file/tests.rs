@@ -11,6 +11,7 @@ fn config(path: &Path, format: Format) -> FileConfig {
         mode: 0o600,
         owner: None,
         multi_line: false,
+        in_place: false,
     }
 }
 

@@ -320,7 +320,8 @@ fn what_the_system_says_becomes_one_of_ours() {
         (Errno::DQUOT, FileError::Full, true),
         (Errno::ROFS, FileError::ReadOnly, true),
         (Errno::ACCESS, FileError::Denied, false),
-        (Errno::PERM, FileError::Denied, false),
+        (Errno::PERM, FileError::Protected, false),
+        (Errno::BUSY, FileError::Mounted, false),
         (Errno::NOENT, FileError::NotFound, false),
         (Errno::IO, FileError::Io, true),
     ] {

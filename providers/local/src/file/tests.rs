@@ -211,10 +211,9 @@ async fn a_document_belongs_to_the_host_that_wrote_it_first() {
     let (_dir, fixture) = Fixture::new();
     put(&fixture.provider(), 1, "one").await.unwrap();
     let other = FileProvider::new(&fixture.path, fixture.identities(), &[], "ops-2").unwrap();
-    assert_eq!(
-        put(&other, 2, "two").await.unwrap_err().kind,
-        ErrorKind::Denied
-    );
+    let refused = put(&other, 2, "two").await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Denied);
+    assert!(refused.context.contains("keyrota.toml: host = "));
     assert!(
         other
             .read(&at("a/key"), &VersionRef::Ours(id(1)))
