@@ -24,10 +24,20 @@ const PASSWORD: &str = "Correct horse, battery staple 1";
 /// A running server; ended, by its process id, when dropped.
 pub struct Mariadb {
     directory: tempfile::TempDir,
+    authority: tempfile::TempDir,
     user: Option<(u32, u32)>,
     port: u16,
     options: Vec<String>,
     process: Child,
+}
+
+/// The CA's certificate in a directory of this user's: keyrota believes none that the server's user
+/// could replace.
+fn apart(directory: &Path) -> tempfile::TempDir {
+    let apart = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(apart.path(), Permissions::from_mode(0o755)).unwrap();
+    std::fs::copy(directory.join("ca.crt"), apart.path().join("ca.crt")).unwrap();
+    apart
 }
 
 impl Mariadb {
@@ -75,6 +85,7 @@ impl Mariadb {
             let mut process = at.serve(port, &options);
             if ready(&mut process, port) {
                 return Self {
+                    authority: apart(directory.path()),
                     directory,
                     user,
                     port,
@@ -101,7 +112,7 @@ impl Mariadb {
 
     /// The CA of the server's certificate, which is for `localhost` and 127.0.0.1.
     pub fn ca_file(&self) -> PathBuf {
-        self.directory.path().join("ca.crt")
+        self.authority.path().join("ca.crt")
     }
 
     /// Every statement the server was sent, as its general log has them.

@@ -25,9 +25,19 @@ pub const FOLLOWED: &str = "local replication all trust";
 /// A running server; ended, by its process id, when dropped.
 pub struct Postgres {
     directory: tempfile::TempDir,
+    authority: tempfile::TempDir,
     port: u16,
     process: Child,
     user: Option<(u32, u32)>,
+}
+
+/// The CA's certificate in a directory of this user's: keyrota believes none that the server's user
+/// could replace.
+fn apart(directory: &Path) -> tempfile::TempDir {
+    let apart = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(apart.path(), Permissions::from_mode(0o755)).unwrap();
+    std::fs::copy(directory.join("ca.crt"), apart.path().join("ca.crt")).unwrap();
+    apart
 }
 
 impl Postgres {
@@ -81,6 +91,7 @@ impl Postgres {
             let mut process = at.serve(port);
             if ready(&mut process, directory.path()) {
                 return Self {
+                    authority: apart(directory.path()),
                     directory,
                     port,
                     process,
@@ -156,7 +167,7 @@ impl Postgres {
 
     /// The CA of the server's certificate, which is for `localhost` and 127.0.0.1.
     pub fn ca_file(&self) -> PathBuf {
-        self.directory.path().join("ca.crt")
+        self.authority.path().join("ca.crt")
     }
 
     /// The directory of the unix socket.
