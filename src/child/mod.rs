@@ -17,6 +17,7 @@ pub(crate) use document::{NotText, document};
 pub(crate) use holders::{end_holders, lock_within};
 pub(crate) use scrub::Scrubber;
 
+use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -178,11 +179,16 @@ impl Program {
         })
     }
 
-    /// Starts what [`vouch`] opened, whatever has its name by now.
-    fn spawn(&self, program: &OwnedFd, lock: Option<&FileLock>) -> Result<Child, NotStarted> {
-        let mut command = Command::new(by_descriptor(program));
+    /// Starts what [`vouch`] opened, whatever has its name by now. A script is started by its name:
+    /// the kernel would hand it the descriptor's path as `$0`, and scripts look for their neighbours
+    /// there. Nobody but root and this user can put another file at that name, by [`vouch`]'s rule.
+    fn spawn(&self, program: &Vouched, lock: Option<&FileLock>) -> Result<Child, NotStarted> {
+        let mut command = Command::new(match program.script {
+            true => self.path.clone(),
+            false => by_descriptor(&program.fd),
+        });
         command
-            .arg0(&self.path) // a script sees the descriptor's path instead: the kernel puts it there
+            .arg0(&self.path)
             .args(&self.arguments)
             .env_clear()
             .env(
@@ -197,12 +203,7 @@ impl Program {
             .stderr(Stdio::piped());
         // One at a time: between the two calls every new child would inherit the descriptors.
         let one = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
-        // The interpreter of a script opens it by its descriptor.
-        let handed = [Some(program.as_fd()), lock.map(AsFd::as_fd)];
-        let inherits = |flags| {
-            let mut handed = handed.iter().flatten();
-            handed.try_for_each(|fd| fcntl_setfd(fd, flags))
-        };
+        let inherits = |flags| lock.map_or(Ok(()), |lock| fcntl_setfd(lock.as_fd(), flags));
         if inherits(FdFlags::empty()).is_err() {
             let _ = inherits(FdFlags::CLOEXEC);
             return Err(NotStarted::Retry(
@@ -222,8 +223,16 @@ impl Program {
     }
 }
 
+/// A program that nobody but root and this user can change or replace.
+#[derive(Debug)]
+struct Vouched {
+    fd: OwnedFd,
+    /// Whether an interpreter reads it.
+    script: bool,
+}
+
 /// Opens a program that can be run and that nobody but root and this user can change or replace.
-fn vouch(path: &Path) -> Result<OwnedFd, &'static str> {
+fn vouch(path: &Path) -> Result<Vouched, &'static str> {
     let opened = match trust::open(path, OFlags::PATH) {
         Ok(opened) => opened,
         Err(Untrusted::Changeable(changeable)) => {
@@ -246,7 +255,18 @@ fn vouch(path: &Path) -> Result<OwnedFd, &'static str> {
     if rustix::fs::access(by_descriptor(&opened.fd), executable).is_err() {
         return Err("the program is not executable for this user");
     }
-    Ok(opened.fd)
+    let script = is_script(&opened.fd);
+    let fd = opened.fd;
+    Ok(Vouched { fd, script })
+}
+
+/// Whether it begins with `#!`. What this user may not read is no script: its interpreter could not
+/// read it either.
+fn is_script(program: &OwnedFd) -> bool {
+    let mut begins = [0; 2];
+    let read =
+        std::fs::File::open(by_descriptor(program)).and_then(|mut f| f.read_exact(&mut begins));
+    read.is_ok() && begins == *b"#!"
 }
 
 /// The path of an open file that leads to it alone. (`execveat` would do the same for programs,

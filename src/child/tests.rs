@@ -44,24 +44,33 @@ async fn what_was_checked_is_started_whatever_has_its_name_by_then() {
         let argv = vec![path.to_str().unwrap().to_owned(), "argument".to_owned()];
         Program::new(argv, Duration::from_secs(20)).unwrap()
     };
-    let binary: fn(&Path, bool) = |at, right| {
-        let name = if right { "/bin/true" } else { "/bin/false" };
-        copy(&Path::new(name).canonicalize().unwrap(), at);
-    };
-    let text: fn(&Path, bool) = |at, right| {
-        let body = "[ \"$1\" = argument ] || exit 9; exit";
-        script(at, &format!("{body} {}", u8::from(!right)));
-    };
-    for (what, write) in [("a binary", binary), ("a script", text)] {
-        write(&checked, true);
-        write(&other, false);
-        let vouched = vouch(&checked).unwrap();
-        fs::rename(&other, &checked).unwrap();
-        let started = program(&checked).spawn(&vouched, None).unwrap();
-        assert_eq!(code(started).await, Some(0), "{what}: the checked one");
-        let vouched = vouch(&checked).unwrap();
-        let started = program(&checked).spawn(&vouched, None).unwrap();
-        assert_eq!(code(started).await, Some(1), "{what}: the one there now");
+    copy(&Path::new("/bin/true").canonicalize().unwrap(), &checked);
+    copy(&Path::new("/bin/false").canonicalize().unwrap(), &other);
+    let vouched = vouch(&checked).unwrap();
+    fs::rename(&other, &checked).unwrap();
+    let started = program(&checked).spawn(&vouched, None).unwrap();
+    assert_eq!(code(started).await, Some(0), "the checked one");
+    let vouched = vouch(&checked).unwrap();
+    let started = program(&checked).spawn(&vouched, None).unwrap();
+    assert_eq!(code(started).await, Some(1), "the one there now");
+}
+
+/// Scripts look for their neighbours by it.
+#[tokio::test]
+async fn a_script_is_told_its_own_name_and_its_arguments() {
+    let (_dir, at) = place();
+    let (path, link) = (at.join("bin/program"), at.join("link"));
+    fs::write(at.join("bin/neighbour"), "exit 7\n").unwrap();
+    script(
+        &path,
+        "[ \"$1\" = argument ] || exit 9; . \"$(dirname \"$(realpath \"$0\")\")/neighbour\"",
+    );
+    symlink("bin/program", &link).unwrap();
+    for path in [&path, &link] {
+        let argv = vec![path.to_str().unwrap().to_owned(), "argument".to_owned()];
+        let program = Program::new(argv, Duration::from_secs(20)).unwrap();
+        let started = program.spawn(&vouch(path).unwrap(), None).unwrap();
+        assert_eq!(code(started).await, Some(7), "{path:?}");
     }
 }
 
