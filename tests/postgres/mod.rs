@@ -9,4 +9,5 @@ mod faults;
 mod pooler;
 mod preflight;
 mod probes;
+mod scram;
 mod turns;

@@ -5,6 +5,7 @@
 //! has to be kept beside the pending value, and a pooler that passes verifiers through sees one
 //! change, not one per try. A salt only has to differ between passwords, and the ids do.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use aws_lc_rs::{digest, hmac, pbkdf2};
@@ -12,8 +13,30 @@ use data_encoding::BASE64;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// What Postgres itself takes.
-const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
+/// The iterations that Postgres takes where nothing asks for more.
+pub(super) const DEFAULT: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
+/// More would keep the processor busy for seconds, at every login too.
+pub(super) const MOST: u32 = 1_000_000;
+
+/// The iterations of a new verifier: the most that anything asks for (the server, the role, the
+/// verifier that the new one replaces), and never fewer than Postgres' default. `None` if that is
+/// more than [`MOST`]: a count from a server is not to be believed without end.
+pub(super) fn iterations(asked: &[i64]) -> Option<NonZeroU32> {
+    let most = asked.iter().copied().max().unwrap_or(0);
+    let most = u32::try_from(most.max(0)).ok().filter(|n| *n <= MOST)?;
+    Some(NonZeroU32::new(most).map_or(DEFAULT, |n| n.max(DEFAULT)))
+}
+
+/// Whether SASLprep takes a password (RFC 4013: no control characters, no mixed directions).
+/// Programs do not agree about the bytes of any other.
+pub(super) fn takes(password: &str) -> bool {
+    match stringprep::saslprep(password) {
+        Ok(Cow::Owned(prepared)) => drop(Zeroizing::new(prepared)),
+        Ok(Cow::Borrowed(_)) => {}
+        Err(_) => return false,
+    }
+    true
+}
 
 /// The salt for one version of one user's password.
 pub(super) fn salt(version: Uuid, user: &str) -> [u8; 16] {
@@ -26,19 +49,23 @@ pub(super) fn salt(version: Uuid, user: &str) -> [u8; 16] {
     salt
 }
 
-/// `SCRAM-SHA-256$4096:<salt>$<StoredKey>:<ServerKey>`. `None` for a password that SASLprep refuses
-/// (RFC 4013: control characters, mixed directions): programs do not agree about its bytes.
-pub(super) fn verifier(password: &str, salt: &[u8]) -> Option<Zeroizing<String>> {
+/// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. `None` for a password that SASLprep
+/// does not [take](takes).
+pub(super) fn verifier(
+    password: &str,
+    salt: &[u8],
+    iterations: NonZeroU32,
+) -> Option<Zeroizing<String>> {
     let prepared = stringprep::saslprep(password).ok()?;
     let mut salted = Zeroizing::new([0_u8; 32]);
     pbkdf2::derive(
         pbkdf2::PBKDF2_HMAC_SHA256,
-        ITERATIONS,
+        iterations,
         salt,
         prepared.as_bytes(),
         salted.as_mut_slice(),
     );
-    if let std::borrow::Cow::Owned(prepared) = prepared {
+    if let Cow::Owned(prepared) = prepared {
         drop(Zeroizing::new(prepared));
     }
     let key = hmac::Key::new(hmac::HMAC_SHA256, salted.as_slice());
@@ -46,7 +73,7 @@ pub(super) fn verifier(password: &str, salt: &[u8]) -> Option<Zeroizing<String>>
     let stored_key = digest::digest(&digest::SHA256, client_key.as_ref());
     let server_key = hmac::sign(&key, b"Server Key");
     Some(Zeroizing::new(format!(
-        "SCRAM-SHA-256${ITERATIONS}:{}${}:{}",
+        "SCRAM-SHA-256${iterations}:{}${}:{}",
         BASE64.encode(salt),
         BASE64.encode(stored_key.as_ref()),
         BASE64.encode(server_key.as_ref()),
@@ -63,7 +90,7 @@ mod tests {
     #[test]
     fn the_exchange_of_the_rfc_is_reproduced() {
         let salt = BASE64.decode(b"W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
-        let ours = verifier("pencil", &salt).unwrap();
+        let ours = verifier("pencil", &salt, DEFAULT).unwrap();
         let (head, keys) = ours.rsplit_once('$').unwrap();
         assert_eq!(head, "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==");
         let (stored, server) = keys.split_once(':').unwrap();
@@ -102,9 +129,46 @@ mod tests {
     #[test]
     fn a_password_is_prepared() {
         // RFC 4013, section 3: a soft hyphen is nothing, a no-break space is a space.
-        assert_eq!(verifier("I\u{ad}X", b"s"), verifier("IX", b"s"));
-        assert_eq!(verifier("a\u{a0}b", b"s"), verifier("a b", b"s"));
-        assert_ne!(verifier("user", b"s"), verifier("USER", b"s"));
-        assert!(verifier("a\u{7}", b"s").is_none());
+        let verifier = |password| verifier(password, b"s", DEFAULT);
+        assert_eq!(verifier("I\u{ad}X"), verifier("IX"));
+        assert_eq!(verifier("a\u{a0}b"), verifier("a b"));
+        assert_ne!(verifier("user"), verifier("USER"));
+        assert!(verifier("a\u{7}").is_none());
+        assert!(!takes("a\u{7}"));
+        assert!(takes("I\u{ad}X"));
+    }
+
+    #[test]
+    fn the_most_that_anything_asks_for_is_taken() {
+        for (asked, expected) in [
+            (&[][..], Some(4096)),
+            (&[4096], Some(4096)),
+            (&[1], Some(4096)),
+            (&[0, -1, i64::MIN], Some(4096)),
+            (&[4096, 100_000], Some(100_000)),
+            (&[100_000, 4096], Some(100_000)),
+            (&[4096, 8192, 65_536], Some(65_536)),
+            (&[1_000_000], Some(1_000_000)),
+            (&[1_000_001], None),
+            (&[4096, i64::from(u32::MAX) + 4097], None),
+            (&[i64::MAX], None),
+        ] {
+            assert_eq!(
+                iterations(asked).map(NonZeroU32::get),
+                expected,
+                "{asked:?}"
+            );
+        }
+    }
+
+    /// Computed by Python: hashlib.pbkdf2_hmac and hmac.
+    #[test]
+    fn a_verifier_says_and_has_its_iterations() {
+        let many = NonZeroU32::new(15_000).unwrap();
+        let ours = verifier("pencil", b"0123456789abcdef", many).unwrap();
+        assert_eq!(
+            *ours,
+            "SCRAM-SHA-256$15000:MDEyMzQ1Njc4OWFiY2RlZg==$8utdwiGJEjSEq+kTCUWOX8x0GXO5koCayvYEnOgAa0k=:BsY2UjCh7FMBJtiXsvc58nOEXAaA6642gg1FDvDJkcY="
+        );
     }
 }

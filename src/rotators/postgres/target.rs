@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::super::database::{Login, Users, admin_login};
 use super::session::{NAME, Shut, ask, change, leave, open, prepare};
-use super::{Postgres, pick, scram, session_name};
+use super::{Postgres, pick, roles, scram, session_name};
 
 #[async_trait]
 impl Target for Postgres {
@@ -61,14 +61,15 @@ impl Target for Postgres {
         let login = self.login(&version.value)?;
         self.spare_the_active(&login.user, m)?;
         let salt = scram::salt(version.id.unwrap_or(attempt), &login.user);
-        let verifier = scram::verifier(&login.password, &salt)
-            .expect("a password that cannot be prepared was refused");
         let order = match which {
             Which::Current => [Which::Pending, Which::Current, Which::Previous],
             Which::Pending | Which::Previous => [Which::Current, Which::Pending, Which::Previous],
         };
         let mut session = self.enter(&order, &session_name(attempt), m).await?;
         prepare(&mut session, self.settings.admin.is_none()).await?;
+        let iterations = roles::iterations(&mut session, &login.user).await?;
+        let verifier = scram::verifier(&login.password, &salt, iterations)
+            .expect("a password that cannot be prepared was refused");
         change(&mut session, &login.user, Some(&verifier)).await?;
         leave(session).await;
         Ok(())
