@@ -67,6 +67,13 @@ pub fn open(path: &Path, flags: OFlags) -> Result<Opened, Untrusted> {
     }
 }
 
+/// Who else can change the nearest directory that there is, from `path` upwards.
+pub fn above(path: &Path) -> Option<Changeable> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let nearest = path.ancestors().find(|at| at.exists())?;
+    trusted::open(nearest, OFlags::PATH).ok()?.changeable()
+}
+
 /// The certificates of an authority that a file names.
 pub fn authority(path: &Path) -> Result<Vec<u8>, Untrusted> {
     let read = open(path, OFlags::RDONLY).and_then(|opened| bytes(opened.fd));

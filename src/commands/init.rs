@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use clap::Args;
-use keyrota_local::{identity, trusted};
+use keyrota_local::identity;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::context::{Chosen, Context, DEVELOPMENT, Home, uses_made_identity};
@@ -93,10 +93,7 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
 
 /// Refuses, before anything is written, a place where another user could change it.
 fn writable_by_us_alone(dir: &Path) -> Result<(), Failed> {
-    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    let nearest = dir.ancestors().find(|at| at.exists());
-    let opened = nearest.map(|at| trusted::open(at, OFlags::PATH));
-    match opened.and_then(Result::ok).and_then(|at| at.changeable()) {
+    match trust::above(dir) {
         Some(why) => Err(Failed::config(format!(
             "{}: {}",
             dir.display(),

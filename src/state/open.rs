@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyrota_contract::{Entropy, SecretValue};
+use keyrota_local::trusted::{Changeable, Why};
 use keyrota_local::{FileError, FileLock};
 use rustix::fs::{Mode, OFlags};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use super::db::{Arg, Db, Tx, failure};
 use super::{Location, Server, StateError, Store};
 use crate::audit::chain;
+use crate::trust;
 
 /// What reaching a server takes beside its address; nothing for a file.
 #[derive(Debug, Clone, Copy, Default)]
@@ -136,6 +138,9 @@ pub(super) fn lock_failure(e: FileError) -> StateError {
 fn prepare(path: &Path) -> Result<(), StateError> {
     let parent = parent(path);
     if !parent.exists() {
+        if let Some(changeable) = trust::above(parent) {
+            return Err(refused(&changeable));
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -176,6 +181,12 @@ fn vouch(path: &Path) -> Result<(), StateError> {
             "the state database can be reached by others; set its mode to 0600",
         ));
     }
+    match trust::above(parent(path)) {
+        // root looks at the state of a service that has a user of its own.
+        Some(changeable) if us.is_root() && changeable.why == Why::Owner(file.uid()) => {}
+        Some(changeable) => return Err(refused(&changeable)),
+        None => {}
+    }
     let directory = std::fs::metadata(parent(path)).map_err(|e| disk_failure(&e))?;
     if directory.mode() & 0o022 != 0 {
         return Err(StateError::Refused(
@@ -183,6 +194,13 @@ fn vouch(path: &Path) -> Result<(), StateError> {
         ));
     }
     Ok(())
+}
+
+fn refused(changeable: &Changeable) -> StateError {
+    tracing::warn!("the state's directory: {}", trust::refusal(changeable));
+    StateError::Refused(
+        "another user could replace the state database; the log names the directory and the command that corrects it",
+    )
 }
 
 fn parent(path: &Path) -> &Path {

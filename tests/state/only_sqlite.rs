@@ -140,6 +140,32 @@ async fn a_file_that_others_can_reach_is_refused() {
     bed.open().await;
 }
 
+/// Needs root, who alone makes directories of other users.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_another_user_is_refused_before_anything_is_made() {
+    let bed = Bed::sqlite();
+    bed.open().await.close().await;
+    let place = bed.file().parent().unwrap().to_owned();
+    let owner = |path: &Path, uid| std::os::unix::fs::lchown(path, Some(uid), None).unwrap();
+    owner(&place, 65534);
+    for read_only in [true, false] {
+        let e = bed.try_open(read_only).await.unwrap_err();
+        assert!(matches!(e, StateError::Refused(_)), "{e:?}");
+    }
+    let new = place.join("new/state.db");
+    let location = Location::Sqlite(new.clone());
+    let e = Store::open(&location, Access::default(), &mut SystemEntropy).await;
+    assert!(matches!(e, Err(StateError::Refused(_))), "{e:?}");
+    assert!(!new.parent().unwrap().exists());
+
+    // The state of a service that has a user of its own is looked at by root.
+    owner(&bed.file(), 65534);
+    bed.try_open(true).await.unwrap();
+    owner(&bed.file(), 0);
+    owner(&place, 0);
+    bed.open().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_a_database_is_called_so() {
     let bed = Bed::sqlite();

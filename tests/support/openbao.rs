@@ -225,7 +225,7 @@ impl OpenBao {
             address: self.address(),
             mount: "kv".into(),
             namespace: None,
-            ca_file: Some(self.ca_file()),
+            authorities: Some(std::fs::read(self.ca_file()).unwrap()),
             auth,
             timeout: Duration::from_secs(15),
         }

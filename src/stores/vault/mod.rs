@@ -289,17 +289,19 @@ impl Settings for Vault {
                 }
             }
         };
-        if let Some(file) = &self.ca_file
-            && crate::trust::authority(file).is_err()
-        {
-            let why = "ca_file cannot be read, or others can change it";
-            return Err(PartsError::Refused(how.table(), why));
-        }
+        // Read here, once, so that what was judged is what is trusted.
+        let authorities = self.ca_file.as_deref().map(crate::trust::authority);
+        let authorities = authorities.transpose().map_err(|_| {
+            PartsError::Refused(
+                how.table(),
+                "ca_file cannot be read, or others can change it",
+            )
+        })?;
         let config = VaultConfig {
             address: self.address.clone(),
             mount: self.mount.clone(),
             namespace: self.namespace.clone(),
-            ca_file: self.ca_file.clone(),
+            authorities,
             auth,
             timeout: REQUEST_TIMEOUT,
         };

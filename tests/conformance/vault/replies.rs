@@ -78,7 +78,7 @@ pub(super) fn fake(
         address,
         mount: "kv".into(),
         namespace: None,
-        ca_file: None,
+        authorities: None,
         auth: Auth::Token(input("s.token")),
         timeout: Duration::from_secs(10),
     });

@@ -39,13 +39,17 @@ async fn a_certificate_of_another_authority_is_not_trusted() {
     let server = OpenBao::start().await;
     let other = OpenBao::start().await;
     let at = Place::new("app/x");
-    let wrong = changed(&server, |c| c.ca_file = Some(other.ca_file()));
+    let wrong = changed(&server, |c| {
+        c.authorities = std::fs::read(other.ca_file()).ok()
+    });
     let refused = wrong.describe(&at).await;
     assert_eq!(kind(refused.clone()), Some(ErrorKind::Unavailable));
     assert!(sentence(refused).contains("ca_file"));
-    let system = changed(&server, |c| c.ca_file = None).describe(&at).await;
+    let system = changed(&server, |c| c.authorities = None)
+        .describe(&at)
+        .await;
     assert_eq!(kind(system), Some(ErrorKind::Unavailable));
-    let nowhere = changed(&server, |c| c.ca_file = Some("/nonexistent".into()));
+    let nowhere = changed(&server, |c| c.authorities = Some(b"no PEM".to_vec()));
     assert!(sentence(nowhere.describe(&at).await).contains("ca_file"));
     let name = changed(&server, |c| {
         c.address = format!("https://[::1]:{}", server.socket().port());

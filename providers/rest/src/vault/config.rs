@@ -1,7 +1,6 @@
 //! What a provider is made from.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use keyrota_contract::{ProviderError, SecretValue};
@@ -18,8 +17,8 @@ pub struct VaultConfig {
     pub mount: String,
     /// The namespace that mount and login stand in.
     pub namespace: Option<String>,
-    /// The authorities that may have signed the server's certificate; `None`: the system's.
-    pub ca_file: Option<PathBuf>,
+    /// The authorities that may have signed the server's certificate, as PEM; `None`: the system's.
+    pub authorities: Option<Vec<u8>>,
     /// As whom.
     pub auth: Auth,
     /// The longest that one request may take, from the connection to the last byte.

@@ -5,7 +5,6 @@
 //! any size; it does not say whether a request had been sent when it failed; it keeps a refused
 //! reply's text in its errors; and it logs the server's words as errors.
 
-use std::path::Path;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -44,7 +43,7 @@ pub(super) enum Effect {
 pub(super) struct Wire {
     client: OnceCell<reqwest::Client>,
     address: String,
-    ca_file: Option<std::path::PathBuf>,
+    authorities: Option<Vec<u8>>,
     namespace: Option<String>,
     timeout: Duration,
     /// The server asked for a pause until then.
@@ -62,7 +61,7 @@ impl Wire {
         Self {
             client: OnceCell::new(),
             address: config.address.clone(),
-            ca_file: config.ca_file.clone(),
+            authorities: config.authorities.clone(),
             namespace: config.namespace.clone(),
             timeout: config.timeout,
             pause: Mutex::new(None),
@@ -116,8 +115,8 @@ impl Wire {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(self.timeout)
             .pool_idle_timeout(IDLE_TIMEOUT);
-        let builder = match &self.ca_file {
-            Some(file) => builder.tls_certs_only(authorities(file)?),
+        let builder = match &self.authorities {
+            Some(pem) => builder.tls_certs_only(certificates(pem)?),
             None => builder,
         };
         builder
@@ -130,10 +129,8 @@ fn locked<T>(held: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     held.lock().unwrap_or_else(|held| held.into_inner())
 }
 
-fn authorities(file: &Path) -> Result<Vec<Certificate>, ProviderError> {
-    let pem = std::fs::read(file)
-        .map_err(|_| ProviderError::new(ErrorKind::Unavailable, "`ca_file` cannot be read"))?;
-    match Certificate::from_pem_bundle(&pem) {
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, ProviderError> {
+    match Certificate::from_pem_bundle(pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(invalid("`ca_file` holds no PEM certificate")),
     }
