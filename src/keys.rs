@@ -1,4 +1,4 @@
-//! The host's seed and the two keys derived from it: one for fingerprints, one for checkpoints.
+//! The host's seed and the three keys derived from it: for fingerprints, checkpoints and entries of the log.
 //!
 //! All hosts of one state carry the same seed, so fingerprints compare and checkpoints verify
 //! everywhere. The key id is public: it stands in every fingerprint and in the state, and a host
@@ -14,6 +14,8 @@ use data_encoding::{
 use keyrota_contract::{Entropy, SecretValue};
 use zeroize::Zeroizing;
 
+use crate::audit::Vouch;
+
 /// The bytes of a seed.
 pub const SEED_BYTES: usize = 32;
 
@@ -25,6 +27,7 @@ pub struct Keys {
     id: String,
     fingerprints: hmac::Key,
     checkpoints: Ed25519KeyPair,
+    vouch: Vouch,
 }
 
 /// Why a seed is not usable. Says nothing of its content.
@@ -75,6 +78,7 @@ impl Seed {
             id: HEXLOWER.encode(&hash.as_ref()[..4]),
             fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derive(b"fingerprint").as_slice()),
             checkpoints,
+            vouch: Vouch::new(&derive(b"entry")),
         }
     }
 
@@ -152,6 +156,11 @@ impl Keys {
             .as_ref()
             .try_into()
             .expect("an Ed25519 public key has 32 bytes")
+    }
+
+    /// The key that vouches for entries of the log and for requests. Only hosts with the seed have it.
+    pub fn vouch(&self) -> &Vouch {
+        &self.vouch
     }
 
     /// The Ed25519 signature of `message` by the checkpoint key.
@@ -233,6 +242,9 @@ mod tests {
             PINNED_FINGERPRINT
         );
         assert_eq!(HEXLOWER.encode(&keys.public()), PINNED_PUBLIC);
+        let mac = keys.vouch().entry(&[9; 32]);
+        assert_eq!(HEXLOWER.encode(&mac), PINNED_MAC);
+        assert!(!format!("{:?}", keys.vouch()).contains(&HEXLOWER.encode(&mac)[..8]));
     }
 
     #[test]
@@ -299,5 +311,6 @@ mod tests {
 
     const PINNED_ID: &str = "cc0070ba";
     const PINNED_FINGERPRINT: &str = "hfp1:cc0070ba:HYEDDTKIG3KOPGQ3UDK3GXOMRE";
+    const PINNED_MAC: &str = "b97bd7d079754ac936097b7a6fb8d4683137b03a9b8408f4f41ec6d9890f00bb";
     const PINNED_PUBLIC: &str = "60331f620842411c7006cf94e07ea8096ed5c55058f2d493f0f63d2670b2ad7c";
 }

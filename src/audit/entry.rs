@@ -157,6 +157,8 @@ pub struct Position {
     pub seq: i64,
     /// Microseconds since 1970 UTC.
     pub ts_us: i64,
+    /// The size of the newest checkpoint that the state kept then: if that one is gone later, it shows.
+    pub signed: Option<i64>,
 }
 
 /// An entry before it has a place in the log.
@@ -279,6 +281,7 @@ impl NewEntry {
         put(&mut root, "chain", Some(at.chain.to_string().into()));
         put(&mut root, "seq", Some(at.seq.into()));
         put(&mut root, "ts_us", Some(at.ts_us.into()));
+        put(&mut root, "signed", at.signed.map(Value::from));
         put(&mut root, "event", Some(self.event.into()));
         put(&mut root, "phase", Some(self.phase.as_str().into()));
         put(

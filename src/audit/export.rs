@@ -15,8 +15,9 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::verify::Problem;
-use super::{Checkpoint, Head, Report, Row, Verifier, VerifyingKey, canonical, lines};
+use super::{
+    Checkpoint, Head, Problem, Report, Row, Verifier, VerifyingKey, Vouch, canonical, lines,
+};
 use crate::keys::Keys;
 
 const MANIFEST: &str = "manifest.json";
@@ -90,6 +91,14 @@ impl Exporter {
             head: None,
             chain,
         })
+    }
+
+    /// Holds the entries to their MACs, where no checkpoint of `signed` covers them.
+    pub(crate) fn vouch(&mut self, vouch: &Vouch, signed: impl IntoIterator<Item = Checkpoint>) {
+        if let Some(verifier) = &mut self.verifier {
+            verifier.vouch(Some(vouch.clone()));
+            signed.into_iter().for_each(|c| verifier.checkpoint(Ok(c)));
+        }
     }
 
     /// The first entry it is to hold.

@@ -51,6 +51,7 @@ pub(super) fn read_json(file: &mut impl BufRead, verifier: &mut Verifier) -> Res
                 prev_hash: hex("prev_hash")?,
                 hash: hex("hash")?,
                 body,
+                mac: None,
                 copies: None,
             })
         });
@@ -104,6 +105,7 @@ pub(super) fn read_csv(file: &mut impl BufRead, verifier: &mut Verifier) -> Resu
                 prev_hash: HEXLOWER.decode(record.get(6)?).ok()?,
                 hash: HEXLOWER.decode(record.get(7)?).ok()?,
                 body: record.get(8)?.to_vec(),
+                mac: None,
                 copies: Some(Copies {
                     ts_us: cell(1)?.parse().ok()?,
                     event: text(2)?,

@@ -3,7 +3,7 @@
 //! An entry becomes immutable bytes once ([`entry`], [`canonical`]); each entry's hash covers those
 //! bytes and the hash before ([`chain`]); now and then the head is signed ([`checkpoint`]) and the
 //! signed note is also kept outside the database ([`anchors`]). [`verify`] walks over the entries
-//! and says what is wrong; [`export`] hands them to somebody who has only the public key.
+//! and says what is wrong; a MAC beside each entry shows that a host with the seed wrote it ([`Vouch`]); [`export`] hands them to somebody who has only the public key.
 //!
 //! What this cannot show: entries after the last checkpoint can be cut off by whoever writes to the
 //! database, and whoever holds the seed and all copies of the checkpoints can write another history.
@@ -15,12 +15,18 @@ pub mod checkpoint;
 pub mod entry;
 pub mod export;
 mod lines;
+mod report;
+mod signers;
 pub mod verify;
+mod vouch;
 
 pub use checkpoint::{Checkpoint, NoteError, VerifyingKey};
 pub use entry::{Actor, NewEntry, Object, Origin, Outcome, Phase, Position, VersionNote};
 pub use export::{Exporter, Format, verify_export};
-pub use verify::{Finding, Problem, Report, Verifier};
+pub use report::{Dangling, FINDINGS_MAX, Finding, Problem, Report, UNSIGNED};
+pub use signers::Signers;
+pub use verify::Verifier;
+pub use vouch::{MAC_BYTES, Vouch};
 
 /// The head of a log: how many entries it has, and the hash of the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub struct Row {
     pub hash: Vec<u8>,
     /// Its bytes.
     pub body: Vec<u8>,
+    /// The MAC of whoever wrote it; an export has none.
+    pub mac: Option<Vec<u8>>,
     /// What the database repeats to search by; an export has none.
     pub copies: Option<Copies>,
 }

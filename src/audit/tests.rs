@@ -40,6 +40,7 @@ fn log() -> Vec<Row> {
                     chain: CHAIN,
                     seq,
                     ts_us,
+                    signed: None,
                 },
                 &origin,
             );
@@ -56,6 +57,7 @@ fn log() -> Vec<Row> {
                 prev_hash: prev.to_vec(),
                 hash: hash.to_vec(),
                 body,
+                mac: Some(keys().vouch().entry(&hash).to_vec()),
                 copies: Some(copies),
             };
             prev = hash;
@@ -127,13 +129,14 @@ fn an_entry_is_canonical_and_says_everything() {
             chain: CHAIN,
             seq: 5,
             ts_us: 42,
+            signed: Some(3),
         },
         &origin,
     ))
     .unwrap();
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
-        r#"{{"actor":{{"id":"uid:0 \"root\"","type":"operator"}},"after":{{"fp":"hfp1:k:B"}},"attempt":2,"before":{{"fp":"hfp1:k:A","version":"v1"}},"chain":"01920000-0000-7000-8000-000000000001","detail":{{"consumer":"app1"}},"effect":"set","error":{{"class":"denied"}},"event":"rotation.set","object":{{"env":"prod","kind":"postgres","path":"a/b","provider":"main","secret":"db"}},"origin":{{"epoch":3,"host":"ops-1","instance":"00000000-0000-0000-0000-000000000000","pid":7,"version":"{version}"}},"outcome":"rejected","phase":"outcome","reason":"CHG-1","rotation":"00000000-0000-0000-0000-000000000007","seq":5,"ts_us":42,"v":1}}"#
+        r#"{{"actor":{{"id":"uid:0 \"root\"","type":"operator"}},"after":{{"fp":"hfp1:k:B"}},"attempt":2,"before":{{"fp":"hfp1:k:A","version":"v1"}},"chain":"01920000-0000-7000-8000-000000000001","detail":{{"consumer":"app1"}},"effect":"set","error":{{"class":"denied"}},"event":"rotation.set","object":{{"env":"prod","kind":"postgres","path":"a/b","provider":"main","secret":"db"}},"origin":{{"epoch":3,"host":"ops-1","instance":"00000000-0000-0000-0000-000000000000","pid":7,"version":"{version}"}},"outcome":"rejected","phase":"outcome","reason":"CHG-1","rotation":"00000000-0000-0000-0000-000000000007","seq":5,"signed":3,"ts_us":42,"v":1}}"#
     );
     assert_eq!(body, expected);
     assert!(canonical::read(body.as_bytes()).is_ok());

@@ -1,110 +1,14 @@
 //! Verification: walks over the entries once, in the order in which they are stored, and says what
 //! is wrong where. Pure; remembers only what is missing and which intents are open.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::chain::{self, Hash};
-use super::{Checkpoint, Copies, Head, NoteError, Row, canonical};
-
-/// What is wrong; each has an exit code of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Problem {
-    /// The entry's bytes, or its hash, are not what was written.
-    Modified,
-    /// The entry is missing.
-    Gap,
-    /// The entry stands twice, or the log is not the one that was signed at this size.
-    Fork,
-    /// The entry stands in another's place.
-    Reordered,
-    /// The log is shorter than a checkpoint, or its own head, says: cut off, or an older copy.
-    Shorter,
-    /// A checkpoint is not signed by the key it claims.
-    BadSignature,
-    /// What the database repeats of the entry, or of the head, is not what the entry says.
-    Copy,
-}
-
-impl Problem {
-    /// The exit code of `audit verify`.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Modified => 30,
-            Self::Gap => 31,
-            Self::Fork => 32,
-            Self::Reordered => 33,
-            Self::Shorter => 34,
-            Self::BadSignature => 35,
-            Self::Copy => 36,
-        }
-    }
-
-    /// A word for JSON; stable.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Modified => "modified",
-            Self::Gap => "gap",
-            Self::Fork => "fork",
-            Self::Reordered => "reordered",
-            Self::Shorter => "shorter",
-            Self::BadSignature => "bad-signature",
-            Self::Copy => "copy-differs",
-        }
-    }
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
-    /// The entry; for checkpoints their size, 0 where even that is unknown.
-    pub seq: i64,
-    /// What is wrong with it.
-    pub problem: Problem,
-    /// A fixed sentence.
-    pub detail: &'static str,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "entry {}: {}", self.seq, self.detail)
-    }
-}
-
-/// An intent whose outcome was never written: a crash, or a rotation that is under way.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Dangling {
-    /// The intent's entry.
-    pub seq: i64,
-    /// Its event.
-    pub event: String,
-}
-
-/// The result of a verification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// What is wrong, by entry; at most [`FINDINGS_MAX`].
-    pub findings: Vec<Finding>,
-    /// Open intents; a warning.
-    pub dangling: Vec<Dangling>,
-    /// How many entries were seen.
-    pub entries: i64,
-    /// The size of the largest checkpoint that fits. What comes after it could be cut off unnoticed.
-    pub vouched: Option<i64>,
-}
-
-/// A log that is wrong from some place on is not reported entry by entry for ever.
-pub const FINDINGS_MAX: usize = 1000;
-
-impl Report {
-    /// 0, or the code of the first finding.
-    pub fn exit_code(&self) -> u8 {
-        self.findings.first().map_or(0, |f| f.problem.exit_code())
-    }
-}
+use super::report::{Dangling, FINDINGS_MAX, Finding, Problem, Report};
+use super::{Checkpoint, Copies, Head, NoteError, Row, Vouch, canonical};
 
 /// A verification under way: [`push`](Verifier::push) every entry, then [`finish`](Verifier::finish).
 #[derive(Debug)]
@@ -119,6 +23,14 @@ pub struct Verifier {
     /// Statements about the log, by size.
     checkpoints: BTreeMap<i64, Vec<Hash>>,
     vouched: Option<i64>,
+    /// Judges the MACs of entries; `None`: the seed is not at hand.
+    vouch: Option<Vouch>,
+    /// Entries without a MAC that no checkpoint covers yet.
+    bare: Vec<i64>,
+    /// The sizes of the checkpoints that the state keeps, and the last one that an entry named.
+    kept: Option<(BTreeSet<i64>, Option<i64>)>,
+    /// The whole log is judged, from its first entry on.
+    whole: bool,
     intents: HashMap<(String, String), Dangling>,
     entries: i64,
     findings: Vec<Finding>,
@@ -129,13 +41,29 @@ impl Verifier {
     /// start of the log.
     pub fn new(chain: Uuid, from: i64) -> Self {
         let before = (from == 1).then(|| chain::genesis(chain));
+        Self::begin(chain, from.max(1).saturating_sub(1), before, from <= 1)
+    }
+
+    /// Begins after the entry that `checkpoint` signs.
+    pub fn after(checkpoint: &Checkpoint) -> Self {
+        let Checkpoint {
+            chain, size, hash, ..
+        } = *checkpoint;
+        Self::begin(chain, size, Some(hash), false)
+    }
+
+    fn begin(chain: Uuid, last: i64, hash: Option<Hash>, whole: bool) -> Self {
         Self {
             chain,
-            last: (from.max(1).saturating_sub(1), [before, None]),
+            last: (last, [hash, None]),
             missing: BTreeMap::new(),
             wanted: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
             vouched: None,
+            vouch: None,
+            bare: Vec::new(),
+            kept: None,
+            whole,
             intents: HashMap::new(),
             entries: 0,
             findings: Vec::new(),
@@ -166,6 +94,16 @@ impl Verifier {
                 "a checkpoint is not signed by the key given",
             ),
         }
+    }
+
+    /// Also judges whether a host with the seed wrote each entry.
+    pub fn vouch(&mut self, vouch: Option<Vouch>) {
+        self.vouch = vouch;
+    }
+
+    /// Also judges whether the checkpoints that entries name are still kept: those of these sizes are.
+    pub fn kept(&mut self, sizes: impl IntoIterator<Item = i64>) {
+        self.kept = Some((sizes.into_iter().collect(), None));
     }
 
     /// Judges the next entry, in the order in which they are stored.
@@ -211,6 +149,9 @@ impl Verifier {
         } else {
             self.find(seq, Problem::Fork, "its place is taken twice");
             return;
+        }
+        if authentic {
+            self.check_vouch(seq, row, &computed);
         }
         self.compare(
             seq,
@@ -259,6 +200,13 @@ impl Verifier {
                 );
             }
         }
+        for seq in std::mem::take(&mut self.bare) {
+            self.find(
+                seq,
+                Problem::Unvouched,
+                "it has no MAC, and no checkpoint covers it",
+            );
+        }
         self.findings.sort();
         let mut dangling: Vec<_> = self.intents.into_values().collect();
         dangling.sort();
@@ -267,6 +215,10 @@ impl Verifier {
             dangling,
             entries: self.entries,
             vouched: self.vouched,
+            // MACs show who wrote what is there; only a signature shows that it is the whole log.
+            unsigned: self.vouched.is_none()
+                && head.is_some()
+                && (self.whole || self.vouch.is_none()),
         }
     }
 
@@ -305,6 +257,7 @@ impl Verifier {
         if let Some(signed) = self.checkpoints.get(&seq) {
             if signed.iter().all(|hash| hashes.contains(&Some(*hash))) {
                 self.vouched = self.vouched.max(Some(seq));
+                self.bare.retain(|bare| *bare > seq);
             } else {
                 self.find(
                     seq,
@@ -332,7 +285,36 @@ impl Verifier {
                 "what the database repeats of it differs",
             );
         }
+        self.check_kept(seq, body);
         self.follow_intent(seq, body);
+    }
+
+    fn check_vouch(&mut self, seq: i64, row: &Row, hash: &Hash) {
+        match (&self.vouch, &row.mac) {
+            (None, _) => {}
+            (Some(vouch), Some(mac)) if vouch.vouches(hash, mac) => {}
+            (Some(_), Some(_)) => self.find(
+                seq,
+                Problem::Unvouched,
+                "its MAC is not one of this host's keys: it was not written by keyrota",
+            ),
+            (Some(_), None) if self.bare.len() < FINDINGS_MAX => self.bare.push(seq),
+            (Some(_), None) => {}
+        }
+    }
+
+    fn check_kept(&mut self, seq: i64, body: &Value) {
+        let (Some((kept, last)), Some(size)) = (&mut self.kept, body["signed"].as_i64()) else {
+            return;
+        };
+        if *last != Some(size) && !kept.contains(&size) {
+            *last = Some(size);
+            self.find(
+                seq,
+                Problem::Unkept,
+                "a checkpoint was made before it, and the state keeps that checkpoint no more",
+            );
+        }
     }
 
     fn follow_intent(&mut self, seq: i64, body: &Value) {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::context::{Chosen, Context};
+use super::context::{Chosen, Context, own_keys};
 use super::engage::actor;
 use super::exit::{self, Failed};
 use super::say::{print, print_json};
@@ -107,20 +107,8 @@ async fn existing(chosen: &Chosen, context: &Context<'_>) -> Result<Store, Faile
 
 /// The state, for adding to its log. None is made where none is.
 async fn writable(chosen: &Chosen, context: &Context<'_>, keys: &Keys) -> Result<Store, Failed> {
-    let store = existing(chosen, context).await?;
-    own_keys(&store, keys).await?;
-    store.close().await;
-    chosen.open_state(context.global).await
-}
-
-/// A log is signed with the keys that it began with, or nobody could believe it.
-async fn own_keys(store: &Store, keys: &Keys) -> Result<(), Failed> {
-    match store.fact("keys").await? {
-        Some(known) if known != keys.id() => Err(Failed::config(
-            "keys: these are not the keys that the state was made with; use the same seed on every host of one state",
-        )),
-        _ => Ok(()),
-    }
+    existing(chosen, context).await?.close().await;
+    chosen.open_state(context.global, keys).await
 }
 
 /// What a person did to the log, as an entry of it.

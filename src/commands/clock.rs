@@ -69,7 +69,7 @@ async fn accept(
     .detail("wall_ms", here.wall_ms.to_string());
     entry.object.env = Some(chosen.env.name.clone());
     let (key, value) = (accepted_fact(&chosen.env.name), here.accepted().to_text());
-    let store = chosen.open_state(context.global).await?;
+    let store = chosen.open_state(context.global, &chosen.keys()?).await?;
     let who = chosen.holder();
     let left = store.ask(&who, &key, &value, &entry, context.now()).await;
     store.close().await;

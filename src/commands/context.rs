@@ -303,15 +303,24 @@ impl Chosen {
             .map_err(|e| Failed::config(format!("state_password: {e}")))
     }
 
-    /// The state for writing.
-    pub async fn open_state(&self, global: &Global) -> Result<Store, Failed> {
+    /// The state for writing, with the keys that vouch for what is written. A log that is not what
+    /// keyrota wrote is refused.
+    pub async fn open_state(&self, global: &Global, keys: &Keys) -> Result<Store, Failed> {
         let at = self.location(global)?;
         let password = self.password()?;
         let access = Access {
             password: password.as_ref(),
             ca_file: self.host.state_ca_file.as_deref(),
         };
-        Ok(Store::open(&at, access, &mut SystemEntropy).await?)
+        let store = Store::open(&at, access, &mut SystemEntropy).await?;
+        match sound(&store, keys).await {
+            Ok(()) => Ok(store.vouched(keys.vouch())),
+            Err(failed) => {
+                // Also then nothing is left beside the database.
+                store.close().await;
+                Err(failed)
+            }
+        }
     }
 
     /// Who this process is, for locks and the log.
@@ -323,6 +332,22 @@ impl Chosen {
             pid: std::process::id(),
             instance: uuid::Builder::from_random_bytes(id).into_uuid(),
         }
+    }
+}
+
+async fn sound(store: &Store, keys: &Keys) -> Result<(), Failed> {
+    own_keys(store, keys).await?;
+    Ok(store.prove(keys).await?)
+}
+
+/// A log is written and signed with the keys that it began with, or nobody could believe it.
+pub async fn own_keys(store: &Store, keys: &Keys) -> Result<(), Failed> {
+    match store.fact("keys").await? {
+        Some(known) if known != keys.id() => Err(Failed::config(
+            "keys: these are not the keys that the state was made with: fingerprints and checkpoints would not fit; \
+             use the same seed on every host of one state",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -49,7 +49,6 @@ pub fn run(_: &Daemon, context: &Context<'_>) -> Result<u8, Failed> {
             let engaged = engage_watched(context, one, Patience::None, pulse.clone(), stop.clone());
             let engine = pulse.during(engaged).await?;
             engine.note("daemon.start").await?;
-            engine.checkpoint().await;
             engines.push(engine);
         }
         let mut ready = false;
@@ -78,7 +77,6 @@ pub fn run(_: &Daemon, context: &Context<'_>) -> Result<u8, Failed> {
         for engine in engines {
             if ended.is_ok() {
                 engine.note("daemon.stop").await?;
-                engine.checkpoint().await;
             }
             engine.close().await?;
         }

@@ -6,6 +6,7 @@ use keyrota_rotation::{Decision, Illegal};
 use super::context::{Chosen, Context};
 use super::engage::{Patience, actor, engage, lock_name, with};
 use super::exit::{self, Failed};
+use super::init;
 use super::report::{self, Line, State};
 use super::rotate;
 use super::say::{print, print_json};
@@ -53,8 +54,10 @@ pub fn retire(args: &Retire, context: &Context<'_>) -> Result<u8, Failed> {
 /// Takes the decision; the exit code.
 pub fn run(args: &Named, decision: Decision, context: &Context<'_>) -> Result<u8, Failed> {
     let chosen = context.choose(true)?;
+    init::make_keys(&chosen)?;
+    let keys = chosen.keys()?;
     context.block_on(async {
-        let store = chosen.open_state(context.global).await?;
+        let store = chosen.open_state(context.global, &keys).await?;
         let left = match store.held(&lock_name(&chosen.env.name)).await {
             Ok(Some(held)) => leave(args, decision, context, &chosen, &store, &held).await,
             Ok(None) => Ok(Leaving::Nobody),

@@ -66,7 +66,7 @@ pub async fn engage_watched(
         let checkpoints = ("the checkpoints' directory", checkpoints.as_path());
         lasting::warn(state.into_iter().chain(documents).chain([checkpoints]));
     }
-    let store = chosen.open_state(context.global).await?;
+    let store = chosen.open_state(context.global, &keys).await?;
     let around = Surroundings {
         clock: context.clock.clone(),
         entropy: Box::new(SystemEntropy),

@@ -68,7 +68,7 @@ impl From<StateError> for Failed {
             | StateError::Missing
             | StateError::Denied => CONFIG,
             StateError::Fenced | StateError::Stale | StateError::Running(_) => RUNNING,
-            StateError::Claimed(_) | StateError::Corrupt => PERSON,
+            StateError::Claimed(_) | StateError::Corrupt | StateError::Unvouched(_) => PERSON,
             StateError::Full
             | StateError::ReadOnly
             | StateError::Io

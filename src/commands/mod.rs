@@ -98,7 +98,7 @@ pub struct Global {
 
 const EXIT_CODES: &str = "Exit codes: 0 done (also: only a grace remains), 1 the environment is not fit, 2 usage, \
 10 waiting, 20 abandoned and nothing changed, 21 begun and resumable, 22 needs a person, 23 already running, \
-30-36 the audit log is not what it was, 75 not begun and may work later, 78 configuration.";
+30-39 the audit log is not what it was (37: it is unsigned), 75 not begun and may work later, 78 configuration.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

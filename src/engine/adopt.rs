@@ -287,7 +287,6 @@ impl Engine {
         .after(known.native, Some(fingerprint))
         .detail("how", "in place: nothing was written to the provider");
         self.commit(&changes, &[entry]).await?;
-        self.checkpoint().await;
         Ok(Adopted::Imported)
     }
 }

@@ -359,9 +359,6 @@ impl<'a> Run<'a> {
         changes.push(Change::UpdateRotation(self.row.clone()));
         self.engine.commit(&changes, &log).await?;
         self.row.revision = self.row.revision.saturating_add(1);
-        if self.row.outcome.is_some() {
-            self.engine.checkpoint().await;
-        }
         Ok(())
     }
 

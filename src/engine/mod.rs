@@ -260,6 +260,12 @@ impl Engine {
         self.store
             .commit(&self.lock, &all, log, self.clock.now())
             .await?;
+        // Whatever a person, the clock or the schedule caused is signed at once. The effects between
+        // two of these are signed with the second.
+        let signs = |e: &NewEntry| !matches!(e.phase, audit::Phase::Intent | audit::Phase::Outcome);
+        if log.iter().any(signs) {
+            self.checkpoint().await?;
+        }
         Ok(())
     }
 
@@ -274,9 +280,10 @@ impl Engine {
         }
     }
 
-    /// Signs the head of the log and keeps the note beside the database and outside it. The
-    /// rotation has ended by now; a failure here is told, not fatal.
-    pub async fn checkpoint(&self) {
+    /// Signs the head of the log and keeps the note beside the database and outside it. What was
+    /// committed stands; a failure to keep the note is logged. A log that is not what keyrota wrote is
+    /// never signed, and nothing is begun on it.
+    pub async fn checkpoint(&self) -> Result<(), StateError> {
         match self.store.checkpoint(&self.keys).await {
             Ok(note) => {
                 if let Err(why) =
@@ -285,8 +292,10 @@ impl Engine {
                     tracing::warn!(%why, "the checkpoint could not be kept outside the database");
                 }
             }
+            Err(StateError::Unvouched(finding)) => return Err(StateError::Unvouched(finding)),
             Err(why) => tracing::warn!(%why, "the log could not be signed"),
         }
+        Ok(())
     }
 
     /// Once, when the environment is taken over: whether these keys and this document are the

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::journal::Journal;
 use super::{Engine, EngineError, Stop};
 use crate::audit::{self, Actor, NewEntry};
-use crate::state::{Change, Holder, StateError, Store};
+use crate::state::{Asked as InState, Change, Holder, StateError, Store};
 
 /// What is left in the state.
 #[derive(Debug, Serialize, Deserialize)]
@@ -141,8 +141,13 @@ impl Engine {
     /// sense. What does not is dropped.
     pub async fn take_request(&self, secret: &str) -> Result<Option<Stop>, EngineError> {
         let key = key(&self.env.name, secret);
-        let Some(text) = self.store.fact(&key).await? else {
-            return Ok(None);
+        let text = match self.store.asked(&key).await? {
+            None => return Ok(None),
+            Some(InState::Genuine(text)) => text,
+            Some(InState::Forged) => {
+                self.refuse_request(key, Some(secret)).await?;
+                return Ok(None);
+            }
         };
         let mut led_to = None;
         let open = self.store.open_rotation(&self.env.name, secret).await?;
@@ -177,6 +182,24 @@ impl Engine {
         // sense a second time.
         self.commit(&[Change::DropFact { key }], &[]).await?;
         Ok(led_to)
+    }
+
+    /// Drops a request that no host with the seed left, and logs it.
+    pub(super) async fn refuse_request(
+        &self,
+        key: String,
+        secret: Option<&str>,
+    ) -> Result<(), StateError> {
+        tracing::warn!(request = %key, "a request in the state was not left by keyrota: it is dropped");
+        let mut entry = NewEntry::new(
+            "request.refused",
+            audit::Phase::Observation,
+            Actor::system(),
+        );
+        entry.object.env = Some(self.env.name.clone());
+        entry.object.secret = secret.map(str::to_owned);
+        let entry = entry.outcome(audit::Outcome::Denied).error("forged");
+        self.commit(&[Change::DropFact { key }], &[entry]).await
     }
 }
 

@@ -8,7 +8,7 @@ use super::clock::{self, Reading, Trusted};
 use super::journal::Journal;
 use super::{Engine, EngineError};
 use crate::audit::{self, Actor, NewEntry};
-use crate::state::{Change, Rotation, StateError, Store};
+use crate::state::{Asked, Change, Rotation, StateError, Store};
 use crate::world::Clock;
 
 /// What this host's clocks show, without the state's.
@@ -26,7 +26,8 @@ pub fn reading(clock: &dyn Clock, host: &str) -> Reading {
 
 /// The moment that the state of `env` trusts, if it has one.
 pub async fn trusted(store: &Store, env: &str) -> Result<Option<Trusted>, StateError> {
-    moment(store, &clock::fact(env)).await
+    let text = store.fact(&clock::fact(env)).await?;
+    Ok(text.as_deref().and_then(Trusted::from_text))
 }
 
 /// What to count from.
@@ -44,7 +45,10 @@ pub async fn judge(
     here: &mut Reading,
     known: Option<&Trusted>,
 ) -> Result<Judged, StateError> {
-    if let Some(accepted) = moment(store, &clock::accepted_fact(env)).await? {
+    let asked = store.asked(&clock::accepted_fact(env)).await?;
+    if let Some(Asked::Genuine(text)) = asked
+        && let Some(accepted) = Trusted::from_text(&text)
+    {
         return Ok(Judged {
             anchor: here.since(&accepted),
             accepted: true,
@@ -58,11 +62,6 @@ pub async fn judge(
         anchor: here.anchor(known),
         accepted: false,
     })
-}
-
-async fn moment(store: &Store, fact: &str) -> Result<Option<Trusted>, StateError> {
-    let text = store.fact(fact).await?;
-    Ok(text.as_deref().and_then(Trusted::from_text))
 }
 
 impl Engine {
@@ -88,6 +87,10 @@ impl Engine {
     /// When keyrota counts from another moment, the deadlines of rotations under way move with it
     /// in one transaction, so that what is left of a wait stays as it was.
     pub(super) async fn watch_clock(&self) -> Result<(), EngineError> {
+        let accepted = clock::accepted_fact(&self.env.name);
+        if self.store.asked(&accepted).await? == Some(Asked::Forged) {
+            self.refuse_request(accepted.clone(), None).await?;
+        }
         let before = self.trusted();
         let mut here = self.reading();
         let judged = judge(&self.store, &self.env.name, &mut here, Some(&before)).await?;
@@ -105,7 +108,6 @@ impl Engine {
             .detail("trusted_ms", here.now_ms(&before).to_string())
             .detail("wall_ms", here.wall_ms.to_string());
         entry.object.env = Some(self.env.name.clone());
-        let accepted = clock::accepted_fact(&self.env.name);
         let mut changes = vec![Change::DropFact { key: accepted }];
         if let Some(ms) = here.shift_ms(&before, &after) {
             changes.extend(self.shifted(ms).await?);

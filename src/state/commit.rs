@@ -6,8 +6,7 @@ use uuid::Uuid;
 use super::db::{Arg, Tx};
 use super::lock::fence;
 use super::{Acknowledged, Change, Holder, Lock, Rotation, Secret, StateError, Store};
-use crate::audit::{Head, NewEntry, Origin, Position, chain};
-use crate::keys::Keys;
+use crate::audit::{Head, NewEntry, Origin, Position, Vouch, chain};
 
 impl Store {
     /// Makes all changes and appends all entries, in one transaction, if `lock` is still ours; or
@@ -26,7 +25,15 @@ impl Store {
         for change in changes {
             apply(&mut tx, change).await?;
         }
-        let head = append(&mut tx, &lock.holder, Some(lock.epoch), entries, now).await?;
+        let head = append(
+            &mut tx,
+            self.voucher()?,
+            &lock.holder,
+            Some(lock.epoch),
+            entries,
+            now,
+        )
+        .await?;
         tx.commit().await?;
         Ok(head)
     }
@@ -39,13 +46,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Head, StateError> {
         let mut tx = self.db.write().await?;
-        let head = append(&mut tx, who, None, entries, now).await?;
+        let head = append(&mut tx, self.voucher()?, who, None, entries, now).await?;
         tx.commit().await?;
         Ok(head)
     }
 
-    /// Leaves a word for whoever holds the lock: sets the fact `key`, and appends `entry`, in one
-    /// transaction and without a lock of one's own.
+    /// Leaves a request for the process that holds the lock: sets the fact `key`, with a MAC, and
+    /// appends `entry`, in one transaction and without a lock of one's own. See [`Store::asked`].
     pub async fn ask(
         &self,
         who: &Holder,
@@ -54,29 +61,20 @@ impl Store {
         entry: &NewEntry,
         now: Timestamp,
     ) -> Result<(), StateError> {
+        let vouch = self.voucher()?;
+        let mut tx = self.db.write().await?;
+        let chain = read_head(&mut tx).await?.chain;
         let change = Change::PutFact {
             key: key.to_owned(),
-            value: value.to_owned(),
+            value: super::vouch::sealed(vouch, chain, key, value),
         };
-        let mut tx = self.db.write().await?;
         apply(&mut tx, &change).await?;
-        append(&mut tx, who, None, std::slice::from_ref(entry), now).await?;
+        append(&mut tx, vouch, who, None, std::slice::from_ref(entry), now).await?;
         tx.commit().await
     }
 
-    /// Signs the head of the log, keeps the signed note and returns it: to be kept outside the
-    /// database as well ([`anchors::append`](crate::audit::anchors::append)).
-    pub async fn checkpoint(&self, keys: &Keys) -> Result<String, StateError> {
-        let mut tx = self.db.write().await?;
-        let head = read_head(&mut tx).await?;
-        let note = crate::audit::Checkpoint::of(&head).sign(keys);
-        tx.run(
-            "INSERT INTO checkpoint (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            &[Arg::Int(head.size), Arg::Text(&note)],
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(note)
+    pub(super) fn voucher(&self) -> Result<&Vouch, StateError> {
+        self.vouch.as_ref().ok_or(StateError::ReadOnly)
     }
 }
 
@@ -218,8 +216,9 @@ async fn put_delivery(tx: &mut Tx, a: &Acknowledged) -> Result<(), StateError> {
 }
 
 /// Appends to the log with its head locked, so that two appends cannot follow the same entry.
-async fn append(
+pub(super) async fn append(
     tx: &mut Tx,
+    vouch: &Vouch,
     who: &Holder,
     epoch: Option<i64>,
     entries: &[NewEntry],
@@ -232,18 +231,21 @@ async fn append(
         instance: who.instance,
         epoch,
     };
+    let signed = newest_signed(tx, &head).await?;
     for entry in entries {
         let at = Position {
             chain: head.chain,
             seq: head.size.checked_add(1).ok_or(StateError::Corrupt)?,
             ts_us: now.as_microsecond(),
+            signed,
         };
         let body = entry.body(&at, &origin);
         let hash = chain::hash(at.chain, at.seq, &head.hash, &body);
+        let mac = vouch.entry(&hash);
         let rotation = entry.rotation.map(|r| r.to_string());
         let sql =
-            "INSERT INTO audit (seq, prev_hash, hash, body, ts_us, event, env, secret, rotation)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            "INSERT INTO audit (seq, prev_hash, hash, body, ts_us, event, env, secret, rotation, mac)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let args = [
             Arg::Int(at.seq),
             Arg::Bytes(&head.hash),
@@ -254,6 +256,7 @@ async fn append(
             Arg::MaybeText(entry.object.env.as_deref()),
             Arg::MaybeText(entry.object.secret.as_deref()),
             Arg::MaybeText(rotation.as_deref()),
+            Arg::Bytes(&mac),
         ];
         tx.run(sql, &args).await?;
         head = Head {
@@ -270,8 +273,15 @@ async fn append(
     Ok(head)
 }
 
+/// The size of the newest checkpoint that the state keeps. A larger one than the log cannot be ours.
+async fn newest_signed(tx: &mut Tx, head: &Head) -> Result<Option<i64>, StateError> {
+    let sql = "SELECT max(size) FROM checkpoint WHERE size <= $1";
+    let row = tx.row(sql, &[Arg::Int(head.size)]).await?;
+    row.ok_or(StateError::Corrupt)?.maybe_int(0)
+}
+
 /// The head; locked until the end of a transaction that writes.
-async fn read_head(tx: &mut Tx) -> Result<Head, StateError> {
+pub(super) async fn read_head(tx: &mut Tx) -> Result<Head, StateError> {
     let sql = tx.pick(
         "SELECT chain, seq, hash FROM audit_head WHERE id = 1",
         "SELECT chain, seq, hash FROM audit_head WHERE id = 1 FOR UPDATE",

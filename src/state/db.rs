@@ -223,6 +223,10 @@ impl DbRow {
     }
 
     pub(super) fn bytes(&self, i: usize) -> Result<Vec<u8>, StateError> {
+        self.maybe_bytes(i)?.ok_or(StateError::Corrupt)
+    }
+
+    pub(super) fn maybe_bytes(&self, i: usize) -> Result<Option<Vec<u8>>, StateError> {
         match self {
             Self::Sqlite(r) => r.try_get(i),
             Self::Postgres(r) => r.try_get(i),

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::Held;
+use crate::audit::Finding;
 
 /// A failure of the state database. After any of these nothing of the commit was stored, except for
 /// [`StateError::Unavailable`]: a commit whose answer was lost may stand, so read before repeating.
@@ -38,6 +39,8 @@ pub enum StateError {
     Running(Running),
     /// The fact belongs to someone else already; its name.
     Claimed(String),
+    /// The log is not what keyrota wrote: nothing is signed, and nothing is begun.
+    Unvouched(Finding),
     /// The disk (or quota) is full.
     Full,
     /// The database can only be read: file system, permissions, or a replica.
@@ -95,6 +98,7 @@ impl StateError {
             Self::Stale => "stale",
             Self::Running(_) => "running",
             Self::Claimed(_) => "claimed",
+            Self::Unvouched(_) => "unvouched",
             Self::Full => "full",
             Self::ReadOnly => "read-only",
             Self::Io => "io",
@@ -128,6 +132,10 @@ impl fmt::Display for StateError {
                 f.write_str("a rotation of the same account is already under way")
             }
             Self::Claimed(key) => write!(f, "{key} belongs to someone else"),
+            Self::Unvouched(finding) => write!(
+                f,
+                "the log is not what keyrota wrote: {finding}. keyrota changes nothing. See `keyrota audit verify`"
+            ),
             Self::Full => f.write_str("the disk under the state database is full"),
             Self::ReadOnly => f.write_str("the state database cannot be written to"),
             Self::Io => f.write_str("the disk under the state database failed"),

@@ -3,7 +3,7 @@
 use super::db::{Arg, Tx};
 use super::{StateError, Store, read};
 use crate::audit::export::ExportError;
-use crate::audit::{Checkpoint, Exporter, Head, NoteError, Report, Row, Verifier, chain};
+use crate::audit::{Checkpoint, Exporter, Head, NoteError, Report, Row, Signers, Verifier, chain};
 use crate::keys::Keys;
 
 /// Entries per page.
@@ -18,39 +18,55 @@ pub enum ExportFailure {
     Export(ExportError),
 }
 
+/// A verification, and what it was held to.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// What was found.
+    pub report: Report,
+    /// The head that the log was held to.
+    pub head: Head,
+    /// The genuine checkpoints of this log that the state keeps.
+    pub inside: Vec<Checkpoint>,
+    /// Those that were given.
+    pub outside: Vec<Checkpoint>,
+}
+
 impl Store {
-    /// Verifies the whole log against its own head and `checkpoints`: those kept here
-    /// ([`Store::checkpoints`]) and those kept elsewhere.
+    /// Verifies the log from the entry `from` on (1: the whole log; past its head: nothing but the
+    /// head is there to look at, and it is not the last entry's): against its own head, the
+    /// checkpoints that the state keeps and the signed notes `outside` it.
     pub async fn verify(
         &self,
-        checkpoints: impl IntoIterator<Item = Result<Checkpoint, NoteError>>,
-    ) -> Result<Report, StateError> {
-        Ok(self.verify_from(1, checkpoints).await?.0)
-    }
-
-    /// Verifies the log from the entry `from` on (1: the whole log; past its head: nothing but the
-    /// head is there to look at, and it is not the last entry's). Also the head it was held to.
-    pub async fn verify_from(
-        &self,
         from: i64,
-        checkpoints: impl IntoIterator<Item = Result<Checkpoint, NoteError>>,
-    ) -> Result<(Report, Head), StateError> {
+        signers: &Signers,
+        outside: &[String],
+    ) -> Result<Verified, StateError> {
+        // One view of all. The notes outside were read before, so they are not about later entries.
         let mut tx = self.db.read().await?;
         let head = head(&mut tx).await?;
+        let inside = read::notes(&mut tx).await?;
+        let judged = |notes: &[String]| -> Vec<Result<Checkpoint, NoteError>> {
+            notes.iter().map(|n| signers.judge(n, head.chain)).collect()
+        };
+        let (inside, outside) = (judged(&inside), judged(outside));
         let mut verifier = Verifier::new(head.chain, from);
-        for checkpoint in checkpoints {
-            verifier.checkpoint(checkpoint);
+        verifier.vouch(signers.vouch().cloned());
+        let ours = |all: Vec<Result<Checkpoint, NoteError>>| -> Vec<Checkpoint> {
+            let sound = all.into_iter().flatten();
+            sound.filter(|c| c.chain == head.chain).collect()
+        };
+        for checkpoint in inside.iter().chain(&outside) {
+            verifier.checkpoint(checkpoint.clone());
         }
-        // The whole log: also what stands where no entry should.
-        let mut next = if from == 1 { i64::MIN } else { from };
-        loop {
-            let page = page(&mut tx, next, i64::MAX).await?;
-            page.iter().for_each(|row| verifier.push(row));
-            match page.last().and_then(|row| row.seq.checked_add(1)) {
-                Some(after) => next = after,
-                None => return Ok((verifier.finish(Some(&head)), head)),
-            }
-        }
+        let (inside, outside) = (ours(inside), ours(outside));
+        verifier.kept(inside.iter().map(|c| c.size));
+        walk(&mut tx, from, &mut verifier).await?;
+        Ok(Verified {
+            report: verifier.finish(Some(&head)),
+            head,
+            inside,
+            outside,
+        })
     }
 
     /// Whether the log still is what a checkpoint says, at the price of one entry: for the start of
@@ -58,14 +74,7 @@ impl Store {
     pub async fn fits(&self, checkpoint: &Checkpoint) -> Result<bool, StateError> {
         let mut tx = self.db.read().await?;
         let head = head(&mut tx).await?;
-        if checkpoint.chain != head.chain || checkpoint.size > head.size {
-            return Ok(false);
-        }
-        if checkpoint.size == 0 {
-            return Ok(checkpoint.hash == chain::genesis(head.chain));
-        }
-        let entry = page(&mut tx, checkpoint.size, checkpoint.size).await?;
-        Ok(entry.first().is_some_and(|row| row.hash == checkpoint.hash))
+        fits(&mut tx, &head, checkpoint).await
     }
 
     /// Exports the entries from the exporter's first to `to`, and signs for exactly these.
@@ -76,6 +85,16 @@ impl Store {
         keys: &Keys,
     ) -> Result<(), ExportFailure> {
         let mut tx = self.db.read().await?;
+        let head = head(&mut tx).await?;
+        let signers = Signers::own(keys);
+        let mut signed = Vec::new();
+        for note in read::notes(&mut tx).await? {
+            match signers.judge(&note, head.chain) {
+                Ok(c) if c.size <= to && fits(&mut tx, &head, &c).await? => signed.push(c),
+                _ => {}
+            }
+        }
+        exporter.vouch(keys.vouch(), signed);
         let mut from = exporter.from();
         while from <= to {
             let page = page(&mut tx, from, to).await?;
@@ -91,7 +110,44 @@ impl Store {
     }
 }
 
-async fn head(tx: &mut Tx) -> Result<Head, StateError> {
+/// Hands the entries from `from` on to a verifier, page by page.
+pub(super) async fn walk(
+    tx: &mut Tx,
+    from: i64,
+    verifier: &mut Verifier,
+) -> Result<(), StateError> {
+    // The whole log: also what stands where no entry should.
+    let mut next = if from == 1 { i64::MIN } else { from };
+    loop {
+        let page = page(tx, next, i64::MAX).await?;
+        page.iter().for_each(|row| verifier.push(row));
+        match page.last().and_then(|row| row.seq.checked_add(1)) {
+            Some(after) => next = after,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Whether the log with this head holds the entry that a checkpoint signs.
+pub(super) async fn fits(
+    tx: &mut Tx,
+    head: &Head,
+    checkpoint: &Checkpoint,
+) -> Result<bool, StateError> {
+    if checkpoint.chain != head.chain || checkpoint.size > head.size {
+        return Ok(false);
+    }
+    if checkpoint.size == 0 {
+        return Ok(checkpoint.hash == chain::genesis(head.chain));
+    }
+    let entry = page(tx, checkpoint.size, checkpoint.size).await?;
+    Ok(entry.first().is_some_and(|row| {
+        let hash = chain::hash(head.chain, row.seq, &row.prev_hash, &row.body);
+        hash == checkpoint.hash && row.hash == checkpoint.hash
+    }))
+}
+
+pub(super) async fn head(tx: &mut Tx) -> Result<Head, StateError> {
     let row = tx
         .row("SELECT chain, seq, hash FROM audit_head WHERE id = 1", &[])
         .await?;

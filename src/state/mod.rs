@@ -8,7 +8,7 @@
 //! - `types`: rows and changes; `error`: what can go wrong
 //! - `location`, `open`: where it is, how it is reached, the schema
 //! - `db`: one way to talk to both databases
-//! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole
+//! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole; `vouch`: MACs, and what is proven before a checkpoint is signed
 //!
 //! The store never asks the time: it is an argument. Locks on Postgres are the exception, and they
 //! go by the database's clock, which is the only one that all hosts share.
@@ -22,15 +22,19 @@ mod log;
 mod open;
 mod read;
 mod types;
+mod vouch;
 
 use std::path::PathBuf;
+
+use crate::audit::Vouch;
 
 pub use error::{LockError, Running, StateError};
 pub use location::{DEFAULT_NAME, Location, Server};
 pub use lock::{LOCK_TTL, Lock};
-pub use log::ExportFailure;
+pub use log::{ExportFailure, Verified};
 pub use open::Access;
 pub use types::{Acknowledged, Change, Held, Holder, Outcome, Rotation, Secret};
+pub use vouch::Asked;
 
 /// An open state database. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -38,4 +42,6 @@ pub struct Store {
     db: db::Db,
     /// The file of SQLite, beside which the lock files stand.
     file: Option<PathBuf>,
+    /// Makes the MACs of what is written; a store that only reads has none.
+    vouch: Option<Vouch>,
 }

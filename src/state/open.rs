@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::db::{Arg, Db, Tx, failure};
 use super::{Location, Server, StateError, Store};
-use crate::audit::chain;
+use crate::audit::{Vouch, chain};
 use crate::trust;
 
 /// What reaching a server takes beside its address; nothing for a file.
@@ -29,8 +29,14 @@ pub struct Access<'a> {
 }
 
 /// The migrations of each database, in order; a schema's version is how many of them it has had.
-const SQLITE: &[&str] = &[include_str!("migrations/sqlite/0001_state.sql")];
-const POSTGRES: &[&str] = &[include_str!("migrations/postgres/0001_state.sql")];
+const SQLITE: &[&str] = &[
+    include_str!("migrations/sqlite/0001_state.sql"),
+    include_str!("migrations/sqlite/0002_macs.sql"),
+];
+const POSTGRES: &[&str] = &[
+    include_str!("migrations/postgres/0001_state.sql"),
+    include_str!("migrations/postgres/0002_macs.sql"),
+];
 
 const BUSY: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(10);
@@ -57,12 +63,17 @@ impl Store {
                 Ok(Self {
                     db,
                     file: Some(path.clone()),
+                    vouch: None,
                 })
             }
             Location::Postgres(server) => {
                 let db = postgres(server, access, true).await?;
                 migrate(&db, chain).await?;
-                Ok(Self { db, file: None })
+                Ok(Self {
+                    db,
+                    file: None,
+                    vouch: None,
+                })
             }
         }
     }
@@ -76,11 +87,13 @@ impl Store {
                 Self {
                     db: sqlite(path, false).await?,
                     file: Some(path.clone()),
+                    vouch: None,
                 }
             }
             Location::Postgres(server) => Self {
                 db: postgres(server, access, false).await?,
                 file: None,
+                vouch: None,
             },
         };
         let mut tx = store.db.read().await?;
@@ -90,6 +103,13 @@ impl Store {
             (Some(found), known) if found > known => Err(StateError::Newer { found, known }),
             _ => Ok(store),
         }
+    }
+
+    /// The same state, with the key that vouches for what is written to it. Nothing is appended to the
+    /// log without one.
+    pub fn vouched(mut self, vouch: &Vouch) -> Self {
+        self.vouch = Some(vouch.clone());
+        self
     }
 
     /// Closes all connections; on SQLite the write-ahead log is folded into the file.

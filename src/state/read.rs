@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::commit::id;
-use super::db::{Arg, DbRow};
+use super::db::{Arg, DbRow, Tx};
 use super::{Acknowledged, Outcome, Rotation, Secret, StateError, Store};
 use crate::audit::{Copies, Head, Row};
 
@@ -33,7 +33,7 @@ macro_rules! secrets {
 macro_rules! entries {
     ($rest:literal) => {
         concat!(
-            "SELECT seq, prev_hash, hash, body, ts_us, event, env, secret, rotation FROM audit ",
+            "SELECT seq, prev_hash, hash, body, ts_us, event, env, secret, rotation, mac FROM audit ",
             $rest
         )
     };
@@ -168,15 +168,19 @@ impl Store {
 
     /// The signed notes kept in the database, by size.
     pub async fn checkpoints(&self) -> Result<Vec<String>, StateError> {
-        let rows = self
-            .rows("SELECT note FROM checkpoint ORDER BY size, note", &[])
-            .await?;
-        rows.iter().map(|r| r.text(0)).collect()
+        notes(&mut self.db.read().await?).await
     }
 
     async fn rows(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<DbRow>, StateError> {
         self.db.read().await?.rows(sql, args).await
     }
+}
+
+pub(super) async fn notes(tx: &mut Tx) -> Result<Vec<String>, StateError> {
+    let rows = tx
+        .rows("SELECT note FROM checkpoint ORDER BY size, note", &[])
+        .await?;
+    rows.iter().map(|r| r.text(0)).collect()
 }
 
 pub(super) fn head(row: &DbRow) -> Result<Head, StateError> {
@@ -194,6 +198,7 @@ pub(super) fn entry(r: &DbRow) -> Result<Row, StateError> {
         prev_hash: r.bytes(1)?,
         hash: r.bytes(2)?,
         body: r.bytes(3)?,
+        mac: r.maybe_bytes(9)?,
         copies: Some(Copies {
             ts_us: r.int(4)?,
             event: r.text(5)?,

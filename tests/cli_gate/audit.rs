@@ -38,7 +38,8 @@ fn history() -> Keyrota {
 }
 
 /// Changes the database behind keyrota's back.
-fn tamper(keyrota: &Keyrota, script: &'static str) {
+fn tamper(keyrota: &Keyrota, script: impl Into<String>) {
+    let script = script.into();
     let options = sqlx::sqlite::SqliteConnectOptions::new()
         .filename(keyrota.path(".keyrota/state.db"))
         .disable_statement_logging();
@@ -48,10 +49,10 @@ fn tamper(keyrota: &Keyrota, script: &'static str) {
         .unwrap();
     runtime.block_on(async {
         let mut connection = options.connect().await.unwrap();
-        let open = "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; \
-                    DROP TRIGGER checkpoint_no_update; DROP TRIGGER checkpoint_no_delete";
-        for script in [open, script] {
-            sqlx::raw_sql(script)
+        let open = "DROP TRIGGER IF EXISTS audit_no_update; DROP TRIGGER IF EXISTS audit_no_delete; \
+                    DROP TRIGGER IF EXISTS checkpoint_no_update; DROP TRIGGER IF EXISTS checkpoint_no_delete";
+        for script in [open, script.as_str()] {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(script.to_owned()))
                 .execute(&mut connection)
                 .await
                 .unwrap();
@@ -158,10 +159,12 @@ fn every_kind_of_tampering_has_its_code() {
         // Cut off, in the database without a trace: only the note outside knows.
         (
             34,
-            "DELETE FROM checkpoint; DELETE FROM audit WHERE seq > 5; \
+            "DELETE FROM checkpoint WHERE size > 5; DELETE FROM audit WHERE seq > 5; \
              UPDATE audit_head SET seq = 5, hash = (SELECT hash FROM audit WHERE seq = 5)",
         ),
         (36, "UPDATE audit SET secret = 'other' WHERE seq = 5"),
+        (38, "UPDATE audit SET mac = zeroblob(32) WHERE seq = 5"),
+        (39, "DELETE FROM checkpoint"),
         (
             35,
             "UPDATE checkpoint SET note = replace(note, 'keyrota/', 'keyrotb/')",
@@ -180,6 +183,81 @@ fn every_kind_of_tampering_has_its_code() {
             .json();
         assert_eq!(answer["exit"], code);
     }
+}
+
+/// Whatever is not an effect of a rotation was caused by a person, the clock or the schedule.
+#[test]
+fn what_a_person_or_the_clock_causes_is_signed_at_once() {
+    let keyrota = history();
+    for (args, code) in [
+        (vec!["rotate", "slow"], 0),
+        (vec!["rotate", "slow"], 0),
+        (vec!["retire", "slow", "--now", "--reason", "CHG-1"], 0),
+        (vec!["rotate", "token"], 0),
+    ] {
+        keyrota.run(&args).code(code);
+        let list = keyrota.run(&["audit", "list", "--limit", "1000", "--json"]);
+        let list = list.json();
+        let entries = list["entries"].as_array().unwrap();
+        let effect =
+            |e: &serde_json::Value| ["intent", "outcome"].contains(&e["phase"].as_str().unwrap());
+        let signed: Vec<_> = entries
+            .iter()
+            .filter_map(|e| e["signed"].as_i64())
+            .collect();
+        for (at, entry) in entries.iter().enumerate() {
+            let next = entries.get(at + 1);
+            // The next entry of another commit names the checkpoint that came between.
+            let seq = entry["seq"].as_i64().unwrap();
+            let followed = next.is_none_or(|n| n["ts_us"] == entry["ts_us"]);
+            if !effect(entry) && !followed {
+                assert!(signed.contains(&seq), "{entry} was not signed");
+            }
+        }
+        let answer = keyrota.run(&["audit", "verify", "--json"]).code(0).json();
+        let last = entries.iter().rfind(|e| !effect(e)).unwrap();
+        assert!(answer["signed_up_to"]["state"].as_i64() >= last["seq"].as_i64());
+        assert_eq!(
+            answer["signed_up_to"]["state"],
+            answer["signed_up_to"]["outside"]
+        );
+    }
+}
+
+/// Somebody who writes to the database, and has not the seed, adds to its history.
+#[test]
+fn a_forged_end_of_the_log_is_not_signed_by_any_command() {
+    for forged in [
+        "UPDATE audit SET mac = NULL",
+        "UPDATE audit SET mac = prev_hash",
+    ] {
+        let keyrota = history();
+        for _ in 0..2 {
+            keyrota.run(&["rotate", "slow"]).code(0);
+        }
+        let before = std::fs::read(checkpoints(&keyrota)).unwrap();
+        let script = format!("{forged} WHERE seq = (SELECT max(seq) FROM audit)");
+        tamper(&keyrota, script);
+        verified(&keyrota).code(38);
+        for args in [
+            &["rotate", "token"][..],
+            &["rotate", "--due"],
+            &["resume", "slow"],
+            &["retire", "slow", "--now", "--reason", "x"],
+            &["audit", "checkpoint"],
+            &["audit", "export", "--to", "out"],
+            &["clock", "--accept", "--reason", "x"],
+        ] {
+            let ran = keyrota.run(args).code(22);
+            assert!(ran.stderr.contains("audit verify"), "{ran:?}");
+        }
+        assert_eq!(std::fs::read(checkpoints(&keyrota)).unwrap(), before);
+    }
+}
+
+fn checkpoints(keyrota: &Keyrota) -> std::path::PathBuf {
+    let mut files = std::fs::read_dir(keyrota.path(".keyrota/checkpoints")).unwrap();
+    files.next().unwrap().unwrap().path()
 }
 
 #[test]

@@ -107,7 +107,9 @@ impl Bed {
         };
         match read_only {
             true => Store::open_read_only(&self.location(), access).await,
-            false => Store::open(&self.location(), access, &mut SystemEntropy).await,
+            false => Store::open(&self.location(), access, &mut SystemEntropy)
+                .await
+                .map(|store| store.vouched(keys().vouch())),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The state database and the audit log, the same tests on SQLite and on Postgres.
 
 mod bed;
+mod forged;
 mod locks;
 mod log;
 mod only_postgres;
@@ -45,4 +46,9 @@ on_both! {
         a_sound_log_verifies_and_is_exported,
         entries_cannot_be_changed_by_accident,
         every_kind_of_tampering_is_found;
+    forged:
+        a_rewritten_log_is_never_signed,
+        checkpoints_that_are_gone_are_missed,
+        what_nobody_signed_is_called_unsigned,
+        only_genuine_requests_are_followed;
 }

@@ -5,7 +5,7 @@ use keyrota::world::SystemEntropy;
 use keyrota_contract::SecretValue;
 use sqlx::Row;
 
-use super::bed::{Bed, at, entry, holder};
+use super::bed::{Bed, at, entry, holder, keys};
 use crate::support::postgres::{ADMIN, Postgres};
 
 fn server(bed: &Bed) -> (&Postgres, Server) {
@@ -176,7 +176,8 @@ async fn a_server_that_goes_away_and_comes_back_is_unavailable_meanwhile() {
     };
     let store = Store::open(&location, access, &mut SystemEntropy)
         .await
-        .unwrap();
+        .unwrap()
+        .vouched(keys().vouch());
     drop(alone);
     let e = store
         .append(&holder(1), &[entry("x")], at(1))

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use keyrota::state::{Access, Location, LockError, StateError, Store};
 use keyrota::world::SystemEntropy;
 
-use super::bed::{Bed, at, entry, holder};
+use super::bed::{Bed, at, entry, holder, keys};
 
 const TASK: &str = "KEYROTA_TEST_TASK";
 const FILE: &str = "KEYROTA_TEST_FILE";
@@ -40,7 +40,8 @@ async fn another_process() {
     }
     let store = Store::open(&location, Access::default(), &mut SystemEntropy)
         .await
-        .unwrap();
+        .unwrap()
+        .vouched(keys().vouch());
     match task.as_str() {
         "append" => {
             for _ in 0..40 {
@@ -89,7 +90,7 @@ async fn processes_that_start_and_append_at_once_lose_nothing() {
     for mut process in children {
         assert!(process.wait().unwrap().success());
     }
-    let report = bed.open().await.verify([]).await.unwrap();
+    let report = super::log::verify(&bed.open().await).await.unwrap();
     assert_eq!((report.entries, report.findings), (160, vec![]));
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use keyrota::audit::{Checkpoint, Report, VerifyingKey, anchors};
+use keyrota::audit::{Report, Signers, anchors};
 use keyrota::keys::Seed;
 use keyrota::state::{Access, Location, Rotation, Store};
 use keyrota_contract::SecretValue;
@@ -32,15 +32,10 @@ impl Evidence {
             let keys = Seed::from_credential(&SecretValue::new(seed))
                 .unwrap()
                 .keys();
-            let known = [VerifyingKey::new(
-                store.head().await.unwrap().chain,
-                keys.public(),
-            )];
             let outside = anchors::read(&home.join("checkpoints")).unwrap();
-            let mut notes = store.checkpoints().await.unwrap();
-            notes.extend(outside.notes);
-            let checkpoints = notes.iter().map(|note| Checkpoint::verify(note, &known));
-            let report = store.verify(checkpoints).await.unwrap();
+            let signers = Signers::own(&keys);
+            let verified = store.verify(1, &signers, &outside.notes).await.unwrap();
+            let report = verified.report;
             let rotations = store.rotations("development", secret, 100).await.unwrap();
             let entries = store.entries(1, 100_000).await.unwrap();
             let log = entries

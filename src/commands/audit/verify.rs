@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{Context, Failed, NO_LOG, exit, public_keys};
 use crate::audit::anchors::{self, Anchors};
 use crate::audit::export::ExportError;
-use crate::audit::{Checkpoint, Head, NoteError, Problem, Report, VerifyingKey, verify_export};
+use crate::audit::{Checkpoint, Head, Problem, Report, Signers, verify_export};
 use crate::commands::context::Chosen;
 use crate::commands::say::{print, print_json};
 use crate::output;
@@ -19,7 +18,8 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 sound, 30 entry modified, 31 gap, 32 fork or duplicate, 33 reordered, \
-34 shorter than a checkpoint, 35 bad signature, 36 indexed copy differs: the first finding's."
+34 shorter than a checkpoint, 35 bad signature, 36 indexed copy differs, 38 no host with the seed vouches for an entry, \
+39 a checkpoint is gone: the first finding's. 37 nothing is wrong and no checkpoint signs it: another log could stand here."
 )]
 pub struct Verify {
     /// From this entry on, instead of the whole log
@@ -36,6 +36,9 @@ pub struct Verify {
     pub export: Option<PathBuf>,
 }
 
+const UNSIGNED: &str = "unsigned: nothing is wrong, but no checkpoint signs this log, so another could stand in its place. \
+A log of keyrota's has checkpoints from its first rotation on";
+
 /// Does it; the exit code.
 pub fn run(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
     match (&args.export, &args.pubkey) {
@@ -50,34 +53,9 @@ pub fn tell_unsound(report: &Report, context: &Context<'_>) -> Result<u8, Failed
     Ok(report.exit_code())
 }
 
-/// Whose signatures are believed.
-enum Trust {
-    /// Those of a key that was given.
-    Given(Vec<VerifyingKey>),
-    /// Those of this host's own key, in whatever log.
-    Own([u8; 32]),
-}
-
-impl Trust {
-    fn judge(&self, note: &str, log: Uuid) -> Result<Checkpoint, NoteError> {
-        match self {
-            Self::Given(keys) => Checkpoint::verify(note, keys),
-            Self::Own(public) => {
-                // Signed by us and about another log is worse than signed by a stranger.
-                let named = note.lines().next().and_then(|l| l.strip_prefix("keyrota/"));
-                let named = named.and_then(|id| Uuid::parse_str(id).ok());
-                let logs = [Some(log), named.filter(|id| *id != log)];
-                let keys = logs.into_iter().flatten();
-                let keys: Vec<_> = keys.map(|id| VerifyingKey::new(id, *public)).collect();
-                Checkpoint::verify(note, &keys)
-            }
-        }
-    }
-}
-
 fn stored(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
     let chosen = context.choose(false)?;
-    let trust = trust(args, &chosen)?;
+    let signers = signers(args, &chosen)?;
     let directory = match &args.checkpoints {
         Some(directory) if !directory.is_dir() => {
             let at = directory.display();
@@ -103,7 +81,6 @@ fn stored(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
                 ),
             });
         };
-        // Before the entries: what is signed meanwhile may be about later ones.
         let log = store.head().await?;
         if args.from > log.size.max(1) {
             return Err(Failed::new(
@@ -111,22 +88,18 @@ fn stored(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
                 format!("the log has the entries 1 to {}", log.size),
             ));
         }
-        let judged = |notes: &[String]| -> Vec<_> {
-            notes.iter().map(|n| trust.judge(n, log.chain)).collect()
-        };
-        let (inside, outside) = (judged(&store.checkpoints().await?), judged(&anchors.notes));
-        let sizes = [&inside, &outside].map(|all| sizes(all, log.chain));
-        let all = inside.into_iter().chain(outside);
-        let (report, head) = store.verify_from(args.from, all).await?;
-        let reached = |sizes: &[i64]| {
-            let fits = |size: &&i64| report.vouched.is_some_and(|most| **size <= most);
-            sizes.iter().filter(fits).max().copied()
+        let verified = store.verify(args.from, &signers, &anchors.notes).await?;
+        let report = &verified.report;
+        let reached = |signed: &[Checkpoint]| {
+            let fits = |size: &i64| report.vouched.is_some_and(|most| *size <= most);
+            signed.iter().map(|c| c.size).filter(fits).max()
         };
         let told = Told {
-            report: &report,
-            head: Some(&head),
-            inside: reached(&sizes[0]),
-            outside: reached(&sizes[1]),
+            report,
+            head: Some(&verified.head),
+            macs: signers.vouch().is_some(),
+            inside: reached(&verified.inside),
+            outside: reached(&verified.outside),
             directory: directory.as_deref(),
             torn: &anchors.torn,
         };
@@ -135,23 +108,17 @@ fn stored(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
     })
 }
 
-fn trust(args: &Verify, chosen: &Chosen) -> Result<Trust, Failed> {
+fn signers(args: &Verify, chosen: &Chosen) -> Result<Signers, Failed> {
     match &args.pubkey {
-        Some(key) => Ok(Trust::Given(public_keys(key)?)),
+        Some(key) => Ok(Signers::given(public_keys(key)?)),
         None => match chosen.keys() {
-            Ok(keys) => Ok(Trust::Own(keys.public())),
+            Ok(keys) => Ok(Signers::own(&keys)),
             Err(failed) => Err(Failed::config(format!(
                 "{}; or name the public key with --pubkey",
                 failed.say
             ))),
         },
     }
-}
-
-/// How long the log was when each of these was signed.
-fn sizes(judged: &[Result<Checkpoint, NoteError>], log: Uuid) -> Vec<i64> {
-    let sound = judged.iter().flatten().filter(|c| c.chain == log);
-    sound.map(|c| c.size).collect()
 }
 
 fn exported(directory: &Path, key: &str, context: &Context<'_>) -> Result<u8, Failed> {
@@ -176,6 +143,8 @@ fn exported(directory: &Path, key: &str, context: &Context<'_>) -> Result<u8, Fa
 struct Told<'r> {
     report: &'r Report,
     head: Option<&'r Head>,
+    /// The MACs were judged: the seed is at hand.
+    macs: bool,
     /// How far the checkpoints in the state vouch.
     inside: Option<i64>,
     /// How far those outside it do.
@@ -190,6 +159,7 @@ impl<'r> Told<'r> {
         Self {
             report,
             head: None,
+            macs: false,
             inside: None,
             outside: report.vouched,
             directory: None,
@@ -218,7 +188,9 @@ impl<'r> Told<'r> {
             .collect();
         json!({
             "schema_version": 1,
-            "sound": report.findings.is_empty(),
+            "sound": report.findings.is_empty() && !report.unsigned,
+            "signed": !report.unsigned,
+            "macs": if self.macs { "checked" } else { "not checked" },
             "exit": report.exit_code(),
             "entries": report.entries,
             "log": self.head.map(|h| h.chain.to_string()),
@@ -261,6 +233,7 @@ impl<'r> Told<'r> {
                 .map(|f| output::line(&f.to_string()).into_owned()),
         );
         lines.push(match report.findings.len() {
+            0 if report.unsigned => UNSIGNED.to_owned(),
             0 => "sound".to_owned(),
             1 => "not sound: 1 finding".to_owned(),
             many => format!("not sound: {many} findings"),
@@ -282,6 +255,15 @@ impl<'r> Told<'r> {
             Some(directory) => format!("in {}", directory.display()),
             None => "outside the state".to_owned(),
         };
-        vec![by(self.inside, "in the state"), by(self.outside, &outside)]
+        let macs = match self.macs {
+            true => "each entry is held to its MAC",
+            false => "no MAC was checked: that takes the seed, which --pubkey does without",
+        };
+        let macs = macs.to_owned();
+        vec![
+            by(self.inside, "in the state"),
+            by(self.outside, &outside),
+            macs,
+        ]
     }
 }
