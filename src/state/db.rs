@@ -17,14 +17,23 @@ use super::StateError;
 /// How long a server may take to answer one statement. The server ends it first (see [`BEGIN`]).
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// `synchronous_commit` may be off by default for a role or database, and then an acknowledged
-/// commit can be lost. `search_path`: the tables live in a schema of their own.
-const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '20s'; \
-     SET LOCAL lock_timeout = '10s'; SET LOCAL search_path = keyrota, pg_temp";
+/// What `ALTER ROLE … SET` and `ALTER DATABASE … SET` may say otherwise: with `synchronous_commit`
+/// off an acknowledged commit can be lost; transactions may be read-only; time limits end them.
+/// `search_path`: the tables live in a schema of their own.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '20s'; \
+     SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '10s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL client_min_messages = error; \
+     SET LOCAL search_path = keyrota, pg_temp; \
+     SELECT pg_catalog.set_config('transaction_timeout', '0', true) \
+     WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL";
 
 /// As [`BEGIN`], with one view of the data from the first statement to the last.
-const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '20s'; \
-     SET LOCAL search_path = keyrota, pg_temp";
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE; \
+     SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '10s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL client_min_messages = error; \
+     SET LOCAL search_path = keyrota, pg_temp; \
+     SELECT pg_catalog.set_config('transaction_timeout', '0', true) \
+     WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL";
 
 /// Connections to one of the databases.
 #[derive(Debug, Clone)]
@@ -335,7 +344,8 @@ fn sqlite_failure(code: i64) -> StateError {
 /// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn postgres_failure(code: &str) -> StateError {
     match code {
-        "25006" => StateError::ReadOnly,
+        // A transaction that only reads; one that writes, on a server that follows another.
+        "25006" | "0A000" => StateError::ReadOnly,
         "53100" => StateError::Full,
         "3D000" => StateError::Refused("the database named in the state's address does not exist"),
         "42501" => StateError::Denied,

@@ -5,4 +5,5 @@ mod faults;
 mod preflight;
 mod probes;
 mod sequences;
+mod settings;
 mod whole;

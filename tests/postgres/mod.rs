@@ -10,4 +10,5 @@ mod pooler;
 mod preflight;
 mod probes;
 mod scram;
+mod settings;
 mod turns;

@@ -100,8 +100,8 @@ async fn two_users() {
         (
             "ALTER ROLE {admin} CONNECTION LIMIT 0",
             "ALTER ROLE {admin} CONNECTION LIMIT -1",
-            "refused",
-            "blocks",
+            "retry",
+            "CONNECTION LIMIT",
         ),
         (
             "ALTER ROLE {a} PASSWORD 'x'",

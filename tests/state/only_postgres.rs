@@ -195,3 +195,35 @@ async fn a_server_has_a_clock_of_its_own_and_a_file_has_none() {
     assert!((here - shown).abs() < 60_000, "{here} {shown}");
     assert_eq!(Bed::sqlite().open().await.server_ms().await.unwrap(), None);
 }
+
+/// What the database's owner, or the role's, may have set for every session.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_setting_of_the_database_matters() {
+    let bed = Bed::postgres().await;
+    let Bed::Postgres(postgres, name) = &bed else {
+        panic!("not a server")
+    };
+    for setting in [
+        "default_transaction_read_only = on",
+        "default_transaction_isolation = 'serializable'",
+        "default_transaction_deferrable = on",
+        "statement_timeout = '1ms'",
+        "lock_timeout = '1ms'",
+        "idle_in_transaction_session_timeout = '1ms'",
+        "search_path = nowhere",
+        "synchronous_commit = off",
+        "standard_conforming_strings = off",
+        "client_min_messages = debug5",
+        "bytea_output = 'escape'",
+        "timezone = 'Pacific/Chatham'",
+    ] {
+        let set = format!("ALTER DATABASE {name} SET {setting}");
+        postgres.run("postgres", set).await.unwrap();
+    }
+    let store = bed.open().await;
+    let lock = store.lock("prod", &holder(1), 5).await.unwrap();
+    let entries = [entry("x")];
+    store.commit(&lock, &[], &entries, at(1)).await.unwrap();
+    store.close().await;
+    bed.try_open(true).await.unwrap();
+}

@@ -233,6 +233,7 @@ pub(super) async fn open(my: &Mysql, m: &Material) -> Result<Session, RotatorErr
                 Probe::Blocked => RotatorError::Retry(
                     "the administrator's password is right, but the account is locked, expired or at a limit",
                 ),
+                Probe::Accepted | Probe::Unknown if fault == Fault::Server(1040) => FULL,
                 Probe::Accepted | Probe::Unknown => UNREACHABLE,
             }),
         };
@@ -317,6 +318,8 @@ fn name(attempt: Uuid) -> String {
 
 pub(super) const ADMIN_REFUSED: RotatorError =
     RotatorError::Retry("the administrator's login is refused");
+const FULL: RotatorError =
+    RotatorError::Retry("the server has all the connections it may have (max_connections)");
 const UNREACHABLE: RotatorError = RotatorError::Retry("the server cannot be asked now");
 const NOT_OPENED: &str = "the server does not let the session be prepared";
 const ACTIVE: RotatorError =

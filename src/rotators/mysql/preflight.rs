@@ -93,7 +93,17 @@ async fn logs_in(my: &Mysql, at: &Endpoint, login: &Login) -> Result<(), Rotator
         }
         Err(Fault::Server(1203 | 1226)) => {
             return Err(RotatorError::Retry(
-                "the current password is right, but the account is at a limit",
+                "the current password is right, but the account has all the connections it may have (max_user_connections, MAX_USER_CONNECTIONS, MAX_CONNECTIONS_PER_HOUR)",
+            ));
+        }
+        Err(Fault::Server(1040)) => {
+            return Err(RotatorError::Retry(
+                "the server has all the connections it may have (max_connections)",
+            ));
+        }
+        Err(Fault::Server(1184)) => {
+            return Err(RotatorError::Retry(
+                "the server ends every session of the user at once: its init_connect fails",
             ));
         }
         Err(Fault::Server(3955 | 4150)) => {

@@ -60,37 +60,69 @@ impl Session {
             let pem = crate::trust::authority(file).map_err(|_| Fault::Tls)?;
             options = options.ssl_ca_from_pem(pem);
         }
-        match tokio::time::timeout(CONNECT, options.connect()).await {
-            Ok(Ok(connection)) => Ok(Self {
-                connection,
-                lost: false,
-            }),
-            Ok(Err(e)) => Err(Fault::of(&e)),
-            Err(_) => Err(Fault::Lost),
+        // A session of ours that just ended may still count against a limit.
+        const TRIES: u32 = 5;
+        let mut tries = 1;
+        loop {
+            let fault = match tokio::time::timeout(CONNECT, options.connect()).await {
+                Ok(Ok(connection)) => {
+                    return Ok(Self {
+                        connection,
+                        lost: false,
+                    });
+                }
+                Ok(Err(e)) => Fault::of(&e),
+                Err(_) => Fault::Lost,
+            };
+            if tries == TRIES || !matches!(fault, Fault::Server(1040 | 1203 | 1226)) {
+                return Err(fault);
+            }
+            tries += 1;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
     /// The account row that answered the login, as its user and its host. The first statement of a
-    /// session: an expired password shows here.
+    /// session: an expired password shows here. It changes nothing of the session, which may be a
+    /// pooler's.
     pub(super) async fn answered_as(&mut self) -> Result<(String, String), Fault> {
-        let rows = self.rows("SELECT CURRENT_USER()").await?;
+        // The LIMIT stands above sql_select_limit.
+        let rows = self.persistent("SELECT CURRENT_USER() LIMIT 1").await?;
         let account = first(&rows).ok_or(Fault::Lost)?;
         // A host never holds an @, a user may.
         let (user, host) = account.rsplit_once('@').ok_or(Fault::Lost)?;
         Ok((user.to_owned(), host.to_owned()))
     }
 
-    /// Makes the session read our statements as they are meant, and wait for locks not for long.
+    /// Makes the session independent of `init_connect`, of the server's defaults and of limits of the
+    /// account (`MAX_STATEMENT_TIME`): statements are read as they are meant, answers come whole,
+    /// transactions write and end with their statement, and locks are not waited for long.
     pub(super) async fn prepare(&mut self) -> Result<(), Fault> {
-        let sql = format!("SET SESSION sql_mode = '', lock_wait_timeout = {WAIT_SECONDS}");
-        self.run(&sql).await?;
         // MariaDB waits for the locks of its tables of accounts as long as it takes, a whole backup,
-        // also when its client is gone. This ends it.
+        // also when its client is gone. This ends it. First, for a shorter limit would end the rest.
         let sql = format!("SET SESSION max_statement_time = {WAIT_SECONDS}");
-        match self.run(&sql).await {
-            // MySQL has no such variable.
-            Ok(()) | Err(Fault::Server(1193)) => Ok(()),
-            Err(fault) => Err(fault),
+        unless_unknown(self.persistent(&sql).await.map(drop))?;
+        // MySQL's, in milliseconds, and for SELECT only.
+        unless_unknown(self.run("SET SESSION max_execution_time = 0").await)?;
+        self.run("SET NAMES utf8mb4").await?;
+        let sql = format!(
+            "SET SESSION sql_mode = '', lock_wait_timeout = {WAIT_SECONDS}, autocommit = 1, \
+             sql_select_limit = DEFAULT, sql_big_selects = 1, sql_quote_show_create = 1, \
+             wait_timeout = 60"
+        );
+        self.run(&sql).await?;
+        self.run("SET SESSION TRANSACTION READ WRITE").await
+    }
+
+    /// The rows of an answer, asked again while a limit of the account's ends the statement.
+    async fn persistent(&mut self, sql: &str) -> Result<Rows, Fault> {
+        const TRIES: u32 = 50;
+        let mut tries = 1;
+        loop {
+            match self.rows(sql).await {
+                Err(Fault::Server(1969 | 3024)) if tries < TRIES => tries += 1,
+                answer => return answer,
+            }
         }
     }
 
@@ -152,6 +184,14 @@ impl Session {
         };
         self.lost |= !matches!(fault, Fault::Server(_));
         Err(fault)
+    }
+}
+
+/// A variable that only one of the two servers has (1193).
+fn unless_unknown(set: Result<(), Fault>) -> Result<(), Fault> {
+    match set {
+        Err(Fault::Server(1193)) => Ok(()),
+        set => set,
     }
 }
 

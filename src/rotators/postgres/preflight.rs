@@ -1,16 +1,15 @@
 //! Looking before a rotation: is the current value sound, and can every later step be done?
 
-use std::path::Path;
 use std::time::Duration;
 
-use keyrota_contract::{Material, Probe, Report, RotatorError};
+use keyrota_contract::{Material, Report, RotatorError};
+use sqlx::Row;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Row};
 
-use super::super::database::{Endpoint, Login, Users};
+use super::super::database::Users;
 use super::Postgres;
 use super::roles::{self, Role};
-use super::session::{self, Shut, ask, leave, open};
+use super::session::{self, Shut, alone, ask, leave, open, prepare};
 use RotatorError::{Refused, Rejected, Retry};
 
 pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, RotatorError> {
@@ -44,6 +43,7 @@ pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, R
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut session = open().await.map_err(|why| shut_out(why, admin.is_some()))?;
     direct(&mut session, earlier).await?;
+    prepare(&mut session, false).await?;
 
     let mut report = Report::default();
     let server = Server::ask(&mut session).await?;
@@ -71,12 +71,8 @@ pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, R
     leave(session).await;
 
     for at in this.endpoints() {
-        match this.probe_at(at, &current).await {
-            Probe::Accepted => {}
-            Probe::Blocked => return Err(Refused(CURRENT_BLOCKED)),
-            Probe::Rejected => return Err(Rejected(CURRENT_REJECTED)),
-            Probe::Unknown => return Err(Retry(unknown(at, ca_file, &current).await)),
-        }
+        let tried = session::probe(at, ca_file, &current).await;
+        tried.map_err(|why| shut_out(why, false))?;
     }
     if settings.server.is_some() {
         let mut session = session::open(&settings.endpoint, ca_file, &current, LOOKING)
@@ -108,7 +104,7 @@ impl Server {
         const ASK: &str = "SELECT pg_catalog.current_setting('server_version_num')::int, \
              pg_catalog.pg_is_in_recovery()";
         let row = ask(sqlx::raw_sql(ASK).fetch_one(&mut *session)).await?;
-        let strange = |_| Retry("the server's answer is strange");
+        let strange = |_| STRANGE;
         Ok(Self {
             version: row.try_get(0).map_err(strange)?,
             standby: row.try_get(1).map_err(strange)?,
@@ -140,28 +136,23 @@ async fn identifier(session: &mut PgConnection) -> Option<String> {
 
 /// The server's clock, in microseconds.
 async fn clock(session: &mut PgConnection) -> Result<i64, RotatorError> {
-    const ASK: &str = "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
-    let row = ask(sqlx::raw_sql(ASK).fetch_one(session)).await?;
-    row.try_get(0)
-        .map_err(|_| Retry("the server's answer is strange"))
+    const ASK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let rows = alone(session, ASK).await?;
+    let row = rows.first().ok_or(STRANGE)?;
+    row.try_get(0).map_err(|_| STRANGE)
 }
 
 /// Whether what was reached is the server's own and not a pooler's: a pooler gives out a server session
 /// that was there before. By name alone it is not seen, for poolers pass the name on. `earlier` is
 /// the server's clock in a session that had ended before this one began.
 async fn direct(session: &mut PgConnection, earlier: i64) -> Result<(), RotatorError> {
-    // One message of the simple protocol: a pooler may give the next one to another session. A user
-    // that becomes its owner at login would not see its own session as that.
     let question = format!(
-        "BEGIN; SET LOCAL ROLE NONE; \
-         SELECT (extract(epoch FROM backend_start) * 1000000)::bigint >= {earlier} \
+        "SELECT (extract(epoch FROM backend_start) * 1000000)::bigint >= {earlier} \
          AND application_name = '{LOOKING}' \
-         FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid(); COMMIT"
+         FROM pg_stat_activity WHERE pid = pg_backend_pid()"
     );
-    let rows = ask(sqlx::raw_sql(AssertSqlSafe(question)).fetch_all(session)).await?;
-    let row = rows
-        .first()
-        .ok_or(Retry("the server's answer is strange"))?;
+    let rows = alone(session, &question).await?;
+    let row = rows.first().ok_or(STRANGE)?;
     match row.try_get(0) {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => Err(Refused(
@@ -174,6 +165,12 @@ async fn direct(session: &mut PgConnection, earlier: i64) -> Result<(), RotatorE
 fn shut_out(why: Shut, admin: bool) -> RotatorError {
     match (why, admin) {
         (Shut::Unknown(why), _) => Retry(why),
+        (Shut::Full, true) => Retry(
+            "the administrator's password is right, but it, its database or the server has all the connections it may have (CONNECTION LIMIT, max_connections)",
+        ),
+        (Shut::Full, false) => Retry(
+            "the current value is right, but its user, its database or the server has all the connections it may have (CONNECTION LIMIT, max_connections)",
+        ),
         (Shut::Rejected, true) => Refused(
             "the server refuses the administrator's login: take the right one with `keyrota import`",
         ),
@@ -182,18 +179,6 @@ fn shut_out(why: Shut, admin: bool) -> RotatorError {
         }
         (Shut::Rejected, false) => Rejected(CURRENT_REJECTED),
         (Shut::Blocked, false) => Refused(CURRENT_BLOCKED),
-    }
-}
-
-/// Why nothing was learnt of a login, in the words of a second try.
-async fn unknown(at: &Endpoint, ca_file: Option<&Path>, login: &Login) -> &'static str {
-    match session::open(at, ca_file, login, LOOKING).await {
-        Err(Shut::Unknown(why)) => why,
-        Err(_) => "nothing could be learnt of the current value",
-        Ok(session) => {
-            leave(session).await;
-            "the login of the current value becomes another user's on the way (a pooler's?)"
-        }
     }
 }
 
@@ -279,10 +264,11 @@ fn compare(active: &Role, idle: &Role, report: &mut Report) -> Result<(), Rotato
     Ok(())
 }
 
+const STRANGE: RotatorError = Retry("the server's answer is strange");
 /// The name of preflight's sessions; others' do not have it.
 const LOOKING: &str = "keyrota preflight";
 const CURRENT_REJECTED: &str = "the server refuses the current value: the password was changed elsewhere, or the user does not exist, or its VALID UNTIL is past";
-const CURRENT_BLOCKED: &str = "the current value is right, but a lock or a limit blocks it (NOLOGIN, CONNECTION LIMIT, CONNECT, the database's name)";
+const CURRENT_BLOCKED: &str = "the current value is right, but a lock or a limit blocks it (NOLOGIN, CONNECT, the database's name)";
 const SUPERUSER: &str =
     "a user of the file is a superuser: any program that has it can do anything";
 const EXPIRES: &str = "a user of the file has a VALID UNTIL: no rotation moves it";

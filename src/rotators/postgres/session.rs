@@ -9,7 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use keyrota_contract::{Probe, RotatorError};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSeverity, PgSslMode};
+use sqlx::postgres::{
+    PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSeverity, PgSslMode,
+};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Row};
 
 use super::super::database::{Endpoint, Login};
@@ -18,6 +20,8 @@ use super::super::database::{Endpoint, Login};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For a change: longer than `lock_timeout` below.
 const CHANGE: Duration = Duration::from_secs(15);
+/// For a message that a time limit of the server's may end before it takes that limit away.
+const TRIES: u32 = 50;
 
 /// Why there is no session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,9 @@ pub(super) enum Shut {
     Rejected,
     /// The password was right.
     Blocked,
+    /// The password was right, and the user, its database or the server has as many connections as
+    /// it may have: this passes by itself.
+    Full,
     /// The password was not judged; a fixed sentence.
     Unknown(&'static str),
 }
@@ -35,14 +42,34 @@ impl Shut {
     pub(super) fn probe(self) -> Probe {
         match self {
             Self::Rejected => Probe::Rejected,
-            Self::Blocked => Probe::Blocked,
+            Self::Blocked | Self::Full => Probe::Blocked,
             Self::Unknown(_) => Probe::Unknown,
         }
     }
 }
 
-/// Logs in, over verified TLS only.
+/// Logs in, over verified TLS only. A session of ours that just ended may still count against a
+/// limit, so a full server is asked a few times.
 pub(super) async fn open(
+    at: &Endpoint,
+    ca_file: Option<&Path>,
+    login: &Login,
+    name: &str,
+) -> Result<PgConnection, Shut> {
+    const TRIES: u32 = 5;
+    let mut tries = 1;
+    loop {
+        match open_once(at, ca_file, login, name).await {
+            Err(Shut::Full) if tries < TRIES => {
+                tokio::time::sleep(Duration::from_millis(200)).await
+            }
+            opened => return opened,
+        }
+        tries += 1;
+    }
+}
+
+async fn open_once(
     at: &Endpoint,
     ca_file: Option<&Path>,
     login: &Login,
@@ -80,20 +107,48 @@ pub(super) async fn open(
 }
 
 /// Logs in, asks who it is, and leaves.
-pub(super) async fn probe(at: &Endpoint, ca_file: Option<&Path>, login: &Login) -> Probe {
-    let mut session = match open(at, ca_file, login, NAME).await {
-        Ok(session) => session,
-        Err(shut) => return shut.probe(),
-    };
+pub(super) async fn probe(
+    at: &Endpoint,
+    ca_file: Option<&Path>,
+    login: &Login,
+) -> Result<(), Shut> {
+    let mut session = open(at, ca_file, login, NAME).await?;
     // By the simple protocol: a pooler needs no support for anything. With `ALTER ROLE … SET role`,
     // current_user is the owner; session_user is who logged in.
-    let who = ask(sqlx::raw_sql("SELECT session_user::text").fetch_one(&mut session)).await;
+    let who = alone(&mut session, "SELECT session_user::text").await;
     leave(session).await;
-    match who.and_then(|row| row.try_get::<String, _>(0).map_err(|_| SILENT)) {
-        Ok(who) if *who == **login.user => Probe::Accepted,
+    let who = who.map_err(|_| Shut::Unknown("the server did not answer a question"))?;
+    match who.first().map(|row| row.try_get::<String, _>(0)) {
+        Some(Ok(who)) if who == *login.user => Ok(()),
         // A pooler that logs in as somebody else says nothing about this login.
-        _ => Probe::Unknown,
+        _ => Err(Shut::Unknown(
+            "the login of the current value becomes another user's on the way (a pooler's?)",
+        )),
     }
+}
+
+/// A question in one message and one transaction, and nothing of it stays: a pooler may give the
+/// next message to another session, and this session to another client. No setting of the user or
+/// its database decides how the question is read or how soon it is broken off.
+pub(super) async fn alone(
+    session: &mut PgConnection,
+    question: &str,
+) -> Result<Vec<PgRow>, RotatorError> {
+    let message = format!(
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL search_path = pg_catalog; \
+         SET LOCAL client_min_messages = error; SET LOCAL ROLE NONE; {question}; COMMIT"
+    );
+    for _ in 0..TRIES {
+        let asked = sqlx::raw_sql(AssertSqlSafe(message.clone())).fetch_all(&mut *session);
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Err(error)) if broken_off(&error) => {
+                ask(sqlx::raw_sql("ROLLBACK").execute(&mut *session)).await?;
+            }
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    Err(SILENT)
 }
 
 /// Ends a session politely; one that does not answer is dropped.
@@ -111,22 +166,53 @@ pub(super) async fn ask<T>(
     }
 }
 
-/// Makes a session fit for a change. Our own role, not the owner's, may change our password; a
-/// commit that is acknowledged must also survive a crash; a lock is not waited for longer than
-/// [`CHANGE`].
+/// Makes a session of the server's own, not a pooler's, independent of what `ALTER ROLE … SET` and
+/// `ALTER DATABASE … SET` say:
+/// - names and operators are the server's own; a literal means what it says
+/// - no time limit of others ends the session or a statement; a lock is not waited for longer than
+///   [`CHANGE`]; an error ends its statement and not the session
+/// - transactions write, and see each other's work; an acknowledged commit survives a crash
+/// - our own role, not the owner's, may change our password (`as_itself`). An administrator keeps the
+///   role that it is given at login: its rights may be that role's
+///
+/// What only a superuser may set (`log_statement`, `session_preload_libraries`) stays as it is.
 pub(super) async fn prepare(
     session: &mut PgConnection,
     as_itself: bool,
 ) -> Result<(), RotatorError> {
-    const SETTINGS: &str = "SET search_path = pg_catalog; SET default_transaction_read_only = off; \
-         SET statement_timeout = 0; SET lock_timeout = '5s'; \
+    // First and alone, since what is to be ended may end it: a statement_timeout of 1 ms.
+    const FIRST: &str = "SET statement_timeout = 0";
+    const SETTINGS: &str = "SET search_path = pg_catalog; SET standard_conforming_strings = on; \
+         SET client_min_messages = error; SET exit_on_error = off; SET lock_timeout = '5s'; \
+         SET idle_in_transaction_session_timeout = 0; \
+         SET default_transaction_isolation = 'read committed'; \
+         SET default_transaction_deferrable = off; SET default_transaction_read_only = off; \
+         SELECT set_config('idle_session_timeout', '0', false) \
+         WHERE current_setting('idle_session_timeout', true) IS NOT NULL; \
+         SELECT set_config('transaction_timeout', '0', false) \
+         WHERE current_setting('transaction_timeout', true) IS NOT NULL; \
          SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
          WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
-    if as_itself {
-        ask(sqlx::raw_sql("SET ROLE NONE").execute(&mut *session)).await?;
+    for tries in 1..=TRIES {
+        match tokio::time::timeout(PATIENCE, sqlx::raw_sql(FIRST).execute(&mut *session)).await {
+            Ok(Ok(_)) => break,
+            Ok(Err(error)) if tries < TRIES && broken_off(&error) => {}
+            Ok(Err(_)) | Err(_) => return Err(SILENT),
+        }
     }
-    ask(sqlx::raw_sql(SETTINGS).execute(session)).await?;
+    ask(sqlx::raw_sql(SETTINGS).execute(&mut *session)).await?;
+    if as_itself {
+        ask(sqlx::raw_sql("SET ROLE NONE").execute(session)).await?;
+    }
     Ok(())
+}
+
+/// Whether a time limit of the server's ended a statement.
+fn broken_off(error: &Error) -> bool {
+    let Error::Database(error) = error else {
+        return false;
+    };
+    error.code().is_some_and(|code| code == "57014")
 }
 
 /// Sets a user's verifier, or takes its password away.
@@ -181,9 +267,13 @@ fn shut(error: &Error) -> Shut {
         ("28P01", _) => Shut::Rejected,
         // pgbouncer (seen with 1.18) calls everything a protocol violation. It has one language.
         ("08P01", None) if POOLER_REFUSALS.contains(&error.message()) => Shut::Rejected,
+        // The user's limit, its database's; or the slots that are left are for superusers.
+        ("53300", Some("InitializeSessionUserId" | "CheckMyDatabase" | "InitPostgres")) => {
+            Shut::Full
+        }
         (_, Some("InitializeSessionUserId" | "CheckMyDatabase")) => Shut::Blocked,
-        // The slots that are left are for superusers; there is no such database.
-        ("53300" | "3D000", Some("InitPostgres")) => Shut::Blocked,
+        // There is no such database.
+        ("3D000", Some("InitPostgres")) => Shut::Blocked,
         ("28000", _) => Shut::Unknown(
             "the server lets this user not in from here (pg_hba.conf), whatever the password",
         ),

@@ -154,7 +154,7 @@ impl Postgres {
             match open(self.settings.direct(), ca_file, login, name).await {
                 Ok(session) => return Ok(session),
                 Err(Shut::Rejected) => {}
-                Err(Shut::Blocked) => {
+                Err(Shut::Blocked | Shut::Full) => {
                     return Err(RotatorError::Retry(
                         "the login that makes the change is blocked by a lock or a limit",
                     ));
