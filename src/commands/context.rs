@@ -222,11 +222,17 @@ impl Chosen {
         })
     }
 
-    fn home(&self) -> Result<&Home, Failed> {
+    /// Where what `key` of keyrota.toml names is, if the file does not name it.
+    fn home(&self, key: &str) -> Result<&Home, Failed> {
         self.home.as_ref().ok_or_else(|| {
+            let env = &self.env.name;
+            let kept = match key {
+                "state" => format!("{env} keeps its state: `state` in keyrota.toml, --state"),
+                "keys" => format!("{env} has its keys: `keys` in keyrota.toml"),
+                _ => format!("{env} keeps its {key}: `{key}` in keyrota.toml"),
+            };
             Failed::config(format!(
-                "say where {} keeps its state: STATE_DIRECTORY (systemd sets it), --state, or `state` in keyrota.toml",
-                self.env.name
+                "say where {kept}, or STATE_DIRECTORY (systemd sets it)"
             ))
         })
     }
@@ -236,7 +242,7 @@ impl Chosen {
         let text = global.state.as_ref().or(self.host.state.as_ref());
         match text {
             Some(text) => Location::parse(text).map_err(Failed::from),
-            None => Ok(Location::Sqlite(self.home()?.state())),
+            None => Ok(Location::Sqlite(self.home("state")?.state())),
         }
     }
 
@@ -244,7 +250,7 @@ impl Chosen {
     pub fn keys(&self) -> Result<Keys, Failed> {
         let reference = match &self.host.keys {
             Some(reference) => reference.clone(),
-            None => Reference::File(self.home()?.seed()),
+            None => Reference::File(self.home("keys")?.seed()),
         };
         let help = "make it once for all hosts of this state: openssl rand 32 > seed; chmod 600 seed; then `keys` in keyrota.toml names it";
         let value = input::resolve(&reference).map_err(|e| {
@@ -268,7 +274,7 @@ impl Chosen {
     pub fn checkpoints(&self) -> Result<PathBuf, Failed> {
         match &self.host.checkpoints {
             Some(dir) => Ok(dir.clone()),
-            None => Ok(self.home()?.checkpoints()),
+            None => Ok(self.home("checkpoints")?.checkpoints()),
         }
     }
 

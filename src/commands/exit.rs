@@ -66,7 +66,10 @@ impl From<StateError> for Failed {
             | StateError::Newer { .. }
             | StateError::Older { .. }
             | StateError::Missing
-            | StateError::Denied => CONFIG,
+            | StateError::Denied
+            | StateError::Untrusted
+            | StateError::Lacks(_)
+            | StateError::Forbidden => CONFIG,
             StateError::Fenced | StateError::Stale | StateError::Running(_) => RUNNING,
             StateError::Claimed(_) | StateError::Corrupt | StateError::Unvouched(_) => PERSON,
             StateError::Full

@@ -292,9 +292,9 @@ pub(super) fn failure(e: &sqlx::Error) -> StateError {
         sqlx::Error::Configuration(_) => {
             StateError::Refused("the address of the state database is not usable")
         }
-        sqlx::Error::Tls(_) => StateError::Denied,
+        sqlx::Error::Tls(_) => StateError::Untrusted,
         sqlx::Error::Io(e) => match e.kind() {
-            std::io::ErrorKind::InvalidData => StateError::Denied, // rustls: the certificate is not trusted
+            std::io::ErrorKind::InvalidData => StateError::Untrusted, // how rustls says so
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StateError::Full,
             std::io::ErrorKind::ReadOnlyFilesystem => StateError::ReadOnly,
             _ => StateError::Unavailable,
@@ -348,7 +348,7 @@ fn postgres_failure(code: &str) -> StateError {
         "25006" | "0A000" => StateError::ReadOnly,
         "53100" => StateError::Full,
         "3D000" => StateError::Refused("the database named in the state's address does not exist"),
-        "42501" => StateError::Denied,
+        "42501" => StateError::Forbidden,
         "55P03" | "57014" => StateError::Busy, // lock not available, statement timeout
         _ => match code.get(..2).unwrap_or_default() {
             "28" => StateError::Denied,
@@ -376,6 +376,7 @@ mod tests {
         assert_eq!(postgres_failure("25006"), StateError::ReadOnly);
         assert_eq!(postgres_failure("57P01"), StateError::Unavailable);
         assert_eq!(postgres_failure("28P01"), StateError::Denied);
+        assert_eq!(postgres_failure("42501"), StateError::Forbidden);
         assert_eq!(postgres_failure("40P01"), StateError::Busy);
         assert_eq!(postgres_failure("42P01"), StateError::Corrupt);
     }

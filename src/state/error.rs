@@ -51,8 +51,14 @@ pub enum StateError {
     Busy,
     /// The server could not be reached, or went away; try again.
     Unavailable,
-    /// The server refused us: credentials, rights, or its certificate.
+    /// The server refused the login.
     Denied,
+    /// The server's certificate is not trusted for its name.
+    Untrusted,
+    /// keyrota's user lacks rights; the statements that grant them.
+    Lacks(String),
+    /// keyrota's user has lost a right since the state was opened.
+    Forbidden,
     /// What is stored is not what keyrota stores: a damaged file, a foreign schema, a lost row.
     Corrupt,
 }
@@ -105,6 +111,9 @@ impl StateError {
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
             Self::Denied => "denied",
+            Self::Untrusted => "untrusted",
+            Self::Lacks(_) => "lacks",
+            Self::Forbidden => "forbidden",
             Self::Corrupt => "corrupt",
         }
     }
@@ -141,9 +150,19 @@ impl fmt::Display for StateError {
             Self::Io => f.write_str("the disk under the state database failed"),
             Self::Busy => f.write_str("the state database is busy"),
             Self::Unavailable => f.write_str("the state database does not answer"),
-            Self::Denied => {
-                f.write_str("the state database refused us: check user, password, rights and CA")
-            }
+            Self::Denied => f.write_str(
+                "the server refuses the login. Check the user in `state`, the password in state_password, and the server's pg_hba.conf",
+            ),
+            Self::Untrusted => f.write_str(
+                "the server's certificate is not trusted for its name. Name its authority by state_ca_file, and the host as the certificate does",
+            ),
+            Self::Lacks(statements) => write!(
+                f,
+                "keyrota's user lacks rights in this database. An administrator can grant them: {statements}"
+            ),
+            Self::Forbidden => f.write_str(
+                "keyrota's user has lost a right in this database. Any command that rotates names it",
+            ),
             Self::Corrupt => f.write_str("the state database does not hold what keyrota stored"),
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - `types`: rows and changes; `error`: what can go wrong
-//! - `location`, `open`: where it is, how it is reached, the schema
+//! - `location`, `open`, `rights`: where it is, how it is reached, the schema, what its user lacks
 //! - `db`: one way to talk to both databases
 //! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole; `vouch`: MACs, and what is proven before a checkpoint is signed
 //!
@@ -21,6 +21,7 @@ mod lock;
 mod log;
 mod open;
 mod read;
+mod rights;
 mod types;
 mod vouch;
 

@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
 use super::db::{Arg, Db, Tx, failure};
+use super::rights::{self, Place};
 use super::{Location, Server, StateError, Store};
 use crate::audit::{Vouch, chain};
 use crate::trust;
@@ -97,7 +98,8 @@ impl Store {
             },
         };
         let mut tx = store.db.read().await?;
-        match (version(&mut tx).await?, known(&tx)) {
+        let place = Place::look(&mut tx).await?;
+        match (version(&mut tx, place.as_ref(), false).await?, known(&tx)) {
             (None, _) => Err(StateError::Missing),
             (Some(found), known) if found < known => Err(StateError::Older { found, known }),
             (Some(found), known) if found > known => Err(StateError::Newer { found, known }),
@@ -305,7 +307,8 @@ async fn postgres(server: &Server, access: Access<'_>, writable: bool) -> Result
     }
     // A pool tries again until its time is up and then only says so; this says what is wrong.
     match tokio::time::timeout(CONNECT, options.connect()).await {
-        Ok(first) => drop(first.map_err(|e| failure(&e))?.close().await),
+        Ok(Ok(first)) => drop(first.close().await),
+        Ok(Err(e)) => return Err(rights::not_connected(&e, server)),
         Err(_) => return Err(StateError::Unavailable),
     }
     let pool = PgPoolOptions::new()
@@ -315,8 +318,12 @@ async fn postgres(server: &Server, access: Access<'_>, writable: bool) -> Result
     Ok(Db::Postgres { pool, writable })
 }
 
-/// The schema's version; `None` if there is no schema.
-async fn version(tx: &mut Tx) -> Result<Option<i64>, StateError> {
+/// The schema's version; `None` if it has no tables.
+async fn version(
+    tx: &mut Tx,
+    place: Option<&Place>,
+    writes: bool,
+) -> Result<Option<i64>, StateError> {
     let exists = tx.pick(
         "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'",
         "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = 'keyrota' AND tablename = 'schema_version'",
@@ -328,6 +335,9 @@ async fn version(tx: &mut Tx) -> Result<Option<i64>, StateError> {
         .int(0)?;
     if exists == 0 {
         return Ok(None);
+    }
+    if let Some(place) = place {
+        place.may_use(tx, writes).await?;
     }
     tx.row("SELECT max(version) FROM schema_version", &[])
         .await?
@@ -347,7 +357,8 @@ fn known(tx: &Tx) -> i64 {
 /// finds it done.
 async fn migrate(db: &Db, chain: Uuid) -> Result<(), StateError> {
     let mut tx = db.read().await?;
-    let found = version(&mut tx).await?;
+    let place = Place::look(&mut tx).await?;
+    let found = version(&mut tx, place.as_ref(), true).await?;
     if found == Some(known(&tx)) {
         return Ok(());
     }
@@ -359,12 +370,17 @@ async fn migrate(db: &Db, chain: Uuid) -> Result<(), StateError> {
         tx.row("SELECT pg_advisory_xact_lock(7234015991)", &[])
             .await?;
     }
-    let (found, known) = (version(&mut tx).await?, known(&tx));
+    let place = Place::look(&mut tx).await?;
+    let (found, known) = (version(&mut tx, place.as_ref(), true).await?, known(&tx));
     if let Some(found) = found.filter(|v| *v > known) {
         return Err(StateError::Newer { found, known });
     }
+    if let Some(place) = &place {
+        place.may_migrate(&mut tx, found, known).await?;
+    }
     if found.is_none() {
-        if let Tx::Postgres(_) = tx {
+        // An administrator may have made it, and given no right to make another.
+        if place.is_some_and(|place| !place.schema) {
             tx.script("CREATE SCHEMA keyrota").await?;
         }
         tx.script(

@@ -7,6 +7,7 @@ mod log;
 mod only_postgres;
 mod only_sqlite;
 mod records;
+mod rights;
 
 /// Makes one test per case and database.
 macro_rules! on_both {

@@ -40,7 +40,7 @@ async fn the_server_is_verified_and_so_are_we() {
         ..good.clone()
     };
     for (at, password, ca, expected) in [
-        (to("localhost"), Some(&right), false, StateError::Denied), // nobody vouches for it
+        (to("localhost"), Some(&right), false, StateError::Untrusted), // nobody vouches for it
         (to("localhost"), Some(&wrong), true, StateError::Denied),
         (to("localhost"), None, true, StateError::Denied),
         (to("127.0.0.2"), Some(&right), true, StateError::Unavailable),
