@@ -189,9 +189,7 @@ impl Engine {
             Probe::Rejected => {
                 vec!["its server refuses it: import what its program logs in with now"]
             }
-            Probe::Unknown => vec![
-                "its server could not be asked: is it up, is it reached from here, and does ca_file vouch for it?",
-            ],
+            Probe::Unknown => vec![not_asked(secret, parts, &material).await],
         })
     }
 
@@ -289,4 +287,17 @@ impl Engine {
         self.commit(&changes, &[entry]).await?;
         Ok(Adopted::Imported)
     }
+}
+
+/// Why nothing was learnt of a value, in the rotator's own words where it has them.
+async fn not_asked(secret: &Secret, parts: &Parts<'_>, material: &Material) -> &'static str {
+    // What is missing beside the value is not why. A rotator of MySQL tries the value before it needs that.
+    let complete = material.uses.len() >= secret.kind.uses().len();
+    if complete || matches!(secret.kind, Kind::Mysql(_)) {
+        let looked = parts.rotator.preflight(material).await;
+        if let Err(RotatorError::Refused(why)) = looked {
+            return why;
+        }
+    }
+    "its server could not be asked: is it up, is it reached from here, and does ca_file vouch for it?"
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::bed::{Bed, FIRST, Server};
+use super::bed::{ADMIN, Bed, FIRST, Server};
+use crate::support::mariadb::ED25519;
 use crate::support::postgres::Postgres;
 
 #[test]
@@ -44,6 +45,22 @@ fn what_proves_nothing_is_not_stored() {
         bed.plan.port = port;
         bed.write_schedule();
         bed.import("database", &bed.url("a", FIRST)).code(0);
+    }
+}
+
+/// Whether or not the administrator's login came first.
+#[test]
+fn a_login_that_keyrota_cannot_make_is_called_by_its_cause() {
+    let bed = Bed::two(super::mariadb(&[ED25519]));
+    bed.sql(&format!(
+        "ALTER USER {{a}}@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{FIRST}')"
+    ));
+    for _ in 0..2 {
+        let ran = bed.import("database", &bed.url("a", FIRST)).code(78);
+        assert!(ran.stdout.contains("ed25519"), "{ran:?}");
+        assert!(!ran.stdout.contains("is it up"), "{ran:?}");
+        assert_eq!(bed.value("current"), None);
+        bed.import("admin", &bed.url("k", ADMIN)).code(0);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bed;
 mod faults;
+mod methods;
 mod preflight;
 mod probes;
 mod sequences;

@@ -111,7 +111,7 @@ async fn a_single_user_must_be_known_wholly() {
             "mysql_native_password USING PASSWORD('somebody''s')",
             "second password",
         ),
-        ("unix_socket", "another way"),
+        ("unix_socket", "another way to log in"),
     ] {
         bed.run(&format!(
             "ALTER USER {a} IDENTIFIED VIA {native} OR {other}"

@@ -68,7 +68,7 @@ impl Mariadb {
         at.tables();
         let mut options: Vec<_> = options.iter().map(|o| (*o).to_owned()).collect();
         if options.iter().any(|o| o.starts_with(PLUGIN)) {
-            for plugin in [PASSWORD_CHECK, REUSE_CHECK].map(|o| &o[PLUGIN.len()..]) {
+            for plugin in [PASSWORD_CHECK, REUSE_CHECK, ED25519].map(|o| &o[PLUGIN.len()..]) {
                 let file = format!("{plugin}.so");
                 let kept = crate::tidy::tree::root().join(PLUGINS).join(&file);
                 std::fs::copy(kept, directory.path().join(file))
@@ -310,10 +310,11 @@ impl Setup<'_> {
     }
 }
 
-/// The options that load a plugin into a server of `start`: one that judges passwords, and one that
-/// refuses those that an account has had.
+/// The options that load a plugin into a server of `start`: one that judges passwords, one that refuses
+/// those that an account has had, and another way to log in.
 pub const PASSWORD_CHECK: &str = "--plugin-load-add=simple_password_check";
 pub const REUSE_CHECK: &str = "--plugin-load-add=password_reuse_check";
+pub const ED25519: &str = "--plugin-load-add=auth_ed25519";
 const PLUGIN: &str = "--plugin-load-add=";
 
 /// Where they are. Debian keeps them in a package that would start a service, so `tests/run` only

@@ -39,6 +39,13 @@ impl Account {
         }
     }
 
+    /// The account that answered the session's login.
+    pub(super) async fn asking(session: &mut Session) -> Result<Self, RotatorError> {
+        let answered = session.answered_as().await;
+        let (user, host) = answered.map_err(|f| f.asking(CANNOT_READ))?;
+        Ok(Self { user, host })
+    }
+
     /// As a statement names it.
     pub(super) fn sql(&self) -> String {
         format!("{}@{}", *quoted(&self.user), *quoted(&self.host))
@@ -58,6 +65,34 @@ impl Account {
         let line = first(&rows).ok_or(NOT_UNDERSTOOD)?;
         let line = line.replace(&self.printed(), "");
         split(&line).map(|(methods, _)| methods)
+    }
+
+    /// MariaDB: nothing but `mysql_native_password` lets it log in. Another plugin is neither put aside
+    /// for that one, which is weaker than most, nor tried: our client cannot log in by it.
+    pub(super) async fn only_native(&self, session: &mut Session) -> Result<(), RotatorError> {
+        let methods = self.methods(session).await?;
+        match methods.iter().all(|method| method.plugin == NATIVE) {
+            true => Ok(()),
+            false => Err(RotatorError::Refused(
+                "an account of the file has another way to log in than mysql_native_password (ed25519, unix_socket, …), and a change would take it away: keyrota does not change such an account",
+            )),
+        }
+    }
+
+    /// MySQL: the plugin by which it logs in, if our client has it. It stays what it is.
+    pub(super) async fn plugin(&self, session: &mut Session) -> Result<&'static str, RotatorError> {
+        let sql = format!(
+            "SELECT plugin FROM mysql.user WHERE User = {} AND Host = {}",
+            *quoted(&self.user),
+            *quoted(&self.host)
+        );
+        let rows = session.rows(&sql).await;
+        let rows = rows.map_err(|f| f.asking(CANNOT_READ))?;
+        let kept = first(&rows).ok_or(NOT_UNDERSTOOD)?;
+        let ours = OF_PASSWORDS.into_iter().find(|ours| *ours == kept);
+        ours.ok_or(RotatorError::Refused(
+            "an account of the file logs in by another plugin than caching_sha2_password, sha256_password or mysql_native_password: keyrota does not change such an account",
+        ))
     }
 
     /// Whether MySQL refuses it passwords that it has had; `last` and `days` are the server's defaults.
@@ -118,8 +153,11 @@ fn split(line: &str) -> Result<(Vec<Method>, String), RotatorError> {
     let mut rest;
     if let Some(text) = clause.strip_prefix("BY PASSWORD ") {
         let (hash, after) = literal(text)?;
+        // What the server calls a hash here may be that of the oldest plugin.
+        let old = hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        let plugin = if old { OLDEST } else { NATIVE };
         methods.push(Method {
-            plugin: NATIVE.to_owned(),
+            plugin: plugin.to_owned(),
             hash,
         });
         rest = after;
@@ -161,7 +199,10 @@ fn literal(text: &str) -> Result<(String, &str), RotatorError> {
     Ok((inside.to_owned(), after))
 }
 
+/// MySQL's plugins that keep a password, and that our client has.
+const OF_PASSWORDS: [&str; 3] = ["caching_sha2_password", "sha256_password", NATIVE];
 pub(super) const NATIVE: &str = "mysql_native_password";
+const OLDEST: &str = "mysql_old_password";
 pub(super) const CANNOT_READ: &str =
     "the administrator cannot read the accounts: GRANT SELECT ON mysql.* (`keyrota plan --setup`)";
 const CONDITIONS: &str = "ssl_type, CAST(ssl_cipher AS CHAR), CAST(x509_issuer AS CHAR), \
@@ -186,6 +227,16 @@ mod tests {
                 "GRANT USAGE ON *.* TO ``@`` IDENTIFIED BY PASSWORD '*AB' REQUIRE SSL",
                 vec![(NATIVE, "*AB")],
                 "GRANT USAGE ON *.* TO ``@`` REQUIRE SSL",
+            ),
+            (
+                "CREATE USER  IDENTIFIED BY PASSWORD '0123456789abcdef'",
+                vec![(OLDEST, "0123456789abcdef")],
+                "CREATE USER ",
+            ),
+            (
+                "CREATE USER  IDENTIFIED BY PASSWORD 'invalid'",
+                vec![(NATIVE, "invalid")],
+                "CREATE USER ",
             ),
             (
                 "CREATE USER  IDENTIFIED VIA mysql_native_password USING '*A' OR unix_socket OR ed25519 USING 'x/y' ACCOUNT LOCK",

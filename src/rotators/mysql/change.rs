@@ -30,15 +30,23 @@ pub(super) fn own(password: &str, plain: bool) -> Sql {
     join(&["SET PASSWORD = ", &secret(password, plain)])
 }
 
-/// MySQL: the account's first password. A second one, if there is one, stays as it is.
-pub(super) fn set(account: &str, password: &str) -> Sql {
-    join(&["ALTER USER ", account, " IDENTIFIED BY ", &quoted(password)])
+/// MySQL: our own first password. The plugin stays what it is.
+pub(super) fn own_first(password: &str) -> Sql {
+    join(&["ALTER USER USER() IDENTIFIED BY ", &quoted(password)])
+}
+
+/// MySQL: the account's first password, kept by this plugin. A second one, if there is one, stays as it is.
+pub(super) fn set(account: &Account, plugin: &str, password: &str) -> Sql {
+    let account = account.sql();
+    let with = [" IDENTIFIED WITH ", plugin, " BY "];
+    join(&["ALTER USER ", &account, &with.concat(), &quoted(password)])
 }
 
 /// MySQL: the account's first password; the one before becomes the second, in place of any other.
 /// Not to be repeated: the second time both are the new one.
-pub(super) fn set_and_retain(account: &Account, password: &str) -> Sql {
-    join(&[&set(&account.sql(), password), " RETAIN CURRENT PASSWORD"])
+pub(super) fn set_and_retain(account: &Account, plugin: &str, password: &str) -> Sql {
+    let set = set(account, plugin, password);
+    join(&[&set, " RETAIN CURRENT PASSWORD"])
 }
 
 /// MySQL: no second password.
@@ -55,9 +63,6 @@ pub(super) fn has_second(account: &Account) -> String {
         *quoted(&account.host)
     )
 }
-
-/// MySQL's name for whoever asks.
-pub(super) const MYSELF: &str = "USER()";
 
 /// Whether these statements hold a password as it is; then it can stand in a list of the server's
 /// sessions while one of them runs.
@@ -130,12 +135,18 @@ mod tests {
             (own("mypass", false), format!("SET PASSWORD = '{hash}'")),
             (own("p", true), "SET PASSWORD = PASSWORD('p')".to_owned()),
             (
-                set(MYSELF, "p\\"),
+                own_first("p\\"),
                 "ALTER USER USER() IDENTIFIED BY 'p\\\\'".to_owned(),
             ),
             (
-                set_and_retain(&account, "p"),
-                format!("ALTER USER {name} IDENTIFIED BY 'p' RETAIN CURRENT PASSWORD"),
+                set(&account, "sha256_password", "p'"),
+                format!("ALTER USER {name} IDENTIFIED WITH sha256_password BY 'p\\''"),
+            ),
+            (
+                set_and_retain(&account, "caching_sha2_password", "p"),
+                format!(
+                    "ALTER USER {name} IDENTIFIED WITH caching_sha2_password BY 'p' RETAIN CURRENT PASSWORD"
+                ),
             ),
             (
                 discard(&account),

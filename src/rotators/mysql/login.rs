@@ -57,5 +57,7 @@ pub(super) async fn attempt(
     answered.map(|(user, _)| user)
 }
 
+/// What is said where our client cannot log in.
+pub(super) const NO_METHOD: &str = "the server asks this user for a login by a plugin that keyrota does not have (ed25519, PAM, GSSAPI, mysql_old_password): it cannot test a password there. Give the account mysql_native_password, or on MySQL caching_sha2_password";
 /// Longer than any of ours, and with characters that ours never have.
 const IMPOSSIBLE: &str = "no account of any server has this password: it is a test";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyrota_contract::{Material, Probe, Quiet, RotatorError, Which};
 use uuid::Uuid;
 
-use super::account::Account;
+use super::account::{Account, NATIVE};
 use super::server::{Dialect, Server};
 use super::session::{Fault, Session, first, quoted};
 use super::{Mysql, Way, change, hash, login};
@@ -32,7 +32,7 @@ pub(super) async fn install(
     }
     if my.settings.admin.is_none() {
         // Who changes itself has to know whether it has already done so.
-        match tried(my, &wanted).await {
+        match tried(my, &wanted).await? {
             Probe::Accepted | Probe::Blocked => return Ok(()),
             Probe::Rejected => {}
             Probe::Unknown => return Err(UNREACHABLE),
@@ -57,12 +57,16 @@ async fn install_in(
     let dialect = writable(session).await?.dialect;
     if my.settings.admin.is_none() {
         let sql = match dialect {
-            Dialect::MariaDb { plain } => change::own(&wanted.password, plain),
-            Dialect::MySql => change::set(change::MYSELF, &wanted.password),
+            Dialect::MariaDb { plain } => {
+                Account::asking(session).await?.only_native(session).await?;
+                change::own(&wanted.password, plain)
+            }
+            Dialect::MySql => change::own_first(&wanted.password),
         };
         return session.change(&sql).await;
     }
     let account = Account::of(&wanted.user, session).await?;
+    let plugin = kept_plugin(dialect, &account, session).await?;
     let sql = match (dialect, my.way()) {
         (Dialect::MariaDb { plain }, Way::Both) => {
             // Both, whichever of them is asked for: the other one is, or will be, in use.
@@ -80,10 +84,10 @@ async fn install_in(
             change::accept_only(&account, &[&wanted.password], plain)
         }
         (Dialect::MySql, Way::Turns | Way::Replace) => {
-            change::set(&account.sql(), &wanted.password)
+            change::set(&account, plugin, &wanted.password)
         }
         (Dialect::MySql, Way::Both) => {
-            return retain(my, session, &account, wanted, current).await;
+            return retain(my, session, (&account, plugin), wanted, current).await;
         }
     };
     let Err(fault) = session.changed(&sql).await else {
@@ -93,7 +97,7 @@ async fn install_in(
         return Err(fault.changing());
     }
     // A server that remembers passwords refuses one that it has taken; then this was done before.
-    match tried(my, wanted).await {
+    match tried(my, wanted).await? {
         Probe::Accepted | Probe::Blocked => Ok(()),
         Probe::Rejected => Err(fault.changing()),
         Probe::Unknown => Err(UNREACHABLE),
@@ -104,22 +108,34 @@ async fn install_in(
 async fn retain(
     my: &Mysql,
     session: &mut Session,
-    account: &Account,
+    (account, plugin): (&Account, &str),
     wanted: &Login,
     current: &Login,
 ) -> Result<(), RotatorError> {
-    match tried(my, wanted).await {
+    match tried(my, wanted).await? {
         Probe::Accepted | Probe::Blocked => return Ok(()),
         Probe::Rejected => {}
         Probe::Unknown => return Err(UNREACHABLE),
     }
     if has_second(session, account).await? {
         // What is retained is the first one, and the current one may be the second.
-        let sql = change::set(&account.sql(), &current.password);
+        let sql = change::set(account, plugin, &current.password);
         session.change(&sql).await?;
     }
-    let sql = change::set_and_retain(account, &wanted.password);
+    let sql = change::set_and_retain(account, plugin, &wanted.password);
     session.change(&sql).await
+}
+
+/// The plugin that keeps the account's password, before and after a change.
+pub(super) async fn kept_plugin(
+    dialect: Dialect,
+    account: &Account,
+    session: &mut Session,
+) -> Result<&'static str, RotatorError> {
+    match dialect {
+        Dialect::MariaDb { .. } => account.only_native(session).await.map(|()| NATIVE),
+        Dialect::MySql => account.plugin(session).await,
+    }
 }
 
 /// MySQL: whether the account has a second password.
@@ -168,6 +184,7 @@ async fn refuse_in(
     let dialect = writable(session).await?.dialect;
     let user = if turns { &unwanted.user } else { &current.user };
     let account = Account::of(user, session).await?;
+    let plugin = kept_plugin(dialect, &account, session).await?;
     let once = session.rows("SELECT UUID()").await;
     let once = once.map_err(|f| f.asking(NOT_OPENED))?;
     let nobodys = hash::nobodys(current, user, first(&once).ok_or(UNREACHABLE)?);
@@ -176,7 +193,10 @@ async fn refuse_in(
         Dialect::MariaDb { plain: false } if turns => vec![change::accept_none(&account)],
         Dialect::MariaDb { plain } => vec![change::accept_only(&account, &[only], plain)],
         // The first password, so that the second is what has to go, whichever of them it was.
-        Dialect::MySql => vec![change::set(&account.sql(), only), change::discard(&account)],
+        Dialect::MySql => vec![
+            change::set(&account, plugin, only),
+            change::discard(&account),
+        ],
     };
     for sql in statements {
         session.change(&sql).await?;
@@ -227,6 +247,9 @@ pub(super) async fn open(my: &Mysql, m: &Material) -> Result<Session, RotatorErr
         let login = admin_login(&admin.value).map_err(RotatorError::Refused)?;
         return match Session::open(&my.settings, at, false, &login).await {
             Ok(session) => prepared(session).await,
+            Err(Fault::Method) => Err(RotatorError::Refused(
+                "the server asks the administrator for a login by a plugin that keyrota does not have (ed25519, PAM, GSSAPI, mysql_old_password): give it mysql_native_password, or on MySQL caching_sha2_password",
+            )),
             Err(fault) => Err(match fault.login() {
                 // Not for good: it is a secret that changes as well.
                 Probe::Rejected => ADMIN_REFUSED,
@@ -304,10 +327,11 @@ pub(super) async fn writable(session: &mut Session) -> Result<Server, RotatorErr
 }
 
 /// What the server itself says to a login.
-async fn tried(my: &Mysql, login: &Login) -> Probe {
+async fn tried(my: &Mysql, login: &Login) -> Result<Probe, RotatorError> {
     match login::attempt(&my.settings, my.settings.direct(), login).await {
-        Ok(_) => Probe::Accepted,
-        Err(fault) => fault.login(),
+        Ok(_) => Ok(Probe::Accepted),
+        Err(Fault::Method) => Err(RotatorError::Refused(login::NO_METHOD)),
+        Err(fault) => Ok(fault.login()),
     }
 }
 

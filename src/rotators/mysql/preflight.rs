@@ -2,7 +2,7 @@
 
 use keyrota_contract::{Material, Probe, Report, RotatorError, Which};
 
-use super::account::{Account, NATIVE};
+use super::account::Account;
 use super::server::{Dialect, Memory, Server};
 use super::session::{Fault, Session};
 use super::{Mysql, Way, change, hash, login, operator};
@@ -47,10 +47,12 @@ async fn examine(
     operator::try_lock(session).await?;
     if my.settings.admin.is_some() {
         let account = Account::of(&current.user, session).await?;
+        operator::kept_plugin(server.dialect, &account, session).await?;
         may_change(session, my.way()).await?;
         match my.way() {
             Way::Turns => {
                 let other = Account::of(next, session).await?;
+                operator::kept_plugin(server.dialect, &other, session).await?;
                 are_alike(session, &account, &other).await?;
                 is_idle(session, next).await?;
             }
@@ -60,6 +62,9 @@ async fn examine(
             }
         }
     } else {
+        if let Dialect::MariaDb { .. } = server.dialect {
+            Account::asking(session).await?.only_native(session).await?;
+        }
         way_back(server.memory, None, session).await?;
     }
     let mut report = Report {
@@ -83,6 +88,10 @@ async fn logs_in(my: &Mysql, at: &Endpoint, login: &Login) -> Result<(), Rotator
         }
         Err(Fault::Tls) => {
             "the server cannot be reached by TLS that is verified: see ca_file and the name in its certificate"
+        }
+        Err(Fault::Method) => login::NO_METHOD,
+        Err(Fault::Server(1698)) => {
+            "the account takes no password (unix_socket or another method of the operating system)"
         }
         Err(Fault::Server(1044 | 1049)) => {
             "the current password is right, but the user has no right to the database, or there is none of that name"
@@ -210,11 +219,6 @@ async fn one_account(
         .map(|login| hash::native(&login.password))
         .collect();
     for method in account.methods(session).await? {
-        if method.plugin != NATIVE {
-            return Err(RotatorError::Refused(
-                "the account has another way to log in than mysql_native_password, and a change would take it away: remove it, or use alternating-users",
-            ));
-        }
         if !known.contains(&method.hash) {
             return Err(SECOND);
         }

@@ -21,6 +21,9 @@ pub(super) enum Fault {
     Server(u16),
     /// There was no encrypted connection to the server that the file means.
     Tls,
+    /// The server asks this user for a login by a plugin that our client does not have; no password
+    /// was judged.
+    Method,
     /// No connection, or no answer: network, time limit, a protocol that is not ours.
     Lost,
 }
@@ -225,12 +228,20 @@ pub(super) fn quoted(text: &str) -> Zeroizing<String> {
 impl Fault {
     fn of(e: &sqlx::Error) -> Self {
         match e {
-            sqlx::Error::Database(e) => e
-                .try_downcast_ref::<MySqlDatabaseError>()
-                .map_or(Self::Lost, |e| Self::Server(e.number())),
+            sqlx::Error::Database(e) => {
+                e.try_downcast_ref::<MySqlDatabaseError>()
+                    .map_or(Self::Lost, |e| match e.number() {
+                        // A password in the oldest form.
+                        1251 | 1275 => Self::Method,
+                        number => Self::Server(number),
+                    })
+            }
             sqlx::Error::Tls(_) => Self::Tls,
             // How rustls reports a certificate through a socket.
             sqlx::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => Self::Tls,
+            sqlx::Error::Protocol(why) if NO_PLUGIN.iter().any(|no| why.starts_with(no)) => {
+                Self::Method
+            }
             _ => Self::Lost,
         }
     }
@@ -246,7 +257,7 @@ impl Fault {
             Self::Server(1044 | 1049 | 1203 | 1226 | 1820 | 1862 | 3118 | 4151) => Probe::Blocked,
             // Among them: too many connections (1040), the host (1129, 1130) or the account (MySQL
             // 3955, MariaDB 4150) blocked for wrong passwords, which is said before a right one is seen.
-            Self::Server(_) | Self::Tls | Self::Lost => Probe::Unknown,
+            Self::Server(_) | Self::Tls | Self::Method | Self::Lost => Probe::Unknown,
         }
     }
 
@@ -256,7 +267,9 @@ impl Fault {
             // Access to a database, a privilege, a table, a column, a routine.
             Self::Server(1044 | 1227 | 1142 | 1143 | 1370) => RotatorError::Refused(denied),
             Self::Server(_) => RotatorError::Retry("the server could not answer a question"),
-            Self::Tls | Self::Lost => RotatorError::Retry("the connection to the server was lost"),
+            Self::Tls | Self::Method | Self::Lost => {
+                RotatorError::Retry("the connection to the server was lost")
+            }
         }
     }
 
@@ -292,10 +305,18 @@ impl Fault {
             Self::Server(1524) => Refused("the server has no mysql_native_password"),
             // 1969, too long, among them: another session's lock, a backup.
             Self::Server(_) => Ambiguous("the server broke off the change"),
-            Self::Tls | Self::Lost => Ambiguous("the connection was lost during the change"),
+            Self::Tls | Self::Method | Self::Lost => {
+                Ambiguous("the connection was lost during the change")
+            }
         }
     }
 }
+
+/// How the driver says that it has no code for a plugin, or none that is switched on.
+const NO_PLUGIN: [&str; 2] = [
+    "unknown authentication plugin",
+    "mysql_cleartext_plugin disabled",
+];
 
 #[cfg(test)]
 mod tests {
