@@ -24,6 +24,7 @@ mod everywhere;
 mod faults;
 mod handed;
 mod imports;
+mod keys;
 mod mysql;
 mod policy;
 mod postgres;

@@ -95,7 +95,10 @@ fn faults(rule: &Rule, environment: &Environment<'_, '_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let value = peel(value, format::tolerance(rule.format.as_ref()), &mut faults);
     if value.is_empty() {
-        // Nothing but quotes or white space, which was just told.
+        // Nothing but quotes or white space. Where a format allows them, nothing was told yet.
+        if faults.is_empty() {
+            faults.push(empty(rule, environment));
+        }
         return faults;
     }
     if rule.one_of.iter().any(|allowed| allowed == value) {
@@ -202,6 +205,12 @@ fn content_faults(rule: &Rule, value: &str, faults: &mut Vec<Fault>) {
         .min_length
         .filter(|min| value.chars().count() < *min)
         .map(|min| short(format!("it needs at least {min} characters")));
+    if rule.random
+        && let Err(unfit) = format::drawn(content)
+    {
+        faults.push(unfit.into());
+        return;
+    }
     let read = match &rule.format {
         Some(format) => format::read(format, content),
         None => Ok(Read::Text),

@@ -21,7 +21,8 @@
 //! * `rule`: what is asked of one variable
 //! * `check`: the order in which it is asked, and which answer is told
 //! * `problem`: a failed rule, and the codes scripts may match on
-//! * `format`: URLs, key files, encodings: one file per family
+//! * `format`: URLs, key files, encodings: one file per family; `format/private.rs` is the reader of
+//!   private keys that `import` and the rotators share
 //! * `wrapping`: quotes, carriage returns and other residue around a value
 //! * `placeholder`, `entropy`: values nobody chose, and values nobody should have chosen
 //! * `env_file`: files of variables, read as bytes
@@ -31,8 +32,8 @@
 //!
 //! No input or output, no clock, no randomness, no async: a variable is data. And no value: a
 //! problem names variables, positions and what the *rule* says, but it never repeats a value or a
-//! part of one, so all that this library returns may be logged (except [`Entry::value`], which is
-//! what an environment file is read for).
+//! part of one, so all that this library returns may be logged (except [`Entry::value`] and
+//! [`PrivateKey`], which are what an environment file and a key are read for).
 
 mod check;
 mod entropy;
@@ -47,6 +48,9 @@ mod wrapping;
 
 pub use check::check;
 pub use env_file::{ENV_FILE_BYTES_MAX, Entry, LineProblem, What, parse_env_file};
+pub use format::{
+    JwkNumbers, KID_BYTES_MAX, KeyBytes, KeyForm, PrivateKey, Unfit, check_kid, drawn, private_key,
+};
 pub use problem::{Code, Problem};
 pub use report::Report;
 pub use rule::{Algorithm, Condition, Format, KeyPart, Pattern, PatternError, Required, Rule};

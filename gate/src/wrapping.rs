@@ -38,15 +38,33 @@ pub(crate) fn peel<'v>(value: &'v str, allowed: Tolerance, faults: &mut Vec<Faul
             faults.push(Fault::new(Code::Whitespace, remedy));
         }
     }
-    inner = inner.trim();
+    // In text of several lines the first keeps its indentation: it may be what breaks the value.
+    inner = match allowed.space {
+        true => without_empty_lines(inner).trim_end_matches(is_space),
+        false => inner.trim(),
+    };
     if !allowed.quotes
-        && let Some(content) = unquoted(inner)
+        && let Some(content) = unquoted(inner.trim_start())
     {
         inner = content;
         let remedy = "quotes stand around it and are part of it: remove them where it is set";
         faults.push(Fault::new(Code::Quoted, remedy));
     }
     inner
+}
+
+/// The value from its first line on that holds something.
+fn without_empty_lines(value: &str) -> &str {
+    let blank = value.len() - value.trim_start_matches(is_space).len();
+    match value[..blank].rfind('\n') {
+        Some(at) => &value[at + 1..],
+        None => value,
+    }
+}
+
+/// White space of ASCII: readers of keys and JSON know no other.
+fn is_space(c: char) -> bool {
+    c.is_ascii_whitespace()
 }
 
 fn surrounding_space(value: &str) -> Option<&'static str> {

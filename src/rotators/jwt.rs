@@ -19,6 +19,7 @@ use keyrota_contract::{
     Entropy, Material, Minted, Probe, Public, Report, Rotator, RotatorError, SecretValue, Target,
     Version, Which,
 };
+use keyrota_gate::KeyForm;
 use zeroize::Zeroizing;
 
 use super::jwks::{JWK, KID, PublicJwk};
@@ -220,14 +221,10 @@ fn prove(algorithm: key::Algorithm, jwk: bool, version: &Version) -> Result<(), 
 }
 
 fn read(algorithm: key::Algorithm, jwk: bool, value: &SecretValue) -> Result<Key, &'static str> {
+    let form = if jwk { KeyForm::Jwk } else { KeyForm::Pem };
     value.expose_to(|bytes| {
         let text = std::str::from_utf8(bytes).map_err(|_| "the value is not UTF-8 text")?;
-        match (jwk, text.trim_start().starts_with('{')) {
-            (true, true) => Key::from_jwk(algorithm, text),
-            (false, false) => Key::from_pem(algorithm, text),
-            (true, false) => Err("the schedule states format = \"jwk\", and the value is not JSON"),
-            (false, true) => Err("the schedule states format = \"pem\", and the value is JSON"),
-        }
+        Key::read(algorithm, form, text)
     })
 }
 

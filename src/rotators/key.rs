@@ -1,20 +1,22 @@
-//! Private signature keys: made, read from PEM or JWK, written as PEM or JWK, proven.
+//! Private signature keys: made, proven, written as PEM or JWK. The gate's reader reads them.
 
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, Curve25519SeedBin, EcPrivateKeyBin, Pkcs8V1Der};
+use aws_lc_rs::error::KeyRejected;
 use aws_lc_rs::rsa::{KeyPairComponents, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair,
+    RsaKeyPair,
 };
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use keyrota_contract::Entropy;
+use keyrota_gate::{JwkNumbers, KeyBytes, KeyForm};
 use zeroize::Zeroizing;
 
 use super::der;
 use super::jwks::PublicJwk;
-use super::private_jwk::{PrivateJwk, number};
 
 /// The algorithms with a public half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,14 @@ impl Algorithm {
             Self::Rs256(_) => "RS256",
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
+        }
+    }
+
+    fn in_gate(self) -> keyrota_gate::Algorithm {
+        match self {
+            Self::Rs256(_) => keyrota_gate::Algorithm::Rs256,
+            Self::Es256 => keyrota_gate::Algorithm::Es256,
+            Self::EdDsa => keyrota_gate::Algorithm::EdDsa,
         }
     }
 
@@ -103,135 +113,36 @@ impl Key {
         })
     }
 
-    /// Reads a PEM text: PKCS#8, or the older PKCS#1 and RFC 5915 forms.
-    pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self, Complaint> {
-        let (label, bytes) = der::from_pem(text).ok_or_else(|| why_not_pem(text))?;
-        let found = match label {
-            der::Label::Rsa => Some("RS256"),
-            der::Label::Ec => Some("ES256"),
-            der::Label::Pkcs8 => match der::pkcs8_algorithm(&bytes).ok_or(DAMAGED)? {
-                (der::RSA, _) => Some("RS256"),
-                (der::EC, Some(der::P256)) => Some("ES256"),
-                (der::ED25519, _) => Some("EdDSA"),
-                _ => None,
-            },
-        };
-        if found != Some(algorithm.name()) {
-            return Err(OTHER_ALGORITHM);
-        }
-        // Each of these checks that the halves belong together.
-        let private = match algorithm {
-            Algorithm::Rs256(_) => {
-                let pkcs1 = match label {
-                    der::Label::Pkcs8 => der::pkcs1_of_pkcs8(&bytes).ok_or(DAMAGED)?,
-                    _ => &bytes,
-                };
-                let [n, ..] = der::rsa_numbers(pkcs1).ok_or(DAMAGED)?;
-                check_modulus(n)?;
-                RsaKeyPair::from_der(pkcs1).map_err(|_| DAMAGED)?;
-                pkcs1.to_vec()
+    /// Reads a text by the rules of [`keyrota_gate::private_key`], and proves that its halves belong
+    /// together.
+    pub(super) fn read(algorithm: Algorithm, form: KeyForm, text: &str) -> Result<Self, Complaint> {
+        let found = keyrota_gate::private_key(text, form, Some(algorithm.in_gate()));
+        let found = found.map_err(|unfit| unfit.why)?;
+        let private = match (algorithm, &found.bytes) {
+            (Algorithm::Rs256(_), KeyBytes::Pkcs8(bytes)) => {
+                rsa(der::pkcs1_of_pkcs8(bytes).ok_or(DAMAGED)?)?
             }
-            Algorithm::Es256 => {
-                let pair =
-                    EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes)
-                        .map_err(|_| DAMAGED)?;
-                pair.to_pkcs8v1().map_err(|_| DAMAGED)?.as_ref().to_vec()
+            (Algorithm::Rs256(_), KeyBytes::Pkcs1(bytes)) => rsa(bytes)?,
+            (Algorithm::Rs256(_), KeyBytes::Jwk(numbers)) => rsa_of(numbers).ok_or(DAMAGED)?,
+            (Algorithm::Es256, KeyBytes::Pkcs8(bytes) | KeyBytes::Sec1(bytes)) => {
+                ec(EcdsaKeyPair::from_private_key_der(P256, bytes))?
             }
-            Algorithm::EdDsa => {
-                let pair = Ed25519KeyPair::from_pkcs8(&bytes).map_err(|_| DAMAGED)?;
-                pair.to_pkcs8v1().map_err(|_| DAMAGED)?.as_ref().to_vec()
+            (Algorithm::Es256, KeyBytes::Jwk(numbers)) => {
+                let point = [&[4], &numbers.x[..], &numbers.y[..]].concat();
+                ec(EcdsaKeyPair::from_private_key_and_public_key(
+                    P256, &numbers.d, &point,
+                ))?
             }
+            (Algorithm::EdDsa, KeyBytes::Pkcs8(bytes)) => ed(Ed25519KeyPair::from_pkcs8(bytes))?,
+            (Algorithm::EdDsa, KeyBytes::Jwk(numbers)) => ed(
+                Ed25519KeyPair::from_seed_and_public_key(&numbers.d, &numbers.x),
+            )?,
+            _ => return Err(DAMAGED), // the gate's reader gives each algorithm its containers only
         };
         Ok(Self {
             algorithm,
-            private: Zeroizing::new(private),
-            kid: None,
-        })
-    }
-
-    /// Reads a private JWK.
-    pub(super) fn from_jwk(algorithm: Algorithm, text: &str) -> Result<Self, Complaint> {
-        let jwk: PrivateJwk<'_> =
-            serde_json::from_str(text).map_err(|_| "the value is not a private JSON Web Key")?;
-        let kind = match algorithm {
-            Algorithm::Rs256(_) => jwk.kty == "RSA",
-            Algorithm::Es256 => jwk.kty == "EC" && jwk.crv.as_deref() == Some("P-256"),
-            Algorithm::EdDsa => jwk.kty == "OKP" && jwk.crv.as_deref() == Some("Ed25519"),
-        };
-        if !kind || jwk.alg.as_deref().is_some_and(|a| a != algorithm.name()) {
-            return Err(OTHER_ALGORITHM);
-        }
-        if jwk.usage.as_deref().is_some_and(|u| u != "sig") {
-            return Err("the JWK is not meant for signatures (use is not sig)");
-        }
-        if jwk.oth.is_some() {
-            return Err("RSA keys with more than two primes are not taken");
-        }
-        if jwk
-            .kid
-            .as_deref()
-            .is_some_and(|kid| kid.is_empty() || kid.len() > 256)
-        {
-            return Err("the JWK's kid is empty or longer than 256 bytes");
-        }
-        let private = match algorithm {
-            Algorithm::Rs256(_) => {
-                let n = number(jwk.n)?;
-                check_modulus(&n)?;
-                let (e, d, p, q) = (
-                    number(jwk.e)?,
-                    number(jwk.d)?,
-                    number(jwk.p)?,
-                    number(jwk.q)?,
-                );
-                let (dp, dq, qi) = (number(jwk.dp)?, number(jwk.dq)?, number(jwk.qi)?);
-                let pair = RsaKeyPair::from_components(&KeyPairComponents {
-                    public_key: PublicKeyComponents {
-                        n: &n[..],
-                        e: &e[..],
-                    },
-                    d: &d[..],
-                    p: &p[..],
-                    q: &q[..],
-                    dP: &dp[..],
-                    dQ: &dq[..],
-                    qInv: &qi[..],
-                });
-                let pkcs8: Pkcs8V1Der<'_> =
-                    pair.map_err(|_| DAMAGED)?.as_der().map_err(|_| DAMAGED)?;
-                der::pkcs1_of_pkcs8(pkcs8.as_ref()).ok_or(DAMAGED)?.to_vec()
-            }
-            Algorithm::Es256 => {
-                let point = [&[4][..], &number(jwk.x)?, &number(jwk.y)?].concat();
-                let pair = EcdsaKeyPair::from_private_key_and_public_key(
-                    &ECDSA_P256_SHA256_FIXED_SIGNING,
-                    &number(jwk.d)?,
-                    &point,
-                );
-                pair.map_err(|_| DAMAGED)?
-                    .to_pkcs8v1()
-                    .map_err(|_| DAMAGED)?
-                    .as_ref()
-                    .to_vec()
-            }
-            Algorithm::EdDsa => {
-                let seed = number(jwk.d)?;
-                if seed.len() != 32 {
-                    return Err(DAMAGED);
-                }
-                let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &number(jwk.x)?);
-                pair.map_err(|_| DAMAGED)?
-                    .to_pkcs8v1()
-                    .map_err(|_| DAMAGED)?
-                    .as_ref()
-                    .to_vec()
-            }
-        };
-        let kid = jwk.kid.map(Into::into);
-        Ok(Self {
-            algorithm,
-            private: Zeroizing::new(private),
-            kid,
+            private,
+            kid: found.kid,
         })
     }
 
@@ -345,7 +256,7 @@ impl Key {
     }
 
     fn ec(&self) -> Option<EcdsaKeyPair> {
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.private).ok()
+        EcdsaKeyPair::from_pkcs8(P256, &self.private).ok()
     }
 
     fn ed(&self) -> Option<Ed25519KeyPair> {
@@ -353,29 +264,46 @@ impl Key {
     }
 }
 
-fn check_modulus(n: &[u8]) -> Result<(), Complaint> {
-    let bits = n.len() * 8 - n.first().map_or(0, |b| b.leading_zeros() as usize);
-    if bits < 2048 {
-        return Err("the RSA key has fewer than 2048 bits");
-    }
-    Ok(())
+fn rsa(pkcs1: &[u8]) -> Result<Zeroizing<Vec<u8>>, Complaint> {
+    der::rsa_numbers(pkcs1).ok_or(DAMAGED)?;
+    RsaKeyPair::from_der(pkcs1).map_err(|_| DAMAGED)?;
+    Ok(Zeroizing::new(pkcs1.to_vec()))
 }
 
-fn why_not_pem(text: &str) -> Complaint {
-    if text.contains("ENCRYPTED") {
-        "the PEM key is encrypted with a passphrase; store it without one"
-    } else if text.contains("-----BEGIN ") && text.contains("\\n") {
-        "the PEM key has the two characters \\n where line breaks belong"
-    } else if text.contains("PUBLIC KEY-----") || text.contains("CERTIFICATE-----") {
-        "the value is a public key or a certificate; the private key is needed"
-    } else {
-        "the value is not one private key in PEM"
-    }
+fn rsa_of(numbers: &JwkNumbers) -> Option<Zeroizing<Vec<u8>>> {
+    let pair = RsaKeyPair::from_components(&KeyPairComponents {
+        public_key: PublicKeyComponents {
+            n: &numbers.n[..],
+            e: &numbers.e[..],
+        },
+        d: &numbers.d[..],
+        p: &numbers.p[..],
+        q: &numbers.q[..],
+        dP: &numbers.dp[..],
+        dQ: &numbers.dq[..],
+        qInv: &numbers.qi[..],
+    });
+    let pkcs8: Pkcs8V1Der<'_> = pair.ok()?.as_der().ok()?;
+    let pkcs1 = der::pkcs1_of_pkcs8(pkcs8.as_ref())?;
+    Some(Zeroizing::new(pkcs1.to_vec()))
+}
+
+fn ec(pair: Result<EcdsaKeyPair, KeyRejected>) -> Result<Zeroizing<Vec<u8>>, Complaint> {
+    let pkcs8 = pair.map_err(|_| DAMAGED)?.to_pkcs8v1();
+    Ok(Zeroizing::new(
+        pkcs8.map_err(|_| DAMAGED)?.as_ref().to_vec(),
+    ))
+}
+
+fn ed(pair: Result<Ed25519KeyPair, KeyRejected>) -> Result<Zeroizing<Vec<u8>>, Complaint> {
+    let pkcs8 = pair.map_err(|_| DAMAGED)?.to_pkcs8v1();
+    Ok(Zeroizing::new(
+        pkcs8.map_err(|_| DAMAGED)?.as_ref().to_vec(),
+    ))
 }
 
 const DAMAGED: Complaint = "the private key is damaged, or its halves do not belong together";
-const OTHER_ALGORITHM: Complaint = "the key is not of the algorithm the schedule states; \
-     to change the algorithm, add a second secret and move the programs to it";
+const P256: &EcdsaSigningAlgorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
 
 #[cfg(test)]
 mod tests;

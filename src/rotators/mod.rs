@@ -11,7 +11,7 @@
 //! - [`database`]: what the database kinds share: the login inside a value, new passwords
 //! - [`postgres`]: logins of a Postgres server
 //! - [`mysql`]: accounts of MySQL and MariaDB
-//! - `key`, `der`, `private_jwk`: private keys as PEM or JWK; `shape`: what all texts have in common
+//! - `key`, `der`: private keys as PEM or JWK, which `keyrota_gate` reads; `shape`: what all texts have in common
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
 
@@ -24,7 +24,6 @@ pub mod jwt;
 mod key;
 pub mod mysql;
 pub mod postgres;
-mod private_jwk;
 pub mod published;
 pub mod random;
 mod shape;

@@ -131,8 +131,11 @@ impl Rotator for Random {
     }
 
     fn adopt(&self, value: SecretValue, _: &mut dyn Entropy) -> Result<Minted, RotatorError> {
-        // What exists may have another shape: adopting it is how it comes to be replaced.
-        let checked = shape::judge(&value, |_| Ok(()));
+        // What exists may have another shape: adopting it is how it comes to be replaced. A key of a
+        // pair is another thing altogether.
+        let checked = shape::judge(&value, |text| {
+            keyrota_gate::drawn(text).map_err(|unfit| unfit.why)
+        });
         adopted(value, checked)
     }
 

@@ -21,8 +21,10 @@ pub(super) fn check_text(bytes: &[u8]) -> Result<&str, Complaint> {
     Ok(text)
 }
 
-/// [`check_text`], and nothing a person or a keyboard walk would make: see [`bits_at_most`].
+/// [`check_text`], no key of a pair, and nothing a person or a keyboard walk would make: see
+/// [`bits_at_most`].
 pub(super) fn check_unguessable(body: &str) -> Result<(), Complaint> {
+    keyrota_gate::drawn(body).map_err(|unfit| unfit.why)?;
     if bits_at_most(body.as_bytes()) < UNGUESSABLE_BITS {
         return Err("the value is too short or too regular to be a key");
     }

@@ -146,7 +146,13 @@ const MAY_USE: &[(&str, Depends)] = &[
     ("src/rotation", Depends::OnOnly(&["serde"])),
     (
         "gate",
-        Depends::OnOnly(&["data-encoding", "regex-lite", "serde_json"]),
+        Depends::OnOnly(&[
+            "data-encoding",
+            "regex-lite",
+            "serde",
+            "serde_json",
+            "zeroize",
+        ]),
     ),
     ("providers/contract", Depends::OfOursOnly(&[])),
     ("providers/", Depends::OfOursOnly(&["keyrota-contract"])),

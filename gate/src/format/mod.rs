@@ -1,10 +1,12 @@
 //! What a value must be readable as.
 
 mod der;
+mod drawn;
 mod encoding;
 mod jwk;
 mod key;
 mod pem;
+mod private;
 mod scalar;
 #[cfg(test)]
 mod testkeys;
@@ -14,7 +16,11 @@ use crate::problem::Fault;
 use crate::rule::{Algorithm, Format, KeyPart};
 use crate::wrapping::Tolerance;
 
+pub use drawn::drawn;
 pub(crate) use jwk::kid;
+pub use jwk::{KID_BYTES_MAX, check_kid};
+pub use key::Unfit;
+pub use private::{JwkNumbers, KeyBytes, KeyForm, PrivateKey, private_key};
 pub(crate) use url::parts as url_parts;
 
 /// What reading a value gave.
@@ -35,7 +41,9 @@ pub(crate) fn read(format: &Format, value: &str) -> Result<Read, Fault> {
         Format::Port => scalar::port(value),
         Format::Email => scalar::email(value),
         Format::Json { members } => scalar::json(value, members),
-        Format::Pem { part, algorithm } => pem::check_key(value, *part, *algorithm),
+        Format::Pem { part, algorithm } => {
+            pem::check_key(value, *part, *algorithm).map_err(Fault::from)
+        }
         Format::Jwk { part, algorithm } => jwk::check(value, *part, *algorithm),
         Format::Certificate => pem::check_certificates(value),
         Format::Hex => return encoding::hex(value).map(Read::Bytes),

@@ -11,7 +11,7 @@ fn the_ed25519_key_of_rfc_8037() {
     let jwk = r#"{"kty":"OKP","crv":"Ed25519",
         "d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
         "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
-    let key = Key::from_jwk(Algorithm::EdDsa, jwk).unwrap();
+    let key = Key::read(Algorithm::EdDsa, KeyForm::Jwk, jwk).unwrap();
     let public = key.public().unwrap();
     assert_eq!(public.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     assert!(key.matches(&public));
@@ -24,7 +24,7 @@ fn the_p256_key_of_rfc_7515() {
         "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
         "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
         "d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
-    let key = Key::from_jwk(Algorithm::Es256, jwk).unwrap();
+    let key = Key::read(Algorithm::Es256, KeyForm::Jwk, jwk).unwrap();
     assert!(key.matches(&key.public().unwrap()));
 }
 
@@ -36,8 +36,8 @@ fn both_texts_give_the_same_key_back() {
         assert!(key.matches(&public), "{algorithm:?}");
         let (pem, jwk) = (key.to_pem().unwrap(), key.to_jwk().unwrap());
         for again in [
-            Key::from_pem(algorithm, &pem),
-            Key::from_jwk(algorithm, &jwk),
+            Key::read(algorithm, KeyForm::Pem, &pem),
+            Key::read(algorithm, KeyForm::Jwk, &jwk),
         ] {
             let again = again.unwrap();
             assert_eq!(again.public().unwrap(), public, "{algorithm:?}");
@@ -54,8 +54,10 @@ fn another_algorithm_is_named() {
         let key = Key::generate(made, &mut Seeded(6)).unwrap();
         let (pem, jwk) = (key.to_pem().unwrap(), key.to_jwk().unwrap());
         for wanted in ALL.into_iter().filter(|a| *a != made) {
-            assert_eq!(Key::from_pem(wanted, &pem).err(), Some(OTHER_ALGORITHM));
-            assert_eq!(Key::from_jwk(wanted, &jwk).err(), Some(OTHER_ALGORITHM));
+            for (form, text) in [(KeyForm::Pem, &pem), (KeyForm::Jwk, &jwk)] {
+                let complaint = Key::read(wanted, form, text).err().unwrap();
+                assert!(complaint.contains("not of the algorithm"), "{complaint}");
+            }
         }
     }
 }
@@ -79,7 +81,7 @@ fn halves_of_two_keys_are_refused() {
                 .replace(a_public.x.as_ref().unwrap(), b_public.x.as_ref().unwrap()),
         };
         assert_eq!(
-            Key::from_jwk(algorithm, &mixed).err(),
+            Key::read(algorithm, KeyForm::Jwk, &mixed).err(),
             Some(DAMAGED),
             "{algorithm:?}"
         );
@@ -141,7 +143,7 @@ fn keys_that_openssl_made_are_read() {
         ),
         (Algorithm::EdDsa, "genpkey -algorithm ED25519"),
     ] {
-        let key = Key::from_pem(algorithm, &openssl(args, "")).unwrap();
+        let key = Key::read(algorithm, KeyForm::Pem, &openssl(args, "")).unwrap();
         assert!(key.matches(&key.public().unwrap()), "{args}");
     }
 }
@@ -163,32 +165,39 @@ fn what_cannot_be_used_is_told_apart() {
         (
             Algorithm::Es256,
             openssl("ecparam -name secp384r1 -genkey -noout", ""),
-            "damaged",
+            "algorithm",
         ),
         (
             Algorithm::EdDsa,
             openssl("pkcs8 -topk8 -passout pass:x", &ed),
             "passphrase",
         ),
-        (Algorithm::EdDsa, openssl("pkey -pubout", &ed), "public key"),
+        (
+            Algorithm::EdDsa,
+            openssl("pkey -pubout", &ed),
+            "public half",
+        ),
         (Algorithm::EdDsa, ed.replace('\n', "\\n"), "line breaks"),
-        (Algorithm::EdDsa, format!("{ed}{ed}"), "not one"),
-        (Algorithm::EdDsa, "hunter2".to_owned(), "not one"),
+        (Algorithm::EdDsa, format!("{ed}{ed}"), "two private keys"),
+        (Algorithm::EdDsa, "hunter2".to_owned(), "not PEM"),
     ] {
-        let complaint = Key::from_pem(algorithm, &pem).err().unwrap();
+        let complaint = Key::read(algorithm, KeyForm::Pem, &pem).err().unwrap();
         assert!(complaint.contains(word), "{complaint}, not {word}");
     }
-    let jwk = |members: &str| format!(r#"{{"kty":"RSA",{members}}}"#);
-    for (members, word) in [
-        (r#""n":"AQAB","e":"AQAB""#, "2048 bits"),
-        (r#""e":"AQAB""#, "missing"),
-        (r#""n":"AQAB","oth":[]"#, "two primes"),
-        (r#""n":"AQAB","use":"enc""#, "signatures"),
-        (r#""n":"AQAB","alg":"RS512""#, "algorithm"),
-        (r#""n":"AQAB","kid":"""#, "kid"),
-        (r#""n":7"#, "not a private"),
+    let whole = Key::generate(RS256, &mut Seeded(10)).unwrap();
+    let (public, whole) = (whole.public().unwrap(), whole.to_jwk().unwrap());
+    for (from, to, word) in [
+        (public.n.as_deref().unwrap(), "AQAB", "wrong length"),
+        (r#""d":"#, r#""other":"#, "public half"),
+        (r#""qi":"#, r#""other":"#, "missing"),
+        (r#"{"#, r#"{"oth":[],"#, "two primes"),
+        ("sig", "enc", "signatures"),
+        ("RS256", "RS512", "alg"),
+        (&public.kid, "", "kid"),
+        (r#""kty""#, r#""kid":7,"kty""#, "wrong type"),
     ] {
-        let complaint = Key::from_jwk(RS256, &jwk(members)).err().unwrap();
+        let text = whole.replacen(from, to, 1);
+        let complaint = Key::read(RS256, KeyForm::Jwk, &text).err().unwrap();
         assert!(complaint.contains(word), "{complaint}, not {word}");
     }
 }
