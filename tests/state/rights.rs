@@ -4,7 +4,7 @@ use keyrota::state::{Access, Location, Server, StateError, Store};
 use keyrota::world::SystemEntropy;
 use keyrota_contract::SecretValue;
 
-use super::bed::{entry, holder};
+use super::bed::{entry, holder, keys};
 use crate::support::keyrota::Keyrota;
 use crate::support::postgres::Postgres;
 
@@ -47,7 +47,9 @@ impl Ground {
         let at = Location::Postgres(self.at.clone());
         match read_only {
             true => Store::open_read_only(&at, access).await,
-            false => Store::open(&at, access, &mut SystemEntropy).await,
+            false => Store::open(&at, access, &mut SystemEntropy)
+                .await
+                .map(|store| store.vouched(keys().vouch())),
         }
     }
 
