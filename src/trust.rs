@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use keyrota_local::FileError;
-use keyrota_local::trusted::{self, Changeable, Opened, Why};
+use keyrota_local::trusted::{self, Changeable, Opened};
 use rustix::fs::{FileType, OFlags};
 
 /// Larger than any bundle of certificates.
@@ -38,21 +38,12 @@ impl fmt::Display for Untrusted {
     }
 }
 
-/// What can be changed by another user, the rule, and the command that corrects it.
+/// What can be changed by another user, the rule, and what corrects it.
 pub fn refusal(changeable: &Changeable) -> String {
     format!(
         "{changeable}; keyrota follows a file if root or its own user owns it and every directory above it, and nobody else may write there: {}",
-        remedy(changeable)
+        changeable.remedy()
     )
-}
-
-fn remedy(changeable: &Changeable) -> String {
-    let path = changeable.path.display();
-    match changeable.why {
-        Why::Owner(_) => format!("run keyrota as that user, or: chown -h root {path}"),
-        Why::Group => format!("chmod g-w {path}"),
-        Why::Everybody => format!("chmod o-w {path}"),
-    }
 }
 
 /// Opens a regular file that nobody else can change.
@@ -67,11 +58,22 @@ pub fn open(path: &Path, flags: OFlags) -> Result<Opened, Untrusted> {
     }
 }
 
-/// Who else can change the nearest directory that there is, from `path` upwards.
-pub fn above(path: &Path) -> Option<Changeable> {
+/// Refuses if somebody else can change the nearest directory that there is, from `path` upwards, or a
+/// component that leads there.
+pub fn above(path: &Path) -> Result<(), Untrusted> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let nearest = path.ancestors().find(|at| at.exists())?;
-    trusted::open(nearest, OFlags::PATH).ok()?.changeable()
+    let nearest = path.ancestors().find(|at| at.exists());
+    let nearest = nearest.unwrap_or(Path::new("/"));
+    directory(nearest, OFlags::PATH).map(drop)
+}
+
+/// Opens a directory that nobody else can change or replace.
+pub fn directory(path: &Path, flags: OFlags) -> Result<Opened, Untrusted> {
+    let opened = trusted::open(path, flags | OFlags::DIRECTORY).map_err(Untrusted::File)?;
+    match opened.changeable() {
+        Some(changeable) => Err(Untrusted::Changeable(changeable)),
+        None => Ok(opened),
+    }
 }
 
 /// The certificates of an authority that a file names.

@@ -306,3 +306,27 @@ fn a_mounted_file_is_overwritten_where_the_schedule_says_so() {
         assert_eq!(kept, format != "raw", "{format}");
     }
 }
+
+/// What a pod is given: schedules from a ConfigMap, whose root is 0777, and keys from a Secret.
+#[test]
+fn a_pods_read_only_volumes_are_followed() {
+    let keyrota = with(SCHEDULE);
+    keyrota.write(
+        "keyrota.toml",
+        "schedules = \"map\"\nkeys = { file = \"secret/seed\" }\nstate = \"kept/state.db\"\n",
+    );
+    let pod = "mkdir map secret
+        volume() { mount -t tmpfs -o mode=$1 tmpfs $2; mkdir $2/..2026; ln -s ..2026 $2/..data; ln -s ..data/$3 $2/$3; }
+        volume 777 map development.toml; cp schedules/development.toml map/..2026
+        volume 1777 secret seed; (umask 133; head -c 32 /dev/urandom > secret/..2026/seed)";
+    let read_only = "mount -o remount,bind,ro map; mount -o remount,bind,ro secret";
+    let plan = "unshare --pid --fork $0 --config keyrota.toml plan";
+    mounted(&keyrota, &format!("{pod}\n{read_only}\n{plan}")).code(0);
+    let refused = mounted(&keyrota, &format!("rmdir map secret; {pod}\n{plan}")).code(78);
+    let map = keyrota.path("map").canonicalize().unwrap();
+    let why = format!(
+        ": everybody may write to {}; keyrota follows",
+        map.display()
+    );
+    assert!(refused.stderr.contains(&why), "{refused:?}");
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use super::context::{Chosen, Context, DEVELOPMENT, Home, uses_made_identity};
 use super::exit::{self, Failed};
 use super::say::{print, print_json};
 use crate::keys::Seed;
-use crate::trust;
+use crate::trust::{self, Untrusted};
 use crate::world::SystemEntropy;
 
 /// Options of `keyrota init`.
@@ -46,26 +47,23 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
     let failed = |path: &Path, e: std::io::Error| {
         Failed::config(format!("{}: {}", path.display(), e.kind()))
     };
-    writable_by_us_alone(&dir)?;
-    if !dir.exists() {
-        fs::create_dir_all(&dir)
-            .and_then(|()| open_to_all(&dir, 0o755))
-            .map_err(|e| failed(&dir, e))?;
+    let untrusted = |why: Untrusted| Failed::config(format!("{}: {why}", dir.display()));
+    // Before anything is made.
+    trust::above(&dir).map_err(untrusted)?;
+    let absent = !dir.exists();
+    if absent {
+        fs::create_dir_all(&dir).map_err(|e| failed(&dir, e))?;
+    }
+    // Another user may have been faster, where everybody may write: what is open here is judged, and
+    // the schedule is made in it.
+    let schedules = trust::directory(&dir, OFlags::RDONLY).map_err(untrusted)?;
+    if absent {
+        rustix::fs::fchmod(&schedules.fd, Mode::from_raw_mode(0o755))
+            .map_err(|e| failed(&dir, e.into()))?;
     }
     let mut told = Vec::new();
-    match fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(&file)
-    {
-        Ok(mut new) => {
-            new.write_all(STARTER.as_bytes())
-                .and_then(|()| open_to_all(&file, 0o644))
-                .and_then(|()| new.sync_all())
-                .map_err(|e| failed(&file, e))?;
-            told.push(format!("wrote {}", file.display()));
-        }
+    match starter(&schedules.fd) {
+        Ok(()) => told.push(format!("wrote {}", file.display())),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
             told.push(format!("kept {}", file.display()))
         }
@@ -91,16 +89,16 @@ pub fn run(_: &Init, context: &Context<'_>) -> Result<u8, Failed> {
     Ok(exit::DONE)
 }
 
-/// Refuses, before anything is written, a place where another user could change it.
-fn writable_by_us_alone(dir: &Path) -> Result<(), Failed> {
-    match trust::above(dir) {
-        Some(why) => Err(Failed::config(format!(
-            "{}: {}",
-            dir.display(),
-            trust::refusal(&why)
-        ))),
-        None => Ok(()),
-    }
+/// Makes the schedule. It holds no secret, and others of the project read it: this process's umask is
+/// for keys.
+fn starter(schedules: &OwnedFd) -> std::io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(0o644);
+    let name = format!("{DEVELOPMENT}.toml");
+    let mut new = fs::File::from(rustix::fs::openat(schedules, name, flags, mode)?);
+    new.write_all(STARTER.as_bytes())?;
+    rustix::fs::fchmod(&new, mode)?;
+    new.sync_all()
 }
 
 /// Makes seed and identity where that is allowed and nothing stands yet that was made with others:
@@ -132,17 +130,21 @@ pub fn make_keys(chosen: &Chosen) -> Result<bool, Failed> {
             dir.display()
         )));
     }
-    write_keys(home, &dir)
-        .map_err(|e| Failed::config(format!("{}: {}", dir.display(), e.kind())))?;
+    let failed = |e: std::io::Error| Failed::config(format!("{}: {}", dir.display(), e.kind()));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&home.dir)
+        .map_err(failed)?;
+    // It may have been there, and be another user's.
+    trust::above(&home.dir)
+        .map_err(|why| Failed::config(format!("{}: {why}", home.dir.display())))?;
+    write_keys(home, &dir).map_err(failed)?;
     Ok(true)
 }
 
 /// Both keys appear at once: they are made in a directory beside, which is renamed.
 fn write_keys(home: &Home, dir: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&home.dir)?;
     let made = tempfile::Builder::new()
         .prefix(".keys.")
         .tempdir_in(&home.dir)?;
@@ -172,11 +174,6 @@ fn private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// A schedule holds no secret, and others of the project read it: this process's umask is for keys.
-fn open_to_all(path: &Path, mode: u32) -> std::io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 /// git must not see what is made here. A link or a pipe of that name is not git's, and is refused.

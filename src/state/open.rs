@@ -1,12 +1,12 @@
 //! Opening: the file or the server, and the schema.
 
-use std::fs::{DirBuilder, Permissions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyrota_contract::{Entropy, SecretValue};
-use keyrota_local::trusted::{Changeable, Why};
+use keyrota_local::trusted::{self, Why};
 use keyrota_local::{FileError, FileLock};
 use rustix::fs::{Mode, OFlags};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
@@ -18,7 +18,7 @@ use super::db::{Arg, Db, Tx, failure};
 use super::rights::{self, Place};
 use super::{Location, Server, StateError, Store};
 use crate::audit::{Vouch, chain};
-use crate::trust;
+use crate::trust::{self, Untrusted};
 
 /// What reaching a server takes beside its address; nothing for a file.
 #[derive(Debug, Clone, Copy, Default)]
@@ -160,16 +160,15 @@ pub(super) fn lock_failure(e: FileError) -> StateError {
 fn prepare(path: &Path) -> Result<(), StateError> {
     let parent = parent(path);
     if !parent.exists() {
-        if let Some(changeable) = trust::above(parent) {
-            return Err(refused(&changeable));
-        }
+        trust::above(parent).map_err(refused)?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(parent)
             .map_err(|e| disk_failure(&e))?;
-        let only_us = Permissions::from_mode(0o700);
-        std::fs::set_permissions(parent, only_us).map_err(|e| disk_failure(&e))?;
+        // Another user may have been faster, where everybody may write.
+        let made = trust::directory(parent, OFlags::RDONLY).map_err(refused)?;
+        rustix::fs::fchmod(&made.fd, Mode::RWXU).map_err(|e| disk_failure(&e.into()))?;
     }
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
@@ -203,26 +202,33 @@ fn vouch(path: &Path) -> Result<(), StateError> {
             "the state database can be reached by others; set its mode to 0600",
         ));
     }
-    match trust::above(parent(path)) {
+    let directory = OFlags::PATH | OFlags::DIRECTORY;
+    let directory = trusted::open(parent(path), directory).map_err(lock_failure)?;
+    match directory.changeable() {
         // root looks at the state of a service that has a user of its own.
         Some(changeable) if us.is_root() && changeable.why == Why::Owner(file.uid()) => {}
-        Some(changeable) => return Err(refused(&changeable)),
+        Some(changeable) => return Err(refused(Untrusted::Changeable(changeable))),
         None => {}
     }
-    let directory = std::fs::metadata(parent(path)).map_err(|e| disk_failure(&e))?;
-    if directory.mode() & 0o022 != 0 {
-        return Err(StateError::Refused(
+    // Not in a sticky directory either: SQLite reads files beside the database by their names.
+    match directory.extensible() {
+        Some(_) => Err(StateError::Refused(
             "others can write to the state database's directory; set its mode to 0700",
-        ));
+        )),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-fn refused(changeable: &Changeable) -> StateError {
-    tracing::warn!("the state's directory: {}", trust::refusal(changeable));
-    StateError::Refused(
-        "another user could replace the state database; the log names the directory and the command that corrects it",
-    )
+fn refused(why: Untrusted) -> StateError {
+    match why {
+        Untrusted::File(e) => lock_failure(e),
+        Untrusted::Changeable(changeable) => {
+            tracing::warn!("the state's directory: {}", trust::refusal(&changeable));
+            StateError::Refused(
+                "another user could replace the state database; the log names the directory and what corrects it",
+            )
+        }
+    }
 }
 
 fn parent(path: &Path) -> &Path {

@@ -119,7 +119,9 @@ async fn a_file_that_others_can_reach_is_refused() {
     for (path, wrong, right) in [
         (&file, 0o640, 0o600),
         (&file, 0o602, 0o600),
-        (&directory, 0o770, 0o700),
+        (&directory, 0o777, 0o700),
+        // Nobody can replace the database there, and everybody can put files beside it.
+        (&directory, 0o1777, 0o700),
     ] {
         set(path, wrong);
         for read_only in [true, false] {

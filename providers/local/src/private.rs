@@ -1,15 +1,16 @@
 //! Keys, tokens and passwords that are read from files.
 //!
 //! # The rule
-//! - **Owner**: root or the effective user. On a read-only mount the owner may be another user, with
-//!   a warning: a container's platform mounts a file of the host's user there.
+//! - **Owner**: root or the effective user. On a platform's mount (a read-only one of a container, see
+//!   [`crate::trusted`]) the owner may be another user, with a warning: it is a file of the host's user.
 //! - **Writing**: nobody but the owner.
 //! - **Reading**: nobody but the owner, where `chmod` can achieve it. keyrota only warns where the
-//!   administrator cannot: the file is on a read-only mount (Kubernetes, Docker), or root owns it and
+//!   administrator cannot: the file is on a platform's mount (Kubernetes, Docker), or root owns it and
 //!   keyrota is not root (then root chose who reads it, as with `root:fsGroup` 0440).
-//! - **Links** are followed if every directory and link on the way is trusted (see [`crate::trusted`]).
-//!   So a Kubernetes volume works (`name -> ..data/name -> ..2026_…/name`), and a link that another
-//!   user made or can replace does not.
+//! - **The way**: every directory and link that leads to the file is trusted, up to `/` (see
+//!   [`crate::trusted`]). Who can rename files beside it can have one key used in place of another:
+//!   keyrota would send the seed to a server as its token. So a Kubernetes volume works
+//!   (`name -> ..data/name -> ..2026_…/name`), and a link that another user made or can replace does not.
 //! - A file below `$CREDENTIALS_DIRECTORY` may be readable by its group: systemd grants the service's
 //!   user access by an ACL, and the ACL's mask shows as permissions of the group.
 
@@ -17,11 +18,11 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
-use rustix::fs::{FileType, OFlags, StatVfsMountFlags};
+use rustix::fs::{FileType, OFlags};
 use zeroize::Zeroizing;
 
 use crate::atomic::read_open;
-use crate::error::{FileError, classify};
+use crate::error::FileError;
 use crate::trusted::{self, Changeable};
 
 /// The bytes of a private file, and what is not as private as it could be.
@@ -63,8 +64,8 @@ impl Exposure {
 pub enum PrivateError {
     /// The file itself.
     File(FileError),
-    /// The way to it passes a link, and somebody else can change that way.
-    Link(Changeable),
+    /// Somebody else can change the way to it.
+    Way(Changeable),
 }
 
 impl From<FileError> for PrivateError {
@@ -77,9 +78,10 @@ impl fmt::Display for PrivateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(e) => e.fmt(f),
-            Self::Link(changeable) => write!(
+            Self::Way(changeable) => write!(
                 f,
-                "a symbolic link leads here, and {changeable}; name the file itself, or let only root or keyrota's user write there"
+                "{changeable}, so another user can replace this file: {}",
+                changeable.remedy()
             ),
         }
     }
@@ -104,33 +106,37 @@ fn read_as(path: &Path, bytes_max: usize, judged: u32) -> Result<Private, Privat
     if FileType::from_raw_mode(opened.stat.st_mode) != FileType::RegularFile {
         return Err(FileError::NotRegular.into());
     }
-    if let (true, Some(changeable)) = (opened.linked, opened.way) {
-        return Err(PrivateError::Link(changeable));
+    if let Some(changeable) = opened.way {
+        return Err(PrivateError::Way(changeable));
     }
-    let mount = rustix::fs::fstatvfs(&opened.fd).map_err(classify)?.f_flag;
-    let read_only = mount.contains(StatVfsMountFlags::RDONLY);
+    let platforms = trusted::is_platforms(&opened.fd, &opened.stat);
     let me = rustix::process::geteuid().as_raw();
     let (mode, owner) = (opened.stat.st_mode, opened.stat.st_uid);
-    let warning = judge_for(mode, owner, judged, read_only, me)?;
+    let itself = judge_for(mode, owner, judged, platforms, me)?;
+    let warning = match opened.mounted {
+        Some(_) => Some(Exposure::Owner),
+        None => itself,
+    };
     let bytes = read_open(&mut File::from(opened.fd), &opened.stat, bytes_max)?;
     Ok(Private { bytes, warning })
 }
 
-/// The rule about owner and mode. `judged` are the permissions that count.
+/// The rule about owner and mode. `judged` are the permissions that count;
+/// `platforms` is whether the file is on a mount of the platform.
 fn judge_for(
     mode: u32,
     owner: u32,
     judged: u32,
-    read_only: bool,
+    platforms: bool,
     me: u32,
 ) -> Result<Option<Exposure>, FileError> {
     let mode = mode & judged;
     let stranger = owner != 0 && owner != me;
-    if stranger && !read_only {
+    if stranger && !platforms {
         return Err(FileError::WrongOwner);
     }
     // Where chmod is not the administrator's: the platform, or root for another user, chose the mode.
-    let fixed = read_only || (owner == 0 && me != 0);
+    let fixed = platforms || (owner == 0 && me != 0);
     if mode & 0o022 != 0 || (mode != 0 && !fixed) {
         return Err(FileError::Exposed);
     }

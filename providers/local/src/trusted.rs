@@ -7,24 +7,32 @@
 //! # The rule
 //! A component is trusted when root or the effective user owns it and nobody else may change it:
 //! - Nobody but its owner may write to it. Exceptions: the group 0 (root's, and that of a container
-//!   with an arbitrary user), and this process's own group, if it has the number of its user.
+//!   with an arbitrary user), and a group of this process, if it has the number of its user. Where an
+//!   access list (ACL) may let others write, there is no exception.
 //! - A sticky directory (`/tmp`, a Kubernetes volume) may be writable by everybody: only its owner
 //!   can replace an entry of another user there, and the entry is judged by itself.
 //! - A symbolic link has no mode; only its owner counts.
+//! - On a platform's mount only the owner counts: in a container nobody can use a permission to write
+//!   on a read-only mount (the root of a Kubernetes ConfigMap has the mode 0777). On a host a read-only
+//!   mount proves nothing: systemd's `ProtectSystem=` gives this process alone a read-only view of
+//!   directories that others write. So both count: the process has a PID namespace that is not the
+//!   host's, and the mount has another device than `/`.
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, StatVfsMountFlags};
 use rustix::io::Errno;
 
-use crate::error::{FileError, classify};
+use crate::error::{FileError, classify, classify_std};
 
 /// The kernel's own limit.
 const LINKS_MAX: u32 = 40;
+/// The inode of the first PID namespace, a constant of the kernel (`PID_NS_INIT_INO`).
+const HOST_PROCESSES: u64 = 0xefff_fffc;
 
 /// A file or directory that is open, and what the way to it was like.
 #[derive(Debug)]
@@ -39,18 +47,34 @@ pub struct Opened {
     pub linked: bool,
     /// The first directory or link on the way that somebody else can change.
     pub way: Option<Changeable>,
+    /// The first one on a platform's mount that another user owns.
+    pub mounted: Option<Changeable>,
 }
 
 impl Opened {
     /// The first component that somebody else can change: of the way, or what is open itself.
     pub fn changeable(&self) -> Option<Changeable> {
         let itself = || {
-            judge(&self.stat).map(|why| Changeable {
-                path: self.path.clone(),
-                why,
-            })
+            let why = judge(&self.fd, &self.stat, &Me::now())?;
+            let counts = matches!(why, Why::Owner(_)) || !is_platforms(&self.fd, &self.stat);
+            counts.then(|| self.blame(why))
         };
-        self.way.clone().or_else(itself)
+        let way = self.way.as_ref().or(self.mounted.as_ref());
+        way.cloned().or_else(itself)
+    }
+
+    /// Whether others may add names to this directory, which they may where it is sticky, too.
+    pub fn extensible(&self) -> Option<Changeable> {
+        let shared = || has_acl(&self.fd);
+        writers(self.stat.st_mode, self.stat.st_gid, &Me::now(), shared).map(|why| self.blame(why))
+    }
+
+    fn blame(&self, why: Why) -> Changeable {
+        Changeable {
+            path: self.path.clone(),
+            kind: FileType::from_raw_mode(self.stat.st_mode),
+            why,
+        }
     }
 }
 
@@ -59,6 +83,8 @@ impl Opened {
 pub struct Changeable {
     /// Which component, without links.
     pub path: PathBuf,
+    /// A file, a directory or a link.
+    pub kind: FileType,
     /// Who can change it.
     pub why: Why,
 }
@@ -72,6 +98,23 @@ pub enum Why {
     Group,
     /// Everybody may write to it.
     Everybody,
+}
+
+impl Changeable {
+    /// What an administrator can do about it. Never a command that takes a directory from its user.
+    pub fn remedy(&self) -> String {
+        let path = self.path.display();
+        match (self.why, self.kind) {
+            (Why::Owner(_), FileType::RegularFile) => {
+                format!("run keyrota as that user, or read the file and then: chown root {path}")
+            }
+            (Why::Owner(_), _) => {
+                "run keyrota as that user, or move these files to a directory of root's".to_owned()
+            }
+            (Why::Group, _) => format!("chmod g-w {path}"),
+            (Why::Everybody, _) => format!("chmod o-w {path}"),
+        }
+    }
 }
 
 impl fmt::Display for Changeable {
@@ -118,35 +161,84 @@ pub fn open(path: &Path, flags: OFlags) -> Result<Opened, FileError> {
     way.finish(OsStr::new("."), flags, links > 0)
 }
 
-/// Who else can change what has this type, owner and mode.
-pub fn judge(stat: &Stat) -> Option<Why> {
-    let (me, group) = (rustix::process::geteuid(), rustix::process::getegid());
-    let me = (me.as_raw(), group.as_raw());
-    judge_for(stat.st_mode, (stat.st_uid, stat.st_gid), me)
+/// This process's effective user, and all its groups.
+struct Me {
+    user: u32,
+    groups: Vec<u32>,
 }
 
-/// The rule. Owners and processes are a user and a group.
-fn judge_for(mode: u32, (uid, gid): (u32, u32), (me, group): (u32, u32)) -> Option<Why> {
-    if uid != 0 && uid != me {
+impl Me {
+    fn now() -> Self {
+        let effective = rustix::process::getegid().as_raw();
+        let more = rustix::process::getgroups().unwrap_or_default();
+        Self {
+            user: rustix::process::geteuid().as_raw(),
+            groups: std::iter::once(effective)
+                .chain(more.into_iter().map(|group| group.as_raw()))
+                .collect(),
+        }
+    }
+}
+
+/// Who else can change what is open, wherever it is mounted.
+fn judge(file: &OwnedFd, stat: &Stat, me: &Me) -> Option<Why> {
+    let owner = (stat.st_uid, stat.st_gid);
+    judge_for(stat.st_mode, owner, me, || has_acl(file))
+}
+
+/// The rule for a type and mode, a user and group, and whether there is an ACL.
+fn judge_for(
+    mode: u32,
+    (uid, gid): (u32, u32),
+    me: &Me,
+    shared: impl FnOnce() -> bool,
+) -> Option<Why> {
+    if uid != 0 && uid != me.user {
         return Some(Why::Owner(uid));
     }
     let kind = FileType::from_raw_mode(mode);
     let sticky = kind == FileType::Directory && mode & 0o1000 != 0;
-    if kind == FileType::Symlink || sticky {
-        return None;
+    match kind == FileType::Symlink || sticky {
+        true => None,
+        false => writers(mode, gid, me, shared),
     }
+}
+
+/// Who may write beside the owner.
+fn writers(mode: u32, gid: u32, me: &Me, shared: impl FnOnce() -> bool) -> Option<Why> {
     if mode & 0o002 != 0 {
         return Some(Why::Everybody);
     }
-    let alone = gid == 0 || (gid == group && gid == me);
-    (mode & 0o020 != 0 && !alone).then_some(Why::Group)
+    let alone = gid == 0 || (gid == me.user && me.groups.contains(&gid));
+    // With an ACL the bits of the group are those of everybody whom it names.
+    (mode & 0o020 != 0 && (!alone || shared())).then_some(Why::Group)
+}
+
+/// Whether the file has an ACL, or does not say.
+fn has_acl(file: &OwnedFd) -> bool {
+    // The descriptor may be one without access, of which only its name in /proc can be asked.
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let found = rustix::fs::getxattr(name, c"system.posix_acl_access", &mut [0_u8; 0][..]);
+    !matches!(found, Err(Errno::NODATA | Errno::OPNOTSUPP))
+}
+
+/// Whether it is on a mount that a container's platform made, and that nobody here can write.
+pub(crate) fn is_platforms(file: impl AsFd, stat: &Stat) -> bool {
+    let read_only =
+        rustix::fs::fstatvfs(file).is_ok_and(|m| m.f_flag.contains(StatVfsMountFlags::RDONLY));
+    let apart = || rustix::fs::stat("/").is_ok_and(|root| root.st_dev != stat.st_dev);
+    let contained =
+        || rustix::fs::stat("/proc/self/ns/pid").is_ok_and(|space| space.st_ino != HOST_PROCESSES);
+    read_only && apart() && contained()
 }
 
 /// The directory that was reached, and what is known of the way.
 struct Way {
     at: OwnedFd,
     path: PathBuf,
+    me: Me,
     blamed: Option<Changeable>,
+    mounted: Option<Changeable>,
 }
 
 /// One component, open without access.
@@ -158,25 +250,34 @@ struct Seen {
 
 impl Way {
     fn begin() -> Result<Self, FileError> {
-        let (at, stat) = root()?;
+        let root = root()?;
         let mut way = Self {
-            at,
-            path: PathBuf::from("/"),
+            at: root.fd.try_clone().map_err(classify_std)?,
+            path: root.path.clone(),
+            me: Me::now(),
             blamed: None,
+            mounted: None,
         };
-        way.blame_at(&stat);
+        way.blame(&root);
         Ok(way)
     }
 
     fn restart(&mut self) -> Result<(), FileError> {
-        self.at = root()?.0;
-        self.path = PathBuf::from("/");
+        let root = root()?;
+        self.at = root.fd;
+        self.path = root.path;
         Ok(())
     }
 
     fn look(&self, name: &OsStr) -> Result<Seen, FileError> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.at, name, flags, Mode::empty()).map_err(classify)?;
+        let open = |flags| rustix::fs::openat(&self.at, name, flags, Mode::empty());
+        // Only one who asks for a directory is given what is to be mounted there (autofs).
+        let fd = match open(flags | OFlags::DIRECTORY) {
+            Err(Errno::NOTDIR | Errno::LOOP) => open(flags),
+            other => other,
+        };
+        let fd = fd.map_err(classify)?;
         let stat = rustix::fs::fstat(&fd).map_err(classify)?;
         let path = self.named(name);
         Ok(Seen { fd, stat, path })
@@ -216,31 +317,33 @@ impl Way {
             path: self.named(name),
             linked,
             way: self.blamed,
+            mounted: self.mounted,
         })
     }
 
     fn blame(&mut self, seen: &Seen) {
-        if self.blamed.is_none() {
-            self.blamed = judge(&seen.stat).map(|why| Changeable {
-                path: seen.path.clone(),
-                why,
-            });
-        }
-    }
-
-    fn blame_at(&mut self, stat: &Stat) {
-        self.blamed = judge(stat).map(|why| Changeable {
-            path: self.path.clone(),
+        let Some(why) = judge(&seen.fd, &seen.stat, &self.me) else {
+            return;
+        };
+        let first = match (is_platforms(&seen.fd, &seen.stat), why) {
+            (false, _) => &mut self.blamed,
+            (true, Why::Owner(_)) => &mut self.mounted,
+            (true, Why::Group | Why::Everybody) => return,
+        };
+        first.get_or_insert_with(|| Changeable {
+            path: seen.path.clone(),
+            kind: FileType::from_raw_mode(seen.stat.st_mode),
             why,
         });
     }
 }
 
-fn root() -> Result<(OwnedFd, Stat), FileError> {
+fn root() -> Result<Seen, FileError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd = rustix::fs::open("/", flags, Mode::empty()).map_err(classify)?;
     let stat = rustix::fs::fstat(&fd).map_err(classify)?;
-    Ok((fd, stat))
+    let path = PathBuf::from("/");
+    Ok(Seen { fd, stat, path })
 }
 
 /// The names of a path, the last one first. A final `/` or `/.` asks for a directory, and stays.

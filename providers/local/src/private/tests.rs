@@ -84,8 +84,10 @@ fn the_rule_for_owners_modes_and_mounts() {
     assert_eq!(judge_for(0o440, 0, 0o007, ro, 1000), Ok(None));
 }
 
+/// Whoever can rename files above a key can have another file used in its place: with a link on the
+/// way, and without.
 #[test]
-fn a_link_that_another_user_can_change_is_refused() {
+fn a_way_that_another_user_can_change_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().canonicalize().unwrap();
     fs::create_dir(at.join("keys")).unwrap();
@@ -93,52 +95,102 @@ fn a_link_that_another_user_can_change_is_refused() {
     fs::write(&file, "key").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     symlink("keys/key", &link).unwrap();
-    assert_eq!(read(&link, 9).unwrap().bytes.as_slice(), b"key");
-    for place in [at.join("keys"), at.clone()] {
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
-        let failed = read(&link, 9).err().unwrap();
-        let said = failed.to_string();
-        assert!(matches!(failed, PrivateError::Link(ref c) if c.path == place));
-        assert!(said.contains(&format!("everybody may write to {}", place.display())));
-        // Without a link it is the file that counts.
-        assert!(read(&file, 9).is_ok());
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+    let refused = |path: &Path, place: &Path, said: &str| {
+        for read in [read(path, 9), read_credential(path, 9)] {
+            let failed = read.err().unwrap();
+            assert!(matches!(failed, PrivateError::Way(ref c) if c.path == place));
+            assert_eq!(failed.to_string(), said);
+        }
+    };
+    for path in [&file, &link] {
+        assert_eq!(read(path, 9).unwrap().bytes.as_slice(), b"key");
+        for place in [at.join("keys"), at.clone()] {
+            let shown = place.display();
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
+            refused(
+                path,
+                &place,
+                &format!(
+                    "everybody may write to {shown}, so another user can replace this file: chmod o-w {shown}"
+                ),
+            );
+            if rustix::process::geteuid().is_root() {
+                fs::set_permissions(&place, fs::Permissions::from_mode(0o770)).unwrap();
+                std::os::unix::fs::chown(&place, None, Some(65_534)).unwrap();
+                refused(
+                    path,
+                    &place,
+                    &format!(
+                        "the group of {shown} may write to it, so another user can replace this file: chmod g-w {shown}"
+                    ),
+                );
+                std::os::unix::fs::chown(&place, None, Some(0)).unwrap();
+            }
+            // Each user's files are safe from the others there.
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o1777)).unwrap();
+            assert!(read(path, 9).is_ok());
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+        }
     }
 }
 
-/// A volume as Kubernetes makes it, on a mount that is really read-only, in a mount namespace of its own.
+/// Volumes as Kubernetes and Docker make them, on mounts that are really read-only, in namespaces as a
+/// container has them.
 #[test]
-fn a_read_only_volume_with_links_is_read_with_a_warning() {
+fn a_read_only_volume_of_a_container_is_read_with_a_warning() {
     const HERE: &str = "KEYROTA_TEST_VOLUME";
-    if let Some(volume) = std::env::var_os(HERE) {
-        let volume = Path::new(&volume);
-        let secret = read(volume, 9).unwrap();
+    if let Some(expected) = std::env::var_os(HERE) {
+        let at = std::env::current_dir().unwrap();
+        let secret = read(&at.join("volume/seed"), 9);
+        // systemd's ProtectSystem= shows a read-only view of what others write.
+        if expected == "refused" {
+            assert_eq!(secret.err(), Some(PrivateError::File(FileError::Exposed)));
+            return;
+        }
+        let secret = secret.unwrap();
         assert_eq!(secret.bytes.as_slice(), b"a seed");
-        assert_eq!(secret.warning, Some(Exposure::Everybody));
+        let warning = match expected.to_str().unwrap() {
+            "everybody" => Exposure::Everybody,
+            _ => Exposure::Owner,
+        };
+        assert_eq!(secret.warning, Some(warning));
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let script = r#"set -e
-        mount -t tmpfs -o mode=1777 tmpfs "$0" && cd "$0"
-        mkdir ..2026_01_02 && printf 'a seed' > ..2026_01_02/seed && chmod 444 ..2026_01_02/seed
-        ln -s ..2026_01_02 ..data && ln -s ..data/seed seed
-        mount -o remount,ro "$0"
-        exec "$@""#;
-    // In a user's own namespace `/` belongs to a user that has no number there, so no link is trusted.
-    let (own, name): (&[&str], _) = match rustix::process::geteuid().is_root() {
-        true => (&[], "seed"),
-        false => (&["--user", "--map-root-user"], "..2026_01_02/seed"),
-    };
-    let ran = Command::new("unshare")
-        .args(own)
-        .args(["--mount", "sh", "-c", script])
-        .arg(dir.path())
-        .arg(std::env::current_exe().unwrap())
-        .arg("--exact")
-        .arg("private::tests::a_read_only_volume_with_links_is_read_with_a_warning")
-        .env(HERE, dir.path().join(name))
-        .output()
-        .unwrap();
-    let passed = String::from_utf8_lossy(&ran.stdout).contains("1 passed");
-    assert!(ran.status.success() && passed, "{ran:?}");
+    if !rustix::process::geteuid().is_root() {
+        return; // in a user's own namespace `/` belongs to a user without a number
+    }
+    let contained = fs::metadata("/proc/self/ns/pid").unwrap();
+    let contained = std::os::unix::fs::MetadataExt::ino(&contained) != 0xefff_fffc;
+    let own: &[&str] = &["--mount", "--pid", "--fork"];
+    for (expected, namespaces, mode, owner) in [
+        ("everybody", own, "1777", "0"),
+        ("everybody", own, "777", "0"),
+        ("owner", own, "755", "1000"),
+        (
+            if contained { "everybody" } else { "refused" },
+            &["--mount"],
+            "1777",
+            "0",
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("volume")).unwrap();
+        let script = format!(
+            "mount -t tmpfs -o mode={mode},uid={owner} tmpfs volume && cd volume && mkdir ..2026 \
+             && printf 'a seed' > ..2026/seed && chmod 444 ..2026/seed && ln -s ..2026 ..data \
+             && ln -s ..data/seed seed && cd .. && mount -o remount,bind,ro volume && exec \"$@\""
+        );
+        let ran = Command::new("unshare")
+            .args(namespaces)
+            .args(["sh", "-c", &script, "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .arg("--exact")
+            .arg("private::tests::a_read_only_volume_of_a_container_is_read_with_a_warning")
+            .env(HERE, expected)
+            .current_dir(dir.path().canonicalize().unwrap())
+            .output()
+            .unwrap();
+        let passed = String::from_utf8_lossy(&ran.stdout).contains("1 passed");
+        assert!(ran.status.success() && passed, "{expected} {mode}: {ran:?}");
+    }
 }
