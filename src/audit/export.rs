@@ -16,11 +16,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Checkpoint, Head, Problem, Report, Row, Verifier, VerifyingKey, Vouch, canonical, lines,
+    Checkpoint, Head, Problem, Report, Row, Verifier, VerifyingKey, Vouch, bounded, canonical,
+    lines,
 };
 use crate::keys::Keys;
 
 const MANIFEST: &str = "manifest.json";
+/// A manifest has a thousand bytes.
+const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 const TOOL: &str = concat!("keyrota/", env!("CARGO_PKG_VERSION"));
 
 /// The form of an export.
@@ -37,6 +40,8 @@ pub enum Format {
 pub enum ExportError {
     /// The directory, or a file in it, could not be written or read.
     Io(io::ErrorKind),
+    /// A link, a pipe or a device stands where a file of an export should.
+    NotRegular,
     /// The directory is not empty.
     NotEmpty,
     /// There is nothing in the part that was asked for.
@@ -164,9 +169,10 @@ impl Exporter {
 
 /// Verifies an export from the public key alone.
 pub fn verify_export(directory: &Path, keys: &[VerifyingKey]) -> Result<Report, ExportError> {
-    let bytes = std::fs::read(directory.join(MANIFEST)).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => ExportError::Manifest,
-        kind => ExportError::Io(kind),
+    let at = directory.join(MANIFEST);
+    let bytes = bounded::whole(&at, MANIFEST_BYTES_MAX).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge => ExportError::Manifest,
+        kind => ExportError::of(kind),
     })?;
     let shown: Value = serde_json::from_slice(&bytes).map_err(|_| ExportError::Manifest)?;
     let note = shown["checkpoint"].as_str().ok_or(ExportError::Manifest)?;
@@ -178,6 +184,7 @@ pub fn verify_export(directory: &Path, keys: &[VerifyingKey]) -> Result<Report, 
         .filter(|k| keys.contains(k));
 
     let mut verifier = Verifier::new(signed.chain, manifest.from);
+    verifier.expect(signed.size.saturating_sub(manifest.from).saturating_add(1));
     let whole = Checkpoint {
         extensions: Vec::new(),
         ..signed.clone()
@@ -191,9 +198,9 @@ pub fn verify_export(directory: &Path, keys: &[VerifyingKey]) -> Result<Report, 
             "the manifest is not the one that was signed",
         );
     }
-    let mut file = Hashed::new(BufReader::new(File::open(
-        directory.join(manifest.format.file()),
-    )?));
+    let at = directory.join(manifest.format.file());
+    let file = bounded::open(&at).map_err(|e| ExportError::of(e.kind()))?;
+    let mut file = Hashed::new(BufReader::new(file));
     match manifest.format {
         Format::Jsonl => lines::read_json(&mut file, &mut verifier)?,
         Format::Csv => lines::read_csv(&mut file, &mut verifier)?,
@@ -358,6 +365,15 @@ impl<T> fmt::Debug for Hashed<T> {
     }
 }
 
+impl ExportError {
+    fn of(kind: io::ErrorKind) -> Self {
+        match kind {
+            io::ErrorKind::InvalidInput => Self::NotRegular,
+            kind => Self::Io(kind),
+        }
+    }
+}
+
 impl From<io::Error> for ExportError {
     fn from(e: io::Error) -> Self {
         Self::Io(e.kind())
@@ -368,6 +384,9 @@ impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(kind) => write!(f, "the export cannot be written or read: {kind}"),
+            Self::NotRegular => f.write_str(
+                "manifest.json or the log beside it is a link, a pipe or a device, and no file of an export",
+            ),
             Self::NotEmpty => f.write_str("the directory is not empty"),
             Self::Empty => f.write_str("there is no entry to export"),
             Self::Unsound(_) => f.write_str("the log is not sound; see audit verify"),

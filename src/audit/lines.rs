@@ -5,6 +5,7 @@ use std::io::{self, BufRead};
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 
+use super::bounded::{self, LINE_BYTES_MAX, Line};
 use super::{Copies, Row, Verifier, canonical};
 
 const COLUMNS: [&str; 9] = [
@@ -39,10 +40,19 @@ pub(super) fn json_line(row: &Row) -> Option<Vec<u8>> {
     Some(line)
 }
 
-/// There is one way to write a line, so what is read must come out the same when written.
+/// There is one way to write a line, so what is read must come out the same when written. Stops when
+/// enough is wrong: after a line that no entry has, and where more follows than was signed.
 pub(super) fn read_json(file: &mut impl BufRead, verifier: &mut Verifier) -> Result<(), io::Error> {
     let mut line = Vec::new();
-    while file.read_until(b'\n', &mut line)? > 0 {
+    while !verifier.is_full() {
+        match bounded::next_line(file, &mut line, LINE_BYTES_MAX)? {
+            Line::End => break,
+            Line::Whole => {}
+            Line::TooLong => {
+                verifier.unreadable();
+                break;
+            }
+        }
         let row = serde_json::from_slice::<Value>(&line).ok().and_then(|v| {
             let hex = |key: &str| HEXLOWER.decode(v[key].as_str()?.as_bytes()).ok();
             let body = canonical::write(&v["body"]).ok()?;
@@ -59,7 +69,6 @@ pub(super) fn read_json(file: &mut impl BufRead, verifier: &mut Verifier) -> Res
             Some(row) => verifier.push(&row),
             None => verifier.unreadable(),
         }
-        line.clear();
     }
     Ok(())
 }
@@ -92,35 +101,55 @@ fn csv_line(cells: [Vec<u8>; COLUMNS.len()]) -> Vec<u8> {
     writer.into_inner().expect("a vector needs no flush")
 }
 
-/// Reads a table; what cannot be read counts as an entry that was modified.
+/// Reads a table; what cannot be read counts as an entry that was modified. A row is one line, as
+/// nothing that is exported holds a line feed, and is read as such: a quote that never ends is a bad
+/// line and no row without an end.
 pub(super) fn read_csv(file: &mut impl BufRead, verifier: &mut Verifier) -> Result<(), io::Error> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-    for record in reader.byte_records() {
-        let row = record.ok().and_then(|record| {
-            let cell = |i: usize| std::str::from_utf8(record.get(i)?).ok();
-            let text = |i: usize| cell(i).map(|c| c.strip_prefix('\'').unwrap_or(c).to_owned());
-            let maybe = |i: usize| text(i).filter(|t| !t.is_empty());
-            Some(Row {
-                seq: cell(0)?.parse().ok()?,
-                prev_hash: HEXLOWER.decode(record.get(6)?).ok()?,
-                hash: HEXLOWER.decode(record.get(7)?).ok()?,
-                body: record.get(8)?.to_vec(),
-                mac: None,
-                copies: Some(Copies {
-                    ts_us: cell(1)?.parse().ok()?,
-                    event: text(2)?,
-                    env: maybe(3),
-                    secret: maybe(4),
-                    rotation: maybe(5),
-                }),
-            })
-        });
-        match row {
-            Some(row) => verifier.push(&row),
-            None => verifier.unreadable(),
+    let mut line = Vec::new();
+    let mut header = true;
+    while !verifier.is_full() {
+        match bounded::next_line(file, &mut line, LINE_BYTES_MAX)? {
+            Line::End => break,
+            Line::Whole if std::mem::take(&mut header) => {}
+            Line::Whole => match row(&line) {
+                Some(row) => verifier.push(&row),
+                None => verifier.unreadable(),
+            },
+            Line::TooLong => {
+                verifier.unreadable();
+                break;
+            }
         }
     }
     Ok(())
+}
+
+/// The entry in one line of a table.
+fn row(line: &[u8]) -> Option<Row> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(line);
+    let mut records = reader.byte_records();
+    let record = records.next()?.ok()?;
+    let alone = records.next().is_none();
+    let cell = |i: usize| std::str::from_utf8(record.get(i)?).ok();
+    let text = |i: usize| cell(i).map(|c| c.strip_prefix('\'').unwrap_or(c).to_owned());
+    let maybe = |i: usize| text(i).filter(|t| !t.is_empty());
+    let row = Row {
+        seq: cell(0)?.parse().ok()?,
+        prev_hash: HEXLOWER.decode(record.get(6)?).ok()?,
+        hash: HEXLOWER.decode(record.get(7)?).ok()?,
+        body: record.get(8)?.to_vec(),
+        mac: None,
+        copies: Some(Copies {
+            ts_us: cell(1)?.parse().ok()?,
+            event: text(2)?,
+            env: maybe(3),
+            secret: maybe(4),
+            rotation: maybe(5),
+        }),
+    };
+    alone.then_some(row)
 }
 
 /// A spreadsheet runs what begins with one of these (OWASP, CSV injection), also after blanks and in

@@ -9,6 +9,7 @@
 //! database, and whoever holds the seed and all copies of the checkpoints can write another history.
 
 pub mod anchors;
+mod bounded;
 pub mod canonical;
 pub mod chain;
 pub mod checkpoint;

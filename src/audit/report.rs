@@ -68,6 +68,17 @@ pub struct Finding {
     pub detail: &'static str,
 }
 
+impl Finding {
+    /// A finding.
+    pub fn new(seq: i64, problem: Problem, detail: &'static str) -> Self {
+        Self {
+            seq,
+            problem,
+            detail,
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "entry {}: {}", self.seq, self.detail)
@@ -94,6 +105,8 @@ pub struct Report {
     pub entries: i64,
     /// The size of the largest checkpoint that fits. What comes after it could be cut off unnoticed.
     pub vouched: Option<i64>,
+    /// The entry with which a person accepted what is wrong before it, and how much that is.
+    pub accepted: Option<(i64, usize)>,
     /// No signature says anything about the log: another one could stand in its place.
     pub unsigned: bool,
 }

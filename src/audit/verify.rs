@@ -10,6 +10,9 @@ use super::chain::{self, Hash};
 use super::report::{Dangling, FINDINGS_MAX, Finding, Problem, Report};
 use super::{Checkpoint, Copies, Head, NoteError, Row, Vouch, canonical};
 
+/// The words that are remembered of an entry are shorter.
+const WORD_BYTES_MAX: usize = 64;
+
 /// A verification under way: [`push`](Verifier::push) every entry, then [`finish`](Verifier::finish).
 #[derive(Debug)]
 pub struct Verifier {
@@ -33,6 +36,7 @@ pub struct Verifier {
     whole: bool,
     intents: HashMap<(String, String), Dangling>,
     entries: i64,
+    entries_max: i64,
     findings: Vec<Finding>,
 }
 
@@ -66,6 +70,7 @@ impl Verifier {
             whole,
             intents: HashMap::new(),
             entries: 0,
+            entries_max: i64::MAX,
             findings: Vec::new(),
         }
     }
@@ -106,8 +111,21 @@ impl Verifier {
         self.kept = Some((sizes.into_iter().collect(), None));
     }
 
+    /// At most so many entries are expected: a part of a log that was signed has this many.
+    pub fn expect(&mut self, entries: i64) {
+        self.entries_max = entries;
+    }
+
+    /// Whether so much is wrong that nothing more is reported: the rest need not be read.
+    pub fn is_full(&self) -> bool {
+        self.findings.len() >= FINDINGS_MAX || self.entries > self.entries_max
+    }
+
     /// Judges the next entry, in the order in which they are stored.
     pub fn push(&mut self, row: &Row) {
+        if self.is_full() {
+            return;
+        }
         self.entries = self.entries.saturating_add(1);
         let body = canonical::read(&row.body).ok();
         let said = body.as_ref().and_then(|b| b["seq"].as_i64());
@@ -215,6 +233,7 @@ impl Verifier {
             dangling,
             entries: self.entries,
             vouched: self.vouched,
+            accepted: None,
             // MACs show who wrote what is there; only a signature shows that it is the whole log.
             unsigned: self.vouched.is_none()
                 && head.is_some()
@@ -322,10 +341,14 @@ impl Verifier {
         else {
             return;
         };
+        if rotation.len().max(effect.len()) > WORD_BYTES_MAX {
+            return; // not ours, and not worth the memory
+        }
         let key = (rotation.to_owned(), effect.to_owned());
         match body["phase"].as_str() {
             Some("intent") => {
-                let event = body["event"].as_str().unwrap_or_default().to_owned();
+                let event = body["event"].as_str().unwrap_or_default();
+                let event = event.chars().take(WORD_BYTES_MAX).collect();
                 self.intents.insert(key, Dangling { seq, event });
             }
             Some("outcome") => {

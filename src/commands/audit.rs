@@ -1,10 +1,12 @@
 //! `keyrota audit`: the log of what happened, and the proof that it is whole.
 
+mod accept;
 mod export;
 mod list;
 mod verify;
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -34,11 +36,16 @@ pub enum What {
     Verify(verify::Verify),
     /// Sign the head of the log now; the note is printed, to be kept where keyrota cannot reach
     Checkpoint,
+    /// Go on after a finding: record that a person accepts what is wrong with the log now, and sign
+    Accept(accept::Accept),
     /// Print the public key that signs the log: hand it to whoever verifies
     Pubkey,
     /// Write the log into a directory that proves itself to whoever has the public key
     Export(export::Export),
 }
+
+/// A file with public keys is shorter.
+const KEYS_BYTES_MAX: u64 = 64 * 1024;
 
 const NO_LOG: &str = "there is no state here yet, and so no log";
 
@@ -48,6 +55,7 @@ pub fn run(args: &Audit, context: &Context<'_>) -> Result<u8, Failed> {
         What::List(list) => list::run(list, context),
         What::Verify(verify) => verify::run(verify, context),
         What::Checkpoint => checkpoint(context),
+        What::Accept(accept) => accept::run(accept, context),
         What::Pubkey => pubkey(context),
         What::Export(export) => export::run(export, context),
     }
@@ -64,15 +72,7 @@ fn checkpoint(context: &Context<'_>) -> Result<u8, Failed> {
         let note = store.checkpoint(&keys).await?;
         let key = VerifyingKey::new(head.chain, keys.public());
         store.close().await;
-        if let Some(directory) = &directory {
-            audit::anchors::append(directory, &chosen.host_name(), &note).map_err(|e| {
-                let at = directory.display();
-                Failed::new(
-                    exit::TRANSIENT,
-                    format!("{at}: {}; it was signed, and is kept in the state only", e.kind()),
-                )
-            })?;
-        }
+        keep(&chosen, directory.as_deref(), &note)?;
         if context.global.json {
             let answer = json!({"schema_version": 1, "note": note, "public_key": key.to_string(), "kept_in": directory});
             print_json(&answer)?;
@@ -80,6 +80,23 @@ fn checkpoint(context: &Context<'_>) -> Result<u8, Failed> {
             print(&note)?;
         }
         Ok(exit::DONE)
+    })
+}
+
+/// Keeps a signed note outside the state.
+fn keep(chosen: &Chosen, directory: Option<&Path>, note: &str) -> Result<(), Failed> {
+    let Some(directory) = directory else {
+        return Ok(());
+    };
+    audit::anchors::append(directory, &chosen.host_name(), note).map_err(|e| {
+        let at = directory.display();
+        Failed::new(
+            exit::TRANSIENT,
+            format!(
+                "{at}: {}; it was signed, and is kept in the state only",
+                e.kind()
+            ),
+        )
     })
 }
 
@@ -137,9 +154,10 @@ fn public_keys(given: &str) -> Result<Vec<VerifyingKey>, Failed> {
     }
     let path = PathBuf::from(given);
     let at = path.display();
-    let text = std::fs::read_to_string(&path).map_err(|e| {
-        Failed::config(format!("{at}: not a public key, and no file: {}", e.kind()))
-    })?;
+    let mut text = String::new();
+    let read =
+        std::fs::File::open(&path).and_then(|f| f.take(KEYS_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|e| Failed::config(format!("{at}: not a public key, and no file: {}", e.kind())))?;
     let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
     let keys: Option<Vec<_>> = lines.map(VerifyingKey::parse).collect();
     keys.filter(|keys| !keys.is_empty())

@@ -17,7 +17,7 @@ use crate::engine::input::{self, InputError};
 use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
 use crate::output;
-use crate::state::{Access, Holder, Location, Store};
+use crate::state::{self, Access, Holder, Location, Store};
 use crate::trust;
 use crate::world::{Clock, SystemClock, SystemEntropy};
 
@@ -310,8 +310,35 @@ impl Chosen {
     }
 
     /// The state for writing, with the keys that vouch for what is written. A log that is not what
-    /// keyrota wrote is refused.
+    /// keyrota wrote is refused, and so is an older state, or another one.
     pub async fn open_state(&self, global: &Global, keys: &Keys) -> Result<Store, Failed> {
+        let outside = self.checkpoints().ok();
+        if let (Location::Sqlite(path), Some(outside)) = (self.location(global)?, &outside)
+            && !path.exists()
+            && state::speak_of_a_log(keys, outside)?
+        {
+            let (at, outside) = (path.display(), outside.display());
+            return Err(Failed::new(
+                super::exit::PERSON,
+                format!(
+                    "state: {at} does not exist, and {outside} holds checkpoints of a state. keyrota changes nothing. Put the \
+                     newest state back; to begin a new one: `keyrota audit accept --reason TEXT`"
+                ),
+            ));
+        }
+        let store = self.open_unproven(global, keys).await?;
+        match store.prove(keys, outside.as_deref()).await {
+            Ok(()) => Ok(store),
+            Err(why) => {
+                // Also then nothing is left beside the database.
+                store.close().await;
+                Err(why.into())
+            }
+        }
+    }
+
+    /// The same, whatever its log is like: for a person who accepts what is wrong with it.
+    pub async fn open_unproven(&self, global: &Global, keys: &Keys) -> Result<Store, Failed> {
         let at = self.location(global)?;
         let password = self.password()?;
         let access = Access {
@@ -319,10 +346,9 @@ impl Chosen {
             ca_file: self.host.state_ca_file.as_deref(),
         };
         let store = Store::open(&at, access, &mut SystemEntropy).await?;
-        match sound(&store, keys).await {
+        match own_keys(&store, keys).await {
             Ok(()) => Ok(store.vouched(keys.vouch())),
             Err(failed) => {
-                // Also then nothing is left beside the database.
                 store.close().await;
                 Err(failed)
             }
@@ -339,11 +365,6 @@ impl Chosen {
             instance: uuid::Builder::from_random_bytes(id).into_uuid(),
         }
     }
-}
-
-async fn sound(store: &Store, keys: &Keys) -> Result<(), Failed> {
-    own_keys(store, keys).await?;
-    Ok(store.prove(keys).await?)
 }
 
 /// A log is written and signed with the keys that it began with, or nobody could believe it.

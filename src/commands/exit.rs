@@ -113,9 +113,7 @@ impl From<EngineError> for Failed {
                 Self::new(code, format!("provider: {e}"))
             }
             EngineError::Parts(_) | EngineError::NoSecret(_) => Self::config(e.to_string()),
-            EngineError::UnreadableRecord | EngineError::OlderState => {
-                Self::new(PERSON, e.to_string())
-            }
+            EngineError::UnreadableRecord => Self::new(PERSON, e.to_string()),
             EngineError::Illegal(_) => Self::new(USAGE, e.to_string()),
         }
     }

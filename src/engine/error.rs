@@ -23,8 +23,6 @@ pub enum EngineError {
     Illegal(Illegal),
     /// The schedule names no such secret.
     NoSecret(String),
-    /// The state is older than what was written outside it.
-    OlderState,
 }
 
 impl EngineError {
@@ -33,7 +31,7 @@ impl EngineError {
     pub fn is_of_state(&self) -> bool {
         match self {
             Self::State(StateError::Running(_) | StateError::Claimed(_)) => false,
-            Self::State(_) | Self::OlderState => true,
+            Self::State(_) => true,
             _ => false,
         }
     }
@@ -49,10 +47,6 @@ impl fmt::Display for EngineError {
                 f.write_str("the record of a rotation was written by another version of keyrota, or is damaged: nothing was done")
             }
             Self::Illegal(e) => e.fmt(f),
-            Self::OlderState => f.write_str(
-                "the state is older than its last checkpoint: a copy was restored, or entries were cut off. Put the newest state back. \
-                 If it is lost, look with `keyrota audit verify`, move the directory of checkpoints aside as evidence, and go on",
-            ),
             Self::NoSecret(name) => write!(f, "the schedule has no secret {name:?}"),
         }
     }

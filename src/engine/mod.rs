@@ -337,7 +337,6 @@ impl Engine {
                 )));
             }
         }
-        self.refuse_older_state().await?;
         for name in self.orphans().await? {
             tracing::warn!(
                 secret = %name,
@@ -356,31 +355,6 @@ impl Engine {
 }
 
 impl Engine {
-    /// A state that is older than a checkpoint kept outside it was restored from a copy: what it
-    /// says of rotations under way is not true any more.
-    async fn refuse_older_state(&self) -> Result<(), EngineError> {
-        let head = self.store.head().await?;
-        let key = audit::VerifyingKey::new(head.chain, self.keys.public());
-        let anchors = audit::anchors::read(&self.checkpoints).map_err(|_| {
-            EngineError::Parts(PartsError::Refused(
-                "checkpoints".to_owned(),
-                "the directory of checkpoints cannot be read",
-            ))
-        })?;
-        for note in &anchors.notes {
-            let Ok(checkpoint) = audit::Checkpoint::verify(note, std::slice::from_ref(&key)) else {
-                // Of another log, or damaged: `audit verify` says more.
-                continue;
-            };
-            if !self.store.fits(&checkpoint).await? {
-                return Err(EngineError::OlderState);
-            }
-            // Each host's newest comes first, and it vouches for those before it.
-            break;
-        }
-        Ok(())
-    }
-
     /// Removes temporary files of writers that died, wherever this environment writes.
     fn sweep(&self) {
         let files = self

@@ -143,7 +143,9 @@ impl fmt::Display for StateError {
             Self::Claimed(key) => write!(f, "{key} belongs to someone else"),
             Self::Unvouched(finding) => write!(
                 f,
-                "the log is not what keyrota wrote: {finding}. keyrota changes nothing. See `keyrota audit verify`"
+                "the log is not what keyrota wrote: {finding}. keyrota changes nothing. If an older copy of the state was \
+                 put back, put the newest one back. Look with `keyrota audit verify`; to go on all the same: \
+                 `keyrota audit accept --reason TEXT`"
             ),
             Self::Full => f.write_str("the disk under the state database is full"),
             Self::ReadOnly => f.write_str("the state database cannot be written to"),

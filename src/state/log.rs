@@ -1,5 +1,6 @@
 //! The audit log as a whole: verified and exported page by page, from one view of the database.
 
+use super::accept::Accepted;
 use super::db::{Arg, Tx};
 use super::{StateError, Store, read};
 use crate::audit::export::ExportError;
@@ -34,38 +35,48 @@ pub struct Verified {
 impl Store {
     /// Verifies the log from the entry `from` on (1: the whole log; past its head: nothing but the
     /// head is there to look at, and it is not the last entry's): against its own head, the
-    /// checkpoints that the state keeps and the signed notes `outside` it.
+    /// checkpoints that the state keeps and the signed notes `given`, which were kept outside it. What a
+    /// person accepted is not held against it.
     pub async fn verify(
         &self,
         from: i64,
         signers: &Signers,
-        outside: &[String],
+        given: &[String],
     ) -> Result<Verified, StateError> {
         // One view of all. The notes outside were read before, so they are not about later entries.
         let mut tx = self.db.read().await?;
         let head = head(&mut tx).await?;
-        let inside = read::notes(&mut tx).await?;
+        let kept = read::notes(&mut tx).await?;
         let judged = |notes: &[String]| -> Vec<Result<Checkpoint, NoteError>> {
             notes.iter().map(|n| signers.judge(n, head.chain)).collect()
         };
-        let (inside, outside) = (judged(&inside), judged(outside));
-        let mut verifier = Verifier::new(head.chain, from);
-        verifier.vouch(signers.vouch().cloned());
-        let ours = |all: Vec<Result<Checkpoint, NoteError>>| -> Vec<Checkpoint> {
-            let sound = all.into_iter().flatten();
-            sound.filter(|c| c.chain == head.chain).collect()
+        let (inside, outside) = (judged(&kept), judged(given));
+        let ours = |all: &[Result<Checkpoint, NoteError>]| -> Vec<Checkpoint> {
+            let sound = all.iter().flatten().filter(|c| c.chain == head.chain);
+            sound.cloned().collect()
         };
-        for checkpoint in inside.iter().chain(&outside) {
-            verifier.checkpoint(checkpoint.clone());
+        let held = (ours(&inside), ours(&outside));
+        let mut verifier = Verifier::new(head.chain, from);
+        for checkpoint in inside.into_iter().chain(outside) {
+            verifier.checkpoint(checkpoint);
         }
-        let (inside, outside) = (ours(inside), ours(outside));
-        verifier.kept(inside.iter().map(|c| c.size));
-        walk(&mut tx, from, &mut verifier).await?;
+        verifier.vouch(signers.vouch().cloned());
+        verifier.kept(held.0.iter().map(|c| c.size));
+        walk(&mut tx, from, i64::MAX, |row| verifier.push(row)).await?;
+        let mut report = verifier.finish(Some(&head));
+        if !report.findings.is_empty()
+            && let Some(accepted) = Accepted::find(&mut tx, &head, signers).await?
+            && let Some(more) = accepted
+                .but_for(&mut tx, &head, signers, (&kept, given), from)
+                .await?
+        {
+            report = more;
+        }
         Ok(Verified {
-            report: verifier.finish(Some(&head)),
+            report,
             head,
-            inside,
-            outside,
+            inside: held.0,
+            outside: held.1,
         })
     }
 
@@ -110,17 +121,18 @@ impl Store {
     }
 }
 
-/// Hands the entries from `from` on to a verifier, page by page.
+/// Hands the entries from `from` to `to` to `each`, page by page.
 pub(super) async fn walk(
     tx: &mut Tx,
     from: i64,
-    verifier: &mut Verifier,
+    to: i64,
+    mut each: impl FnMut(&Row),
 ) -> Result<(), StateError> {
     // The whole log: also what stands where no entry should.
     let mut next = if from == 1 { i64::MIN } else { from };
     loop {
-        let page = page(tx, next, i64::MAX).await?;
-        page.iter().for_each(|row| verifier.push(row));
+        let page = page(tx, next, to).await?;
+        page.iter().for_each(&mut each);
         match page.last().and_then(|row| row.seq.checked_add(1)) {
             Some(after) => next = after,
             None => return Ok(()),

@@ -8,11 +8,13 @@
 //! - `types`: rows and changes; `error`: what can go wrong
 //! - `location`, `open`, `rights`: where it is, how it is reached, the schema, what its user lacks
 //! - `db`: one way to talk to both databases
-//! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole; `vouch`: MACs, and what is proven before a checkpoint is signed
+//! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole
+//! - `prove`: what is proven before keyrota goes on, `accept`: a person goes on all the same, `vouch`: MACs of requests
 //!
 //! The store never asks the time: it is an argument. Locks on Postgres are the exception, and they
 //! go by the database's clock, which is the only one that all hosts share.
 
+mod accept;
 mod commit;
 mod db;
 mod error;
@@ -20,6 +22,7 @@ mod location;
 mod lock;
 mod log;
 mod open;
+mod prove;
 mod read;
 mod rights;
 mod types;
@@ -29,11 +32,13 @@ use std::path::PathBuf;
 
 use crate::audit::Vouch;
 
+pub use accept::{Acceptance, EVENT as ACCEPTED};
 pub use error::{LockError, Running, StateError};
 pub use location::{DEFAULT_NAME, Location, Server};
 pub use lock::{LOCK_TTL, Lock};
 pub use log::{ExportFailure, Verified};
 pub use open::Access;
+pub use prove::speak_of_a_log;
 pub use types::{Acknowledged, Change, Held, Holder, Outcome, Rotation, Secret};
 pub use vouch::Asked;
 

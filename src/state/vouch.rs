@@ -1,16 +1,12 @@
-//! What is proven before a checkpoint is signed, and the MACs of requests.
-//!
-//! A signature over a forged log would make it genuine. So what signs first verifies all entries since
-//! the checkpoint before: their chain, their places and their MACs. That is cheap, since a checkpoint
-//! is made often; the whole log is for `audit verify`.
+//! The MACs of requests, and the signature over the log's head.
 
 use data_encoding::HEXLOWER;
 use uuid::Uuid;
 
 use super::commit::read_head;
-use super::db::{Arg, Tx};
-use super::{StateError, Store, log};
-use crate::audit::{Checkpoint, Finding, Head, Problem, Signers, Verifier, Vouch};
+use super::db::Arg;
+use super::{StateError, Store, prove};
+use crate::audit::{Checkpoint, Signers, Vouch};
 use crate::keys::Keys;
 
 /// What somebody left in the state.
@@ -31,7 +27,7 @@ impl Store {
     pub async fn checkpoint(&self, keys: &Keys) -> Result<String, StateError> {
         let mut tx = self.db.write().await?;
         let head = read_head(&mut tx).await?;
-        since_signed(&mut tx, &head, &Signers::own(keys)).await?;
+        prove::check(&mut tx, &head, &Signers::own(keys), None).await?;
         let note = Checkpoint::of(&head).sign(keys);
         tx.run(
             "INSERT INTO checkpoint (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -40,13 +36,6 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(note)
-    }
-
-    /// Proves the log since its last checkpoint, and that this one fits: for the start of a process.
-    pub async fn prove(&self, keys: &Keys) -> Result<(), StateError> {
-        let mut tx = self.db.read().await?;
-        let head = log::head(&mut tx).await?;
-        since_signed(&mut tx, &head, &Signers::own(keys)).await
     }
 
     /// What was left under `key` by [`Store::ask`]. A store without keys does not judge it.
@@ -69,55 +58,4 @@ impl Store {
 pub(super) fn sealed(vouch: &Vouch, chain: Uuid, key: &str, value: &str) -> String {
     let mac = vouch.request(chain, key, value);
     format!("{} {value}", HEXLOWER.encode(&mac))
-}
-
-/// Proves the entries since the newest checkpoint that the state keeps, and that one.
-async fn since_signed(tx: &mut Tx, head: &Head, signers: &Signers) -> Result<(), StateError> {
-    let newest = "SELECT note FROM checkpoint ORDER BY size DESC, note LIMIT 1";
-    let note = tx.row(newest, &[]).await?;
-    let note = note.map(|row| row.text(0)).transpose()?;
-    let mut verifier = Verifier::new(head.chain, 1);
-    let mut from = i64::MIN;
-    if let Some(note) = note {
-        let unfit = |seq, problem, detail| {
-            Err(StateError::Unvouched(Finding {
-                seq,
-                problem,
-                detail,
-            }))
-        };
-        let signed = match signers.judge(&note, head.chain) {
-            Ok(signed) if signed.chain == head.chain => signed,
-            Ok(_) => return unfit(0, Problem::Fork, "a checkpoint is about another log"),
-            Err(_) => {
-                let detail = "a checkpoint is not signed by this host's key";
-                return unfit(0, Problem::BadSignature, detail);
-            }
-        };
-        if !log::fits(tx, head, &signed).await? {
-            let (problem, detail) = match signed.size > head.size {
-                true => (
-                    Problem::Shorter,
-                    "the log is shorter than a checkpoint says",
-                ),
-                false => (
-                    Problem::Fork,
-                    "the log up to here is not the one that was signed",
-                ),
-            };
-            return unfit(signed.size, problem, detail);
-        }
-        verifier = Verifier::after(&signed);
-        // An entry since then names this checkpoint, and no other.
-        verifier.kept([signed.size]);
-        from = signed.size.saturating_add(1);
-    } else {
-        verifier.kept([]);
-    }
-    verifier.vouch(signers.vouch().cloned());
-    log::walk(tx, from, &mut verifier).await?;
-    match verifier.finish(Some(head)).findings.into_iter().next() {
-        Some(finding) => Err(StateError::Unvouched(finding)),
-        None => Ok(()),
-    }
 }

@@ -268,9 +268,24 @@ fn what_was_signed_outlives_the_database() {
     }
     let ran = verified(&keyrota).code(34);
     assert!(ran.stderr.contains("there are checkpoints"), "{ran:?}");
-    // A new log under the same key is another log.
-    keyrota.run(&["rotate", "token"]);
-    verified(&keyrota).code(32);
+    // Nothing goes on as if nothing had been, and nothing is made.
+    let ran = keyrota.run(&["rotate", "token"]).code(22);
+    assert!(ran.stderr.contains("keyrota audit accept"), "{ran:?}");
+    assert!(!keyrota.path(".keyrota/state.db").exists());
+    verified(&keyrota).code(34);
+    // Until a person says so: a new log, that names what it replaces.
+    keyrota.run(&["audit", "accept"]).code(2);
+    keyrota
+        .run(&["audit", "accept", "--reason", "the disk is lost"])
+        .code(0);
+    keyrota.run(&["rotate", "token"]).code(0);
+    let ran = verified(&keyrota).code(0);
+    assert!(ran.stdout.contains("entry 1 accepts"), "{ran:?}");
+    let first = keyrota.run(&["audit", "list", "--from", "1", "--limit", "1"]);
+    assert!(first.stdout.contains("the disk is lost"), "{first:?}");
+    // Once.
+    let ran = keyrota.run(&["audit", "accept", "--reason", "again", "--json"]);
+    assert_eq!(ran.code(0).json()["accepted"], true);
 }
 
 #[test]

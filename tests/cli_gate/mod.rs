@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod hostile;
 mod run;
 
 use crate::support::keyrota::{Keyrota, Ran};

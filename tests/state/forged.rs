@@ -67,7 +67,7 @@ fn first(report: &Report) -> Option<(i64, Problem)> {
 /// What signing and starting say; both must say the same, and sign nothing.
 async fn refusal(store: &Store) -> Option<(i64, Problem)> {
     let notes = store.checkpoints().await.unwrap();
-    let proven = store.prove(&keys()).await;
+    let proven = store.prove(&keys(), None).await;
     let signed = store.checkpoint(&keys()).await.map(|_| ());
     assert_eq!(proven, signed);
     match signed {

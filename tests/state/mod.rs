@@ -7,6 +7,7 @@ mod log;
 mod only_postgres;
 mod only_sqlite;
 mod records;
+mod replaced;
 mod rights;
 
 /// Makes one test per case and database.
@@ -52,4 +53,8 @@ on_both! {
         checkpoints_that_are_gone_are_missed,
         what_nobody_signed_is_called_unsigned,
         only_genuine_requests_are_followed;
+    replaced:
+        a_replaced_state_is_never_gone_on_with,
+        of_every_file_of_notes_the_newest_counts,
+        what_a_person_accepts_counts_no_more_and_nothing_else_does;
 }

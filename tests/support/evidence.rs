@@ -34,7 +34,7 @@ impl Evidence {
                 .keys();
             let outside = anchors::read(&home.join("checkpoints")).unwrap();
             let signers = Signers::own(&keys);
-            let verified = store.verify(1, &signers, &outside.notes).await.unwrap();
+            let verified = store.verify(1, &signers, &outside.notes()).await.unwrap();
             let report = verified.report;
             let rotations = store.rotations("development", secret, 100).await.unwrap();
             let entries = store.entries(1, 100_000).await.unwrap();

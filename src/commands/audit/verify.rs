@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Context, Failed, NO_LOG, exit, public_keys};
 use crate::audit::anchors::{self, Anchors};
 use crate::audit::export::ExportError;
-use crate::audit::{Checkpoint, Head, Problem, Report, Signers, verify_export};
+use crate::audit::{Checkpoint, FINDINGS_MAX, Head, Problem, Report, Signers, verify_export};
 use crate::commands::context::Chosen;
 use crate::commands::say::{print, print_json};
 use crate::output;
@@ -73,7 +73,7 @@ fn stored(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
     };
     context.block_on(async {
         let Some(store) = chosen.read_state(context.global).await? else {
-            return Err(match anchors.notes.is_empty() {
+            return Err(match anchors.notes().is_empty() {
                 true => Failed::config(NO_LOG),
                 false => Failed::new(
                     Problem::Shorter.exit_code(),
@@ -88,7 +88,7 @@ fn stored(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
                 format!("the log has the entries 1 to {}", log.size),
             ));
         }
-        let verified = store.verify(args.from, &signers, &anchors.notes).await?;
+        let verified = store.verify(args.from, &signers, &anchors.notes()).await?;
         let report = &verified.report;
         let reached = |signed: &[Checkpoint]| {
             let fits = |size: &i64| report.vouched.is_some_and(|most| *size <= most);
@@ -130,7 +130,9 @@ fn exported(directory: &Path, key: &str, context: &Context<'_>) -> Result<u8, Fa
         }
         Err(why) => {
             let code = match &why {
-                ExportError::NotSigned | ExportError::Manifest => Problem::BadSignature.exit_code(),
+                ExportError::NotSigned | ExportError::Manifest | ExportError::NotRegular => {
+                    Problem::BadSignature.exit_code()
+                }
                 ExportError::Io(std::io::ErrorKind::NotFound) => Problem::Shorter.exit_code(),
                 _ => exit::TRANSIENT,
             };
@@ -197,6 +199,7 @@ impl<'r> Told<'r> {
             "head": self.head.map(|h| HEXLOWER.encode(&h.hash)),
             "signed_up_to": {"state": self.inside, "outside": self.outside},
             "findings": findings,
+            "accepted_by": report.accepted.map(|(entry, _)| entry),
             "dangling": dangling,
             "torn": self.torn,
         })
@@ -232,10 +235,16 @@ impl<'r> Told<'r> {
                 .iter()
                 .map(|f| output::line(&f.to_string()).into_owned()),
         );
+        lines.extend(report.accepted.map(|(entry, before)| {
+            format!("entry {entry} accepts what was wrong before it ({before} findings in the entries, and checkpoints that do not fit)")
+        }));
         lines.push(match report.findings.len() {
             0 if report.unsigned => UNSIGNED.to_owned(),
             0 => "sound".to_owned(),
             1 => "not sound: 1 finding".to_owned(),
+            many if many >= FINDINGS_MAX => {
+                format!("not sound: {many} findings, and the rest was not read")
+            }
             many => format!("not sound: {many} findings"),
         });
         lines.join("\n") + "\n"

@@ -1,0 +1,56 @@
+//! `keyrota audit accept`: a person goes on after a finding, and the log says so.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Context, Failed, entry, exit, keep};
+use crate::commands::say::{print, print_json};
+use crate::state::ACCEPTED;
+
+/// Options of `keyrota audit accept`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "keyrota changes nothing while its log is not what it wrote, or its state is older than a checkpoint. Keep a copy \
+of the state and of the checkpoints as evidence first. The entry holds digests of everything that is wrong now: `audit verify` \
+passes over exactly that, and reports it again when anything about it changes."
+)]
+pub struct Accept {
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub reason: String,
+}
+
+/// Does it; the exit code.
+pub fn run(args: &Accept, context: &Context<'_>) -> Result<u8, Failed> {
+    let chosen = context.choose(true)?;
+    let keys = chosen.keys()?;
+    let directory = chosen.checkpoints().ok();
+    context.block_on(async {
+        let store = chosen.open_unproven(context.global, &keys).await?;
+        let told = entry(ACCEPTED, &chosen).reason(&args.reason);
+        let who = chosen.holder();
+        let accepted = store
+            .accept(&keys, &who, told, directory.as_deref(), context.now())
+            .await;
+        store.close().await;
+        let Some(accepted) = accepted? else {
+            if context.global.json {
+                print_json(&json!({"schema_version": 1, "accepted": false}))?;
+            } else {
+                print("nothing is wrong with the log: nothing was accepted\n")?;
+            }
+            return Ok(exit::DONE);
+        };
+        keep(&chosen, directory.as_deref(), &accepted.note)?;
+        if context.global.json {
+            let (entry, findings) = (accepted.seq, accepted.findings);
+            print_json(&json!({"schema_version": 1, "accepted": true, "entry": entry, "findings": findings}))?;
+        } else {
+            print(&format!(
+                "entry {} accepts what is wrong before it ({} findings, and checkpoints that do not fit); it is signed\n",
+                accepted.seq, accepted.findings
+            ))?;
+        }
+        Ok(exit::DONE)
+    })
+}

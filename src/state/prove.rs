@@ -1,0 +1,231 @@
+//! Whether keyrota may go on with this state: what is proven before it writes or signs anything.
+//!
+//! A signature over a forged log would make it genuine, and a rotation on a replaced state would repeat
+//! or lose what the newest one knew. So these are proven: the newest note of every file outside, and
+//! the newest in the state, are about this log and fit; every entry since then is sound and has its
+//! MAC; no entry is missing or out of its place. That is cheap, since checkpoints are made often. What
+//! takes hashing the whole log is for `audit verify`.
+
+use std::path::Path;
+
+use super::accept::{Accepted, digest_of_notes};
+use super::db::{Arg, Tx};
+use super::{StateError, Store, log, read};
+use crate::audit::{Checkpoint, Finding, Head, Problem, Signers, Verifier, anchors};
+use crate::keys::Keys;
+
+/// Entries whose links are compared at each start; more would be slow.
+const LINKS_MAX: i64 = 100_000;
+
+impl Store {
+    /// Proves that this is the newest state and that its log is sound since its last checkpoint.
+    /// `outside`: the directory of checkpoints.
+    pub async fn prove(&self, keys: &Keys, outside: Option<&Path>) -> Result<(), StateError> {
+        let mut tx = self.db.read().await?;
+        let head = log::head(&mut tx).await?;
+        check(&mut tx, &head, &Signers::own(keys), outside).await
+    }
+}
+
+/// Whether notes that were kept outside speak of a log, where there is no state.
+pub fn speak_of_a_log(keys: &Keys, outside: &Path) -> Result<bool, StateError> {
+    let signers = Signers::own(keys);
+    let files = anchors::newest(outside).map_err(|_| UNREADABLE)?;
+    let mut notes = files.iter().flatten();
+    Ok(notes.any(|note| signers.judge(note, uuid::Uuid::nil()).is_ok()))
+}
+
+pub(super) const UNREADABLE: StateError =
+    StateError::Refused("the directory of checkpoints, or a file in it, cannot be read");
+
+/// Proves it, or says what is wrong. What a person accepted is not held against the log again.
+pub(super) async fn check(
+    tx: &mut Tx,
+    head: &Head,
+    signers: &Signers,
+    outside: Option<&Path>,
+) -> Result<(), StateError> {
+    let Some(finding) = strictly(tx, head, signers, outside).await? else {
+        return Ok(());
+    };
+    match Accepted::find(tx, head, signers).await? {
+        Some(accepted) => match since(tx, head, signers, outside, &accepted).await? {
+            Some(later) => Err(StateError::Unvouched(later)),
+            None => Ok(()),
+        },
+        None => Err(StateError::Unvouched(finding)),
+    }
+}
+
+async fn strictly(
+    tx: &mut Tx,
+    head: &Head,
+    signers: &Signers,
+    outside: Option<&Path>,
+) -> Result<Option<Finding>, StateError> {
+    if let Some(outside) = outside {
+        for file in anchors::newest(outside).map_err(|_| UNREADABLE)? {
+            // Damaged lines and those of other seeds: `audit verify` says more.
+            let mut genuine = file
+                .iter()
+                .filter_map(|n| signers.judge(n, head.chain).ok());
+            if let Some(newest) = genuine.next()
+                && let Some(finding) = unfit(tx, head, &newest).await?
+            {
+                return Ok(Some(finding));
+            }
+        }
+    }
+    let newest = "SELECT note FROM checkpoint ORDER BY size DESC, note LIMIT 1";
+    let note = tx.row(newest, &[]).await?;
+    let mut verifier = Verifier::new(head.chain, 1);
+    let (mut from, mut kept) = (i64::MIN, None);
+    if let Some(note) = note.map(|row| row.text(0)).transpose()? {
+        let Ok(signed) = signers.judge(&note, head.chain) else {
+            let detail = "a checkpoint in the state is not signed by this host's key";
+            return Ok(Some(Finding::new(0, Problem::BadSignature, detail)));
+        };
+        if let Some(finding) = unfit(tx, head, &signed).await? {
+            return Ok(Some(finding));
+        }
+        verifier = Verifier::after(&signed);
+        from = signed.size.saturating_add(1);
+        // An entry since then names this checkpoint, and no other.
+        kept = Some(signed.size);
+    }
+    verifier.kept(kept);
+    if let Some(finding) = places(tx, head, 1).await? {
+        return Ok(Some(finding));
+    }
+    rest(tx, head, signers, verifier, from).await
+}
+
+/// As [`strictly`], but for what a person accepted with the entry `accepted`.
+async fn since(
+    tx: &mut Tx,
+    head: &Head,
+    signers: &Signers,
+    outside: Option<&Path>,
+    accepted: &Accepted,
+) -> Result<Option<Finding>, StateError> {
+    if let Some(outside) = outside {
+        let notes = anchors::read(outside).map_err(|_| UNREADABLE)?.notes();
+        let (finding, digest) = all_unfit(tx, head, signers, &notes).await?;
+        if finding.is_some() && digest != accepted.outside {
+            return Ok(finding);
+        }
+    }
+    let notes = read::notes(tx).await?;
+    let (finding, digest) = all_unfit(tx, head, signers, &notes).await?;
+    if finding.is_some() && digest != accepted.inside {
+        return Ok(finding);
+    }
+    if let Some(finding) = places(tx, head, accepted.at.size).await? {
+        return Ok(Some(finding));
+    }
+    // From the newest checkpoint that fits, but for nothing before the acceptance.
+    let mut base = accepted.at.clone();
+    let mut sizes = Vec::new();
+    for note in &notes {
+        let Ok(signed) = signers.judge(note, head.chain) else {
+            continue;
+        };
+        sizes.push(signed.size);
+        if signed.size > base.size && log::fits(tx, head, &signed).await? {
+            base = signed;
+        }
+    }
+    let mut verifier = Verifier::after(&base);
+    verifier.kept(sizes);
+    rest(tx, head, signers, verifier, base.size.saturating_add(1)).await
+}
+
+/// Everything from the entry `from` on.
+async fn rest(
+    tx: &mut Tx,
+    head: &Head,
+    signers: &Signers,
+    mut verifier: Verifier,
+    from: i64,
+) -> Result<Option<Finding>, StateError> {
+    verifier.vouch(signers.vouch().cloned());
+    log::walk(tx, from, i64::MAX, |row| verifier.push(row)).await?;
+    Ok(verifier.finish(Some(head)).findings.into_iter().next())
+}
+
+/// What is wrong with a genuine checkpoint, if anything is.
+async fn unfit(
+    tx: &mut Tx,
+    head: &Head,
+    signed: &Checkpoint,
+) -> Result<Option<Finding>, StateError> {
+    if signed.chain != head.chain {
+        let detail = "a checkpoint is about another log: the state was replaced";
+        return Ok(Some(Finding::new(0, Problem::Fork, detail)));
+    }
+    if signed.size > head.size {
+        let detail = "the log is shorter than a checkpoint says: an older copy of the state was put back, or entries were cut off";
+        return Ok(Some(Finding::new(signed.size, Problem::Shorter, detail)));
+    }
+    let detail = "the log up to here is not the one that was signed";
+    let fits = log::fits(tx, head, signed).await?;
+    Ok((!fits).then(|| Finding::new(signed.size, Problem::Fork, detail)))
+}
+
+/// What is wrong with the first of these notes that does not fit, and the digest of all that do not.
+pub(super) async fn all_unfit(
+    tx: &mut Tx,
+    head: &Head,
+    signers: &Signers,
+    notes: &[String],
+) -> Result<(Option<Finding>, String), StateError> {
+    let (mut first, mut wrong) = (None, Vec::new());
+    for note in notes {
+        let finding = match signers.judge(note, head.chain) {
+            Ok(signed) => unfit(tx, head, &signed).await?,
+            Err(_) => {
+                let detail = "a checkpoint is not signed by the key given";
+                Some(Finding::new(0, Problem::BadSignature, detail))
+            }
+        };
+        if let Some(finding) = finding {
+            first.get_or_insert(finding);
+            wrong.push(note.as_str());
+        }
+    }
+    Ok((first, digest_of_notes(wrong)))
+}
+
+/// Whether the entries from `first` on all stand there, each behind the one it follows. The database
+/// compares; no hash is computed.
+async fn places(tx: &mut Tx, head: &Head, first: i64) -> Result<Option<Finding>, StateError> {
+    let count = "SELECT count(*) FROM audit WHERE seq >= $1 AND seq <= $2";
+    let args = [Arg::Int(first), Arg::Int(head.size)];
+    let count = tx.row(count, &args).await?.ok_or(StateError::Corrupt)?;
+    let expected = head.size.saturating_sub(first).saturating_add(1);
+    let whole = count.int(0)? == expected;
+    // Where some are missing, say which is the first; else only recent ones are compared.
+    let from = match whole {
+        true => first.max(head.size.saturating_sub(LINKS_MAX)),
+        false => first,
+    };
+    let broken = "SELECT min(a.seq) FROM audit a LEFT JOIN audit b ON b.seq = a.seq + 1
+                  WHERE a.seq >= $1 AND a.seq < $2 AND (b.seq IS NULL OR b.prev_hash <> a.hash)";
+    let args = [Arg::Int(from), Arg::Int(head.size)];
+    let broken = tx.row(broken, &args).await?.ok_or(StateError::Corrupt)?;
+    Ok(match (whole, broken.maybe_int(0)?) {
+        (true, None) => None,
+        (true, Some(seq)) => {
+            let detail = "it does not follow the entry before it";
+            Some(Finding::new(
+                seq.saturating_add(1),
+                Problem::Modified,
+                detail,
+            ))
+        }
+        (false, seq) => {
+            let seq = seq.map_or(first, |seq| seq.saturating_add(1));
+            Some(Finding::new(seq, Problem::Gap, "it is missing"))
+        }
+    })
+}
