@@ -26,6 +26,9 @@ nothing failed: the times are the earliest possible ones. Where a rotation is un
 are told. Needs the schedule only; where there is a state, the turns count from what it knows. Changes \
 nothing; whether a rotation could be done now is what `keyrota rotate NAME --dry-run` looks at.
 
+--setup prints what has to exist first. For a database that is SQL, and everything else stands in comments, so that \
+`keyrota plan NAME --setup` can be piped into psql or mariadb.
+
 --format markdown is the rotation plan of the environment as a document: what rotates when, how long each \
 wait is and where that number comes from, who is told, and what happens on failure."
 )]
@@ -39,6 +42,9 @@ pub struct Plan {
     /// What has to exist before the first rotation: keys, directories, first values
     #[arg(long, conflicts_with = "format")]
     pub setup: bool,
+    /// With --setup: users of MySQL and MariaDB may also change the tables of their database
+    #[arg(long, requires = "setup")]
+    pub owner: bool,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -64,7 +70,7 @@ pub fn run(args: &Plan, context: &Context<'_>) -> Result<u8, Failed> {
     };
     if args.setup {
         let told = setup::setup(&chosen.env, &secrets);
-        let sql = setup::statements(&secrets);
+        let sql = setup::statements(&secrets, args.owner);
         if context.global.json {
             say::print_json(&setup::as_json(&chosen.env, &told, &sql))?;
         } else {

@@ -85,11 +85,12 @@ pub(super) fn rotator(
 }
 
 /// The SQL that an administrator runs once in the server of this secret, comments included; empty
-/// for kinds that no server has to be told of.
-pub fn setup_sql(kind: &Kind) -> Vec<String> {
+/// for kinds that no server has to be told of. `owner`: the application changes its own tables, which a
+/// user of Postgres may do in any case.
+pub fn setup_sql(kind: &Kind, owner: bool) -> Vec<String> {
     match kind {
         Kind::Postgres(file) => postgres::setup::setup_sql(&settings(file)),
-        Kind::Mysql(file) => mysql::setup_sql(&settings(file)),
+        Kind::Mysql(file) => mysql::setup_sql(&settings(file), owner),
         _ => Vec::new(),
     }
 }

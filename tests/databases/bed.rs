@@ -60,9 +60,30 @@ impl Bed {
     }
 
     pub fn new(server: Server, strategy: &'static str, lines: &'static str) -> Self {
-        let (name, ca_file, port) = match &server {
-            Server::Postgres(s) => (block_on(s.database()), s.ca_file(), s.port()),
-            Server::Mariadb(s) => (block_on(s.database()), s.ca_file(), s.port()),
+        let name = match &server {
+            Server::Postgres(s) => block_on(s.database()),
+            Server::Mariadb(s) => block_on(s.database()),
+        };
+        let bed = Self::bare(server, name, strategy, lines);
+        let plan = bed.run(&["plan", "database", "--setup", "--json"]).code(0);
+        let statements = plan.json()["statements"].as_array().unwrap().clone();
+        let sql: Vec<_> = statements
+            .iter()
+            .map(|s| s["sql"].as_str().unwrap())
+            .collect();
+        // The name in the SQL is a proposal; here several tests share one server.
+        bed.sql(&sql.join("\n").replace("keyrota_admin", "{k}"));
+        for (user, password) in [("a", FIRST), ("k", ADMIN)] {
+            bed.set_password(user, password);
+        }
+        bed
+    }
+
+    /// A schedule for a database; its users are still to be made.
+    pub fn bare(server: Server, name: String, strategy: &'static str, lines: &'static str) -> Self {
+        let (ca_file, port) = match &server {
+            Server::Postgres(s) => (s.ca_file(), s.port()),
+            Server::Mariadb(s) => (s.ca_file(), s.port()),
         };
         let plan = Plan {
             strategy,
@@ -77,17 +98,6 @@ impl Bed {
             plan,
         };
         bed.write_schedule();
-        let plan = bed.run(&["plan", "database", "--setup", "--json"]).code(0);
-        let statements = plan.json()["statements"].as_array().unwrap().clone();
-        let sql: Vec<_> = statements
-            .iter()
-            .map(|s| s["sql"].as_str().unwrap())
-            .collect();
-        // The name in the SQL is a proposal; here several tests share one server.
-        bed.sql(&sql.join("\n").replace("keyrota_admin", "{k}"));
-        for (user, password) in [("a", FIRST), ("k", ADMIN)] {
-            bed.set_password(user, password);
-        }
         bed
     }
 

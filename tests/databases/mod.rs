@@ -5,6 +5,7 @@ mod between;
 mod import;
 mod readme;
 mod rotate;
+mod setup;
 mod standby;
 mod trouble;
 

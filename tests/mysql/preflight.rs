@@ -150,14 +150,17 @@ async fn the_printed_setup_is_enough() {
     enough(&[], printed).await;
     // A server that judges passwords, and so takes no hash of a word: the comment says what to run.
     let judged = [PASSWORD_CHECK, "--simple-password-check-minimal-length=12"];
-    let dashes_off = |lines: Vec<String>| printed(lines).replace("-- EXECUTE", "EXECUTE");
+    let dashes_off = |lines: Vec<String>| {
+        let script = printed(lines).replace("-- EXECUTE", "EXECUTE");
+        script.replace("-- GRANT", "GRANT")
+    };
     enough(&judged, dashes_off).await;
     enough(&[PASSWORD_CHECK, REUSE_CHECK], dashes_off).await;
 
     let server = Arc::new(Mariadb::start(&judged));
     let mut bed = Bed::two(server.clone()).await;
     bed.settings.users = Users::Two(["x", "y"].map(str::to_owned));
-    let script = printed(setup_sql(&bed.settings));
+    let script = printed(setup_sql(&bed.settings, false));
     let said = server.client("admin", SUPERUSERS, &script);
     assert_eq!(said, Err(1290), "the comment names this number");
 }
@@ -169,7 +172,7 @@ async fn enough(options: &[&str], read: impl Fn(Vec<String>) -> String) {
     let mut bed = Bed::two(server.clone()).await;
     let users = ["app_a", "app_b"].map(str::to_owned);
     bed.settings.users = Users::Two(users);
-    let script = read(setup_sql(&bed.settings));
+    let script = read(setup_sql(&bed.settings, false));
     for _ in 0..2 {
         server.client("admin", SUPERUSERS, &script).unwrap();
     }
@@ -199,4 +202,46 @@ async fn enough(options: &[&str], read: impl Fn(Vec<String>) -> String) {
         Err(1045),
         "a new account lets nobody in"
     );
+}
+
+/// Names that SQL could take for something else.
+#[tokio::test]
+async fn the_printed_setup_takes_any_name() {
+    let server = Arc::new(Mariadb::start(&[]));
+    let mut bed = Bed::two(server.clone()).await;
+    let users = ["o'hara\\", "b`t\"%_"].map(str::to_owned);
+    bed.settings.users = Users::Two(users.clone());
+    let script = setup_sql(&bed.settings, false).join("\n");
+    for _ in 0..2 {
+        server.client("admin", SUPERUSERS, &script).unwrap();
+    }
+    let (first, k) = ("First-of-twenty-chars-1", "Second-of-twenty-chars-2");
+    bed.run(&format!(
+        "ALTER USER 'o\\'hara\\\\'@'%' IDENTIFIED BY '{first}'; ALTER USER keyrota_admin@'%' IDENTIFIED BY '{k}'"
+    ))
+    .await;
+    let login = |user: &str, password: &str| keyrota::rotators::database::Login {
+        user: zeroize::Zeroizing::new(user.to_owned()),
+        password: zeroize::Zeroizing::new(password.to_owned()),
+    };
+    let value = |user: &str, password: &str| {
+        let value = bed.settings.compose(&login(user, password), None);
+        super::bed::version(value.unwrap())
+    };
+    let mut m = Material {
+        current: Some(value(&users[0], first)),
+        uses: [("admin".to_owned(), value("keyrota_admin", k))].into(),
+        ..Material::default()
+    };
+    assert_eq!(bed.complaint(&m).await, "");
+    bed.create(&mut m);
+    bed.install(keyrota_contract::Which::Pending, &m)
+        .await
+        .unwrap();
+    let probe = bed.probe(keyrota_contract::Which::Pending, &m).await;
+    assert_eq!(probe, keyrota_contract::Probe::Accepted);
+    super::bed::promote(&mut m);
+    let rotator = bed.rotator();
+    let refused = keyrota_contract::Target::refuse(&rotator, keyrota_contract::Which::Previous, &m);
+    refused.await.unwrap();
 }

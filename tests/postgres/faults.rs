@@ -163,9 +163,12 @@ async fn what_the_server_does_not_permit() {
     let mut bed = Bed::two(Server::shared()).await;
     bed.mint();
     for (sql, words) in [
-        ("ALTER ROLE {admin} NOCREATEROLE", "not permit"),
         (
-            "ALTER ROLE {admin} CREATEROLE; DROP OWNED BY {b}; DROP ROLE {b}",
+            "REVOKE USAGE ON SCHEMA keyrota_roles FROM {admin}",
+            "not permit",
+        ),
+        (
+            "GRANT USAGE ON SCHEMA keyrota_roles TO {admin}; DROP OWNED BY {b}; DROP ROLE {b}",
             "does not exist",
         ),
     ] {
@@ -207,7 +210,8 @@ async fn the_servers_log_has_no_password() {
         .await
         .unwrap();
     assert_eq!(bed.probe(Which::Pending).await, Probe::Accepted);
-    bed.sql("ALTER ROLE {admin} NOCREATEROLE").await;
+    bed.sql("REVOKE USAGE ON SCHEMA keyrota_roles FROM {admin}")
+        .await;
     rotator
         .install(Which::Pending, attempt(), &bed.m)
         .await

@@ -80,8 +80,8 @@ async fn two_users() {
             "grant it to",
         ),
         (
-            "ALTER ROLE {admin} NOCREATEROLE",
-            "ALTER ROLE {admin} CREATEROLE",
+            "REVOKE USAGE ON SCHEMA keyrota_roles FROM {admin}",
+            "GRANT USAGE ON SCHEMA keyrota_roles TO {admin}",
             "refused",
             "may not set",
         ),

@@ -26,10 +26,10 @@ pub struct Statement {
 }
 
 /// For these secrets.
-pub fn statements(secrets: &[&Secret]) -> Vec<Statement> {
+pub fn statements(secrets: &[&Secret], owner: bool) -> Vec<Statement> {
     let of = |secret: &&Secret| {
         let table = format!("secrets.{}", secret.name);
-        let sql = setup_sql(&secret.kind).into_iter();
+        let sql = setup_sql(&secret.kind, owner).into_iter();
         sql.map(move |sql| Statement {
             table: table.clone(),
             sql,
@@ -112,7 +112,7 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
     all
 }
 
-/// For people.
+/// For people; and where there is SQL, for the database's client as well: the rest is comments then.
 pub fn as_text(env: &Environment, things: &[Thing], sql: &[Statement]) -> String {
     let mut out = String::new();
     let mut last = "";
@@ -123,21 +123,26 @@ pub fn as_text(env: &Environment, things: &[Thing], sql: &[Statement]) -> String
         }
         out.push_str(&format!("{}\n", statement.sql));
     }
-    if !sql.is_empty() {
-        out.push('\n');
-    }
     let also = if sql.is_empty() { "" } else { " also" };
-    out.push_str(&format!(
+    let mut rest = format!(
         "{}: before the first rotation there has to be{also}\n",
         env.name
-    ));
+    );
     let mut last = "";
     for thing in things {
         if thing.table != last {
-            out.push_str(&format!("\n{}\n", thing.table));
+            rest.push_str(&format!("\n{}\n", thing.table));
             last = &thing.table;
         }
-        out.push_str(&format!("  {}\n", thing.what));
+        rest.push_str(&format!("  {}\n", thing.what));
+    }
+    if sql.is_empty() {
+        return rest;
+    }
+    out.push('\n');
+    for line in rest.lines() {
+        out.push_str(format!("-- {line}").trim_end());
+        out.push('\n');
     }
     out
 }

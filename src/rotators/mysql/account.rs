@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use keyrota_contract::RotatorError;
 
-use super::session::{Fault, Session, first, quoted};
+use super::procedures::Question;
+use super::session::{Fault, Rows, Session, first, quoted};
 
 /// A row of the server's accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,20 +17,15 @@ pub(super) struct Account {
 impl Account {
     /// The only account of a user; the administrator asks.
     pub(super) async fn of(user: &str, session: &mut Session) -> Result<Self, RotatorError> {
-        // A role is kept beside the users, with an empty host.
-        let name = quoted(user);
-        let sql = format!(
-            "SELECT Host FROM mysql.user WHERE User = {} AND Host <> ''",
-            *name
-        );
-        let rows = session.rows(&sql).await;
+        let named = Self {
+            user: user.to_owned(),
+            host: String::new(),
+        };
+        let rows = named.ask(Question::Hosts, session).await;
         let rows = rows.map_err(|f| f.asking(CANNOT_READ))?;
         let mut hosts = rows.into_iter().filter_map(|row| row.into_iter().next()?);
         match (hosts.next(), hosts.next()) {
-            (Some(host), None) => Ok(Self {
-                user: user.to_owned(),
-                host,
-            }),
+            (Some(host), None) => Ok(Self { host, ..named }),
             (None, _) => Err(RotatorError::Refused(
                 "a user of the file does not exist on the server: `keyrota plan --setup`",
             )),
@@ -46,6 +42,16 @@ impl Account {
         Ok(Self { user, host })
     }
 
+    /// Asks a question about it.
+    pub(super) async fn ask(
+        &self,
+        question: Question,
+        session: &mut Session,
+    ) -> Result<Rows, Fault> {
+        let sql = question.statement(self, session);
+        session.rows(&sql).await
+    }
+
     /// As a statement names it.
     pub(super) fn sql(&self) -> String {
         format!("{}@{}", *quoted(&self.user), *quoted(&self.host))
@@ -59,8 +65,7 @@ impl Account {
 
     /// The methods by which MariaDB lets it log in.
     pub(super) async fn methods(&self, session: &mut Session) -> Result<Vec<Method>, RotatorError> {
-        let sql = format!("SHOW CREATE USER {}", self.sql());
-        let rows = session.rows(&sql).await;
+        let rows = self.ask(Question::Methods, session).await;
         let rows = rows.map_err(|f| f.asking(CANNOT_READ))?;
         let line = first(&rows).ok_or(NOT_UNDERSTOOD)?;
         let line = line.replace(&self.printed(), "");
@@ -117,19 +122,14 @@ impl Account {
     ) -> Result<BTreeSet<String>, RotatorError> {
         let denied = |f: Fault| f.asking(CANNOT_READ);
         let mut rights = BTreeSet::new();
-        let grants = format!("SHOW GRANTS FOR {}", self.sql());
-        for row in session.rows(&grants).await.map_err(denied)? {
+        let grants = self.ask(Question::Grants, session).await;
+        for row in grants.map_err(denied)? {
             let line = row.into_iter().next().flatten().ok_or(NOT_UNDERSTOOD)?;
             let (_, rest) = split(&line.replace(&self.printed(), "``@``"))?;
             rights.insert(rest);
         }
-        // MySQL's grants do not say these.
-        let conditions = format!(
-            "SELECT {CONDITIONS} FROM mysql.user WHERE User = {} AND Host = {}",
-            *quoted(&self.user),
-            *quoted(&self.host)
-        );
-        for row in session.rows(&conditions).await.map_err(denied)? {
+        let conditions = self.ask(Question::Conditions, session).await;
+        for row in conditions.map_err(denied)? {
             rights.insert(format!("{row:?}"));
         }
         Ok(rights)
@@ -205,7 +205,7 @@ pub(super) const NATIVE: &str = "mysql_native_password";
 const OLDEST: &str = "mysql_old_password";
 pub(super) const CANNOT_READ: &str =
     "the administrator cannot read the accounts: GRANT SELECT ON mysql.* (`keyrota plan --setup`)";
-const CONDITIONS: &str = "ssl_type, CAST(ssl_cipher AS CHAR), CAST(x509_issuer AS CHAR), \
+pub(super) const CONDITIONS: &str = "ssl_type, CAST(ssl_cipher AS CHAR), CAST(x509_issuer AS CHAR), \
     CAST(x509_subject AS CHAR), max_questions, max_updates, max_connections, max_user_connections";
 const NOT_UNDERSTOOD: RotatorError =
     RotatorError::Refused("the server describes an account in a way that is not understood");

@@ -18,7 +18,8 @@
 //!
 //! # Layout
 //! - `session`: one connection and its failures; `server`: what it is; `account`: a user and a host
-//! - `change`: the statements; `hash`; `operator`: who says them; `login`: who tries
+//! - `change`: the statements; `procedures`: the same by an administrator without CREATE USER; `hash`
+//! - `operator`: who says them; `login`: who tries
 //! - `preflight`, `setup`: what must be there before
 
 mod account;
@@ -27,6 +28,7 @@ mod hash;
 mod login;
 mod operator;
 mod preflight;
+mod procedures;
 mod server;
 mod session;
 mod setup;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use keyrota_contract::{Material, Probe, Quiet, RotatorError, Which};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::account::{Account, NATIVE};
 use super::server::{Dialect, Server};
 use super::session::{Fault, Session, first, quoted};
-use super::{Mysql, Way, change, hash, login};
+use super::{Mysql, Way, change, hash, login, procedures};
 use crate::rotators::database::{Login, admin_login};
 
 /// How long an attempt that was told to end may take.
@@ -54,7 +55,7 @@ async fn install_in(
     current: &Login,
     m: &Material,
 ) -> Result<(), RotatorError> {
-    let dialect = writable(session).await?.dialect;
+    let dialect = writable(my, session).await?.dialect;
     if my.settings.admin.is_none() {
         let sql = match dialect {
             Dialect::MariaDb { plain } => {
@@ -78,10 +79,10 @@ async fn install_in(
                 .map(|login| login.password.as_str())
                 .collect();
             passwords.dedup();
-            change::accept_only(&account, &passwords, plain)
+            accept_only(session, &account, &passwords, plain)
         }
         (Dialect::MariaDb { plain }, Way::Turns | Way::Replace) => {
-            change::accept_only(&account, &[&wanted.password], plain)
+            accept_only(session, &account, &[&wanted.password], plain)
         }
         (Dialect::MySql, Way::Turns | Way::Replace) => {
             change::set(&account, plugin, &wanted.password)
@@ -170,18 +171,19 @@ pub(super) async fn refuse(my: &Mysql, which: Which, m: &Material) -> Result<(),
         return Err(ACTIVE);
     }
     let mut session = open(my, m).await?;
-    let done = refuse_in(&mut session, &unwanted, &current, turns).await;
+    let done = refuse_in(my, &mut session, &unwanted, &current).await;
     session.close().await;
     done
 }
 
 async fn refuse_in(
+    my: &Mysql,
     session: &mut Session,
     unwanted: &Login,
     current: &Login,
-    turns: bool,
 ) -> Result<(), RotatorError> {
-    let dialect = writable(session).await?.dialect;
+    let dialect = writable(my, session).await?.dialect;
+    let turns = my.way() == Way::Turns;
     let user = if turns { &unwanted.user } else { &current.user };
     let account = Account::of(user, session).await?;
     let plugin = kept_plugin(dialect, &account, session).await?;
@@ -190,8 +192,8 @@ async fn refuse_in(
     let nobodys = hash::nobodys(current, user, first(&once).ok_or(UNREACHABLE)?);
     let only = if turns { &nobodys } else { &current.password };
     let statements = match dialect {
-        Dialect::MariaDb { plain: false } if turns => vec![change::accept_none(&account)],
-        Dialect::MariaDb { plain } => vec![change::accept_only(&account, &[only], plain)],
+        Dialect::MariaDb { plain: false } if turns => vec![accept_none(session, &account)],
+        Dialect::MariaDb { plain } => vec![accept_only(session, &account, &[only], plain)],
         // The first password, so that the second is what has to go, whichever of them it was.
         Dialect::MySql => vec![
             change::set(&account, plugin, only),
@@ -202,6 +204,27 @@ async fn refuse_in(
         session.change(&sql).await?;
     }
     Ok(())
+}
+
+/// MariaDB: the statement after which the account accepts these passwords only.
+fn accept_only(
+    session: &Session,
+    account: &Account,
+    passwords: &[&str],
+    plain: bool,
+) -> Zeroizing<String> {
+    match session.procedures {
+        true => Zeroizing::new(procedures::accept(account, passwords)),
+        false => change::accept_only(account, passwords, plain),
+    }
+}
+
+/// MariaDB: the statement after which the account accepts no password.
+fn accept_none(session: &Session, account: &Account) -> Zeroizing<String> {
+    match session.procedures {
+        true => Zeroizing::new(procedures::refuse(account)),
+        false => change::accept_none(account),
+    }
 }
 
 /// Ends the session of an attempt, and waits until the server says that it is gone.
@@ -312,16 +335,22 @@ async fn lock(session: &mut Session, name: &str) -> Result<(), RotatorError> {
 }
 
 /// What the server is, if it can be changed now.
-pub(super) async fn writable(session: &mut Session) -> Result<Server, RotatorError> {
+pub(super) async fn writable(my: &Mysql, session: &mut Session) -> Result<Server, RotatorError> {
     let server = Server::look(session).await;
     let server = server.map_err(|f| f.asking(NOT_OPENED))?;
-    let server = server.ok_or(RotatorError::Refused(
+    let mut server = server.ok_or(RotatorError::Refused(
         "the server is neither MariaDB nor MySQL",
     ))?;
     if server.read_only {
         return Err(RotatorError::Retry(
             "the server is read-only: a replica? name the primary",
         ));
+    }
+    // A procedure is given hashes, which a server that judges passwords does not take.
+    if my.settings.admin.is_some() && server.dialect == (Dialect::MariaDb { plain: false }) {
+        let granted = procedures::granted(session, my.settings.users()).await;
+        session.procedures = granted.map_err(|f| f.asking(NOT_OPENED))?;
+        server.two_passwords |= session.procedures;
     }
     Ok(server)
 }

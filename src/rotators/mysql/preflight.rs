@@ -3,8 +3,9 @@
 use keyrota_contract::{Material, Probe, Report, RotatorError, Which};
 
 use super::account::Account;
+use super::procedures::Question;
 use super::server::{Dialect, Memory, Server};
-use super::session::{Fault, Session};
+use super::session::{Fault, Session, first};
 use super::{Mysql, Way, change, hash, login, operator};
 use crate::rotators::database::{Endpoint, Login};
 
@@ -43,7 +44,7 @@ async fn examine(
     current: &Login,
     next: &str,
 ) -> Result<Report, RotatorError> {
-    let server = operator::writable(session).await?;
+    let server = operator::writable(my, session).await?;
     operator::try_lock(session).await?;
     if my.settings.admin.is_some() {
         let account = Account::of(&current.user, session).await?;
@@ -54,7 +55,7 @@ async fn examine(
                 let other = Account::of(next, session).await?;
                 operator::kept_plugin(server.dialect, &other, session).await?;
                 are_alike(session, &account, &other).await?;
-                is_idle(session, next).await?;
+                is_idle(session, &other).await?;
             }
             Way::Both | Way::Replace => {
                 one_account(my, m, session, &server, &account).await?;
@@ -134,6 +135,9 @@ async fn logs_in(my: &Mysql, at: &Endpoint, login: &Login) -> Result<(), Rotator
 
 /// The rights of whoever is logged in, as the server prints them.
 async fn may_change(session: &mut Session, way: Way) -> Result<(), RotatorError> {
+    if session.procedures {
+        return Ok(());
+    }
     let grants = session.rows("SHOW GRANTS").await;
     let grants = grants.map_err(|f| f.asking(super::account::CANNOT_READ))?;
     let global: Vec<_> = grants
@@ -180,13 +184,10 @@ async fn are_alike(
     Ok(())
 }
 
-async fn is_idle(session: &mut Session, user: &str) -> Result<(), RotatorError> {
-    let sessions = session.rows("SHOW PROCESSLIST").await;
+async fn is_idle(session: &mut Session, account: &Account) -> Result<(), RotatorError> {
+    let sessions = account.ask(Question::Sessions, session).await;
     let sessions = sessions.map_err(|f| f.asking(super::account::CANNOT_READ))?;
-    let mut users = sessions
-        .iter()
-        .filter_map(|row| row.get(1).and_then(Option::as_deref));
-    if users.any(|u| u == user) {
+    if first(&sessions) != Some("0") {
         return Err(RotatorError::Retry(
             "the user whose turn it is still has sessions: some program uses its old password",
         ));

@@ -33,6 +33,8 @@ pub(super) struct Session {
     connection: MySqlConnection,
     /// Nothing more can be said over it.
     lost: bool,
+    /// Accounts are asked about, and changed, through procedures.
+    pub(super) procedures: bool,
 }
 
 impl Session {
@@ -72,6 +74,7 @@ impl Session {
                     return Ok(Self {
                         connection,
                         lost: false,
+                        procedures: false,
                     });
                 }
                 Ok(Err(e)) => Fault::of(&e),
@@ -264,6 +267,8 @@ impl Fault {
     /// What a failed question means: nothing was changed.
     pub(super) fn asking(self, denied: &'static str) -> RotatorError {
         match self {
+            // The procedure is gone, or whoever made it.
+            Self::Server(1305 | 1449) => RotatorError::Refused(NO_PROCEDURE),
             // Access to a database, a privilege, a table, a column, a routine.
             Self::Server(1044 | 1227 | 1142 | 1143 | 1370) => RotatorError::Refused(denied),
             Self::Server(_) => RotatorError::Retry("the server could not answer a question"),
@@ -298,6 +303,7 @@ impl Fault {
             Self::Server(1044 | 1142 | 1227 | 1699) => Refused(
                 "no right to change the account: GRANT CREATE USER (`keyrota plan --setup`)",
             ),
+            Self::Server(1305 | 1370 | 1449) => Refused(NO_PROCEDURE),
             Self::Server(1133 | 1396 | 1410) => Refused("the account does not exist any more"),
             Self::Server(1064 | 1149) => Refused(
                 "the server does not know this form of ALTER USER: MariaDB 10.4 or MySQL 8.0.14 is needed",
@@ -312,6 +318,7 @@ impl Fault {
     }
 }
 
+const NO_PROCEDURE: &str = "a procedure that changes the account is gone, or its maker is, or no longer given to the administrator: run the SQL of `keyrota plan --setup` again";
 /// How the driver says that it has no code for a plugin, or none that is switched on.
 const NO_PLUGIN: [&str; 2] = [
     "unknown authentication plugin",

@@ -3,12 +3,13 @@
 //! # Layout
 //! - `session`: logging in, and what errors mean; `scram`: what is sent in place of a password
 //! - `target`: installing, quiescing, refusing; `preflight`, `roles`: looking before
-//! - [`setup`]: the SQL that an administrator runs once
+//! - [`setup`]: the SQL that an administrator runs once; `functions`: how one without CREATEROLE sets passwords
 //!
 //! A password is proved where the application uses it (`url`), and on the server itself (`server`)
 //! where a pooler stands between. Changes go to the server itself only: a pooler may keep a session
 //! alive whose client is gone, and give it to somebody else.
 
+mod functions;
 mod preflight;
 mod roles;
 mod scram;

@@ -6,6 +6,7 @@ use keyrota_contract::RotatorError;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Error, Row};
 
+use super::functions::granted;
 use super::scram;
 use super::session::ask;
 
@@ -122,8 +123,10 @@ const VERIFIER: &str = r"
 SELECT pg_catalog.substring(rolpassword, '^SCRAM-SHA-256\$([0-9]{1,18}):')::bigint
 FROM pg_catalog.pg_authid WHERE rolname = $1";
 
-/// From version 16 on CREATEROLE changes only those roles that it was given with ADMIN OPTION.
-const LOOK: &str = "
+/// From version 16 on CREATEROLE changes only those roles that it was given with ADMIN OPTION. A
+/// function of `plan --setup` needs no such right.
+const LOOK: &str = concat!(
+    "
 SELECT r.rolname::text AS name, r.rolcanlogin AS can_login, r.rolsuper AS superuser, r.rolconnlimit AS limit,
     coalesce(r.rolvaliduntil <= pg_catalog.now(), false) AS expired,
     coalesce(pg_catalog.isfinite(r.rolvaliduntil), false) AS expires,
@@ -143,8 +146,11 @@ SELECT r.rolname::text AS name, r.rolcanlogin AS can_login, r.rolsuper AS superu
         WHERE a.usesysid = r.oid AND a.pid <> pg_catalog.pg_backend_pid()) AS sessions,
     (me.rolsuper OR r.rolname = session_user OR (me.rolcreaterole AND NOT r.rolsuper AND (
         pg_catalog.current_setting('server_version_num')::int < 160000
-        OR pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')))) AS may_change
+        OR pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'))) OR (NOT r.rolsuper AND ",
+    granted!("r.rolname::text"),
+    ")) AS may_change
 FROM pg_catalog.pg_roles r
 JOIN pg_catalog.pg_roles me ON me.rolname = current_user
 LEFT JOIN pg_catalog.pg_database d ON d.datname = $2
-WHERE r.rolname = ANY ($1)";
+WHERE r.rolname = ANY ($1)"
+);

@@ -15,6 +15,7 @@ use sqlx::postgres::{
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Row};
 
 use super::super::database::{Endpoint, Login};
+use super::functions;
 
 /// For a login, and for an answer to one question.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -221,12 +222,7 @@ pub(super) async fn change(
     user: &str,
     verifier: Option<&str>,
 ) -> Result<(), RotatorError> {
-    let user = quoted(user);
-    let statement = match verifier {
-        // Base64 and punctuation: nothing in it ends the literal.
-        Some(verifier) => format!("ALTER ROLE {user} PASSWORD '{verifier}'"),
-        None => format!("ALTER ROLE {user} PASSWORD NULL"),
-    };
+    let statement = functions::statement(session, user, verifier).await?;
     let sent = sqlx::raw_sql(AssertSqlSafe(statement)).execute(session);
     match tokio::time::timeout(CHANGE, sent).await {
         Ok(Ok(_)) => Ok(()),

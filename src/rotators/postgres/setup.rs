@@ -2,30 +2,32 @@
 //! and sends a verifier.
 
 use super::super::database::{Settings, Users};
+use super::functions::{self, SCHEMA};
 use super::session::quoted;
 
 /// The name that the SQL gives the administrator; any other does.
 const ADMIN: &str = "keyrota_admin";
 
-/// Statements and comments, in order; each ends with `;` or is a comment. What exists already is to
-/// be left out.
+/// Statements and comments, in order; each ends with `;` or is a comment. They may be run again.
 pub fn setup_sql(settings: &Settings) -> Vec<String> {
     let at = settings.direct();
     let database = quoted(&at.database);
     let mut sql = vec![format!(
-        "-- Once, as a superuser, in the database {database} of {}:{}; leave out what is there already.",
+        "-- As a superuser, in the database {database} of {}:{}. It may be run again.",
         at.host, at.port
     )];
     match &settings.users {
         Users::One(user) => {
+            sql.push(role(user, "LOGIN"));
             let user = quoted(user);
-            sql.push(format!("CREATE ROLE {user} LOGIN;"));
             sql.push(format!("GRANT CONNECT ON DATABASE {database} TO {user};"));
         }
         Users::Two(users) => {
-            let owner = quoted(&owner(users));
+            let name = owner(users);
+            let owner = quoted(&name);
             sql.push(format!(
-                "-- Everything belongs to this role; whoever logs in becomes it.\nCREATE ROLE {owner} NOLOGIN;"
+                "-- Everything belongs to this role; whoever logs in becomes it.\n{}",
+                role(&name, "NOLOGIN")
             ));
             sql.push(format!("GRANT CONNECT ON DATABASE {database} TO {owner};"));
             sql.push(format!(
@@ -33,8 +35,8 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
                  GRANT USAGE, CREATE ON SCHEMA public TO {owner};"
             ));
             for user in users {
+                sql.push(role(user, "LOGIN"));
                 let user = quoted(user);
-                sql.push(format!("CREATE ROLE {user} LOGIN;"));
                 sql.push(format!("GRANT {owner} TO {user};"));
                 sql.push(format!("ALTER ROLE {user} SET role = {owner};"));
             }
@@ -44,21 +46,7 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
         }
     }
     if let Some(secret) = &settings.admin {
-        sql.push(format!(
-            "-- The login in the secret {secret:?}: it may set passwords, and read nothing of the application's.\n\
-             CREATE ROLE {ADMIN} LOGIN CREATEROLE;"
-        ));
-        sql.push(format!("GRANT CONNECT ON DATABASE {database} TO {ADMIN};"));
-        for user in settings.users() {
-            // Doubled quotes stand inside the literal that EXECUTE takes.
-            let user = quoted(user).replace('\'', "''");
-            sql.push(format!(
-                "-- From Postgres 16 on CREATEROLE alone changes nobody else's password.\n\
-                 DO $keyrota$ BEGIN IF current_setting('server_version_num')::int >= 160000 THEN\n  \
-                 EXECUTE 'GRANT {user} TO {ADMIN} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE';\n\
-                 END IF; END $keyrota$;"
-            ));
-        }
+        sql.extend(admin(secret, &database, settings.users()));
         sql.push(format!("-- \\password {ADMIN}"));
     }
     sql.push(format!(
@@ -66,6 +54,45 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
         quoted(&settings.users()[0])
     ));
     sql
+}
+
+/// The administrator, and all that it may do.
+fn admin(secret: &str, database: &str, users: &[String]) -> Vec<String> {
+    let mut sql = vec![format!(
+        "-- The login in the secret {secret:?}. It sets the passwords of the users above by the functions below, as\n\
+         -- SCRAM verifiers, and changes nothing else. With a password that it sets it can log in as that user.\n\
+         -- The functions keep it from needing CREATEROLE. Before Postgres 16 that right lets its holder grant\n\
+         -- itself every role that is no superuser: the application's, pg_read_all_data, and\n\
+         -- pg_execute_server_program, which runs programs on the host. From 16 on it reaches the roles that it\n\
+         -- holds with ADMIN OPTION, and it can become them.\n{}",
+        role(ADMIN, "LOGIN")
+    )];
+    sql.push(format!("GRANT CONNECT ON DATABASE {database} TO {ADMIN};"));
+    sql.push(format!(
+        "CREATE SCHEMA IF NOT EXISTS {SCHEMA};\nREVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC;\n\
+         GRANT USAGE ON SCHEMA {SCHEMA} TO {ADMIN};"
+    ));
+    sql.extend(users.iter().map(|user| functions::setup_sql(user, ADMIN)));
+    let mut instead = format!(
+        "-- Where no such functions may be made: ALTER ROLE {ADMIN} CREATEROLE; and from Postgres 16 on"
+    );
+    for user in users {
+        let user = quoted(user);
+        instead.push_str(&format!(
+            "\n--   GRANT {user} TO {ADMIN} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;"
+        ));
+    }
+    sql.push(instead);
+    sql
+}
+
+/// Makes a role, or leaves the one of that name as it is.
+fn role(name: &str, kind: &str) -> String {
+    let make = format!(
+        "BEGIN CREATE ROLE {} {kind}; EXCEPTION WHEN duplicate_object THEN NULL; END",
+        quoted(name)
+    );
+    format!("DO {};", functions::body(&make))
 }
 
 /// `app_owner` for `app_a` and `app_b`.
