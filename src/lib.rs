@@ -12,6 +12,7 @@
 //! - [`audit`]: entries, chain, checkpoints, verification, export
 //! - [`keys`]: the host's seed and what is derived from it: fingerprints, checkpoint signatures
 //! - `trust`: files that say what to run, read or connect to, which nobody else may change
+//! - `wire`: the way to a database server, which it can neither misuse nor flood
 //! - [`world`]: the only home of real time and randomness
 //! - [`output`]: standard output, standard error and the log; escapes what a terminal would obey
 //! - [`commands`]: the command line, one file per subcommand
@@ -34,4 +35,6 @@ pub mod stores;
 mod trust;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod turns;
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+mod wire;
 pub mod world;

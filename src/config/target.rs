@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::kinds;
 use super::model::{
-    CommandRotator, Database, DatabaseFormat, Endpoint, ExternalFormat, Kind, Part, Secret, Slots,
-    Spot, Users,
+    Auth, CommandRotator, Database, DatabaseFormat, Endpoint, ExternalFormat, Kind, Part, Secret,
+    Slots, Spot, Users,
 };
 use super::read::{Reader, Section, join};
 
@@ -137,8 +137,40 @@ fn database(reader: &mut Reader<'_>, s: &Section<'_>, root: &Path, words: &Words
             Some("rds-json") => DatabaseFormat::RdsJson,
             _ => DatabaseFormat::Url,
         },
+        require_auth: require_auth(reader, s),
         accept_gap,
     }
+}
+
+/// `require_auth`; SCRAM alone when absent.
+fn require_auth(reader: &mut Reader<'_>, s: &Section<'_>) -> Vec<Auth> {
+    if !s.has("require_auth") {
+        return vec![Auth::Scram];
+    }
+    let help = "write require_auth = [\"scram-sha-256\"], and \"md5\" or \"password\" only where a server has nothing better";
+    let words = s.texts("require_auth");
+    let mut allowed = Vec::new();
+    for (i, word) in words.iter().enumerate() {
+        match *word {
+            "scram-sha-256" => allowed.push(Auth::Scram),
+            "md5" => allowed.push(Auth::Md5),
+            "password" => allowed.push(Auth::Password),
+            _ => {
+                let at = format!("{}[{i}]", join(&s.at, "require_auth"));
+                reader.error(s.spot_of("require_auth"), &at, "is no way to log in", help);
+            }
+        }
+    }
+    if words.is_empty() {
+        let at = join(&s.at, "require_auth");
+        reader.error(
+            s.spot_of("require_auth"),
+            &at,
+            "allows no way to log in",
+            help,
+        );
+    }
+    allowed
 }
 
 fn users(reader: &mut Reader<'_>, s: &Section<'_>, words: &Words) -> Users {

@@ -5,7 +5,8 @@ use std::path::Path;
 use keyrota_contract::Rotator;
 
 use crate::config::model::{
-    self, Database, DatabaseFormat, Endpoint, ExternalFormat, JwtFormat, Kind, Secret, Slots, Users,
+    self, Auth, Database, DatabaseFormat, Endpoint, ExternalFormat, JwtFormat, Kind, Secret, Slots,
+    Users,
 };
 use crate::rotators::{command, database, external, jwt, mysql, postgres, random, signing_key};
 
@@ -115,6 +116,15 @@ fn settings(file: &Database) -> database::Settings {
         server: file.server.as_ref().map(endpoint),
         ca_file: file.ca_file.clone(),
         admin: file.admin.clone(),
+        methods: file
+            .require_auth
+            .iter()
+            .map(|auth| match auth {
+                Auth::Scram => database::Method::Scram,
+                Auth::Md5 => database::Method::Md5,
+                Auth::Password => database::Method::Password,
+            })
+            .collect(),
         one_at_a_time: file.accept_gap,
     }
 }

@@ -5,6 +5,7 @@
 //! out servers per transaction, an unnamed statement prepared outside of one may be executed on a
 //! server that never saw it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
@@ -13,6 +14,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Postgres, Row as _, Sqlite, Transaction};
 
 use super::StateError;
+use crate::wire::Wire;
 
 /// How long a server may take to answer one statement. The server ends it first (see [`BEGIN`]).
 const ANSWER: Duration = Duration::from_secs(30);
@@ -46,6 +48,8 @@ pub(super) enum Db {
     Postgres {
         pool: PgPool,
         writable: bool,
+        /// The pool connects over it.
+        _wire: Arc<Wire>,
     },
 }
 
@@ -86,6 +90,7 @@ impl Db {
             Self::Postgres {
                 pool,
                 writable: true,
+                ..
             } => in_time(pool.begin_with(BEGIN)).await.map(Tx::Postgres),
             Self::Sqlite { writer: None, .. }
             | Self::Postgres {

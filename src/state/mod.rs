@@ -23,6 +23,7 @@ mod lock;
 mod log;
 mod open;
 mod prove;
+mod reach;
 mod read;
 mod rights;
 mod types;

@@ -9,14 +9,14 @@ use keyrota_contract::{Entropy, SecretValue};
 use keyrota_local::trusted::{self, Why};
 use keyrota_local::{FileError, FileLock};
 use rustix::fs::{Mode, OFlags};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
 use super::db::{Arg, Db, Tx, failure};
-use super::rights::{self, Place};
-use super::{Location, Server, StateError, Store};
+use super::reach::postgres;
+use super::rights::Place;
+use super::{Location, StateError, Store};
 use crate::audit::{Vouch, chain};
 use crate::trust::{self, Untrusted};
 
@@ -40,7 +40,7 @@ const POSTGRES: &[&str] = &[
 ];
 
 const BUSY: Duration = Duration::from_secs(5);
-const CONNECT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Opens the state for reading and writing. What is missing is made: the directory (0700), the
@@ -282,46 +282,6 @@ async fn sqlite(path: &Path, writable: bool) -> Result<Db, StateError> {
         .await
         .map_err(|e| failure(&e))?;
     Ok(Db::Sqlite { writer, readers })
-}
-
-async fn postgres(server: &Server, access: Access<'_>, writable: bool) -> Result<Db, StateError> {
-    // Every field is set here: what is not would come from PGHOST, PGUSER, PGPASSWORD, ~/.pgpass.
-    let mut options = PgConnectOptions::new_without_pgpass()
-        .port(server.port)
-        .username(&server.user)
-        .database(&server.database)
-        .password("")
-        .application_name("keyrota")
-        .statement_cache_capacity(0)
-        .extra_float_digits(None) // a startup parameter that poolers refuse
-        .disable_statement_logging();
-    options = if server.host.starts_with('/') {
-        options.socket(&server.host).ssl_mode(PgSslMode::Disable)
-    } else {
-        options.host(&server.host).ssl_mode(PgSslMode::VerifyFull)
-    };
-    if let Some(file) = access.ca_file {
-        let pem = crate::trust::authority(file).map_err(|_| {
-            StateError::Refused("state_ca_file cannot be read, or others can change it")
-        })?;
-        options = options.ssl_root_cert_from_pem(pem);
-    }
-    if let Some(password) = access.password {
-        options = password
-            .expose_to(|bytes| std::str::from_utf8(bytes).map(|p| options.password(p)))
-            .map_err(|_| StateError::Refused("the state's password is not UTF-8"))?;
-    }
-    // A pool tries again until its time is up and then only says so; this says what is wrong.
-    match tokio::time::timeout(CONNECT, options.connect()).await {
-        Ok(Ok(first)) => drop(first.close().await),
-        Ok(Err(e)) => return Err(rights::not_connected(&e, server)),
-        Err(_) => return Err(StateError::Unavailable),
-    }
-    let pool = PgPoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(CONNECT)
-        .connect_lazy_with(options);
-    Ok(Db::Postgres { pool, writable })
 }
 
 /// The schema's version; `None` if it has no tables.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyrota::rotators::database::{Endpoint, Form, Login, Settings, Users};
+use keyrota::rotators::database::{Endpoint, Form, Login, Method, Settings, Users};
 use keyrota::rotators::mysql::Mysql;
 use keyrota::world::SystemEntropy;
 use keyrota_contract::{
@@ -52,6 +52,7 @@ impl Bed {
                 server: None,
                 ca_file: Some(server.ca_file()),
                 admin: None,
+                methods: vec![Method::Scram],
                 one_at_a_time: false,
             },
             server,

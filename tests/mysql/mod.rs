@@ -2,6 +2,7 @@
 
 mod bed;
 mod faults;
+mod hostile;
 mod methods;
 mod preflight;
 mod probes;

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use keyrota::rotators::database::{Endpoint, Form, Settings, Users};
+use keyrota::rotators::database::{Endpoint, Form, Method, Settings, Users};
 use keyrota::rotators::postgres::{Postgres, setup::setup_sql};
 use keyrota::world::SystemEntropy;
 use keyrota_contract::{Material, Minted, Probe, Public, Rotator, SecretValue, Version, Which};
@@ -55,6 +55,7 @@ impl Bed {
             server: None,
             ca_file: Some(server.ca_file()),
             admin: admin.then(|| "database-admin".into()),
+            methods: vec![Method::Scram],
             one_at_a_time: false,
         };
         let mut bed = Self {

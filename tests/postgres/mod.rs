@@ -6,6 +6,7 @@
 
 mod bed;
 mod faults;
+mod hostile;
 mod pooler;
 mod preflight;
 mod probes;

@@ -2,6 +2,7 @@
 
 pub mod cargo;
 pub mod evidence;
+pub mod hostile;
 pub mod http_proxy;
 pub mod keyrota;
 pub mod leaks;

@@ -103,6 +103,12 @@ const RULES: &[Rule] = &[
         why: "what people read leaves through src/output.rs, which escapes it",
     },
     Rule {
+        within: &["src"],
+        except: &["src/wire"],
+        never: &["VerifyFull", "ssl_root_cert", ".ssl_ca("],
+        why: "sqlx reaches a server over src/wire only, which watches it",
+    },
+    Rule {
         within: &["src", "gate", "providers"],
         except: &["providers/aws"],
         never: &["aws_sdk_", "aws_config", "aws_smithy"],

@@ -128,7 +128,7 @@ pub static SECRETS: Kinds = Kinds {
             &[SIGNING_KEY, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT],
         ),
         ("random", &[RANDOM, TURNS, ORIGIN, WHEN_ABSENT]),
-        ("postgres", &[DATABASE, TURNS]),
+        ("postgres", &[DATABASE, POSTGRES, TURNS]),
         ("mysql", &[DATABASE, TURNS]),
         ("command", &[COMMAND, RANDOM, TURNS, WHEN_ABSENT]),
         ("external", &[EXTERNAL]),
@@ -283,6 +283,12 @@ static DATABASE: &[Key] = &[
         "single-user: readers cannot log in from the change until they have the new value.",
     ),
 ];
+
+static POSTGRES: &[Key] = &[may(
+    "require_auth",
+    TEXTS,
+    "How the server may ask for a password: scram-sha-256, md5, password; scram-sha-256 alone when absent.",
+)];
 
 static COMMAND: &[Key] = &[
     must(

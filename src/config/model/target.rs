@@ -20,6 +20,8 @@ pub struct Database {
     pub admin: Option<String>,
     /// How the value is written.
     pub format: DatabaseFormat,
+    /// Postgres: how a server may be sure of a user; no other way is answered.
+    pub require_auth: Vec<Auth>,
     /// Single user: between set and switch nobody can log in with what readers have.
     pub accept_gap: bool,
 }
@@ -41,6 +43,17 @@ impl Users {
             Self::Two(users) => users,
         }
     }
+}
+
+/// A way to log in to Postgres, in libpq's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// `scram-sha-256`: the server sees a proof only.
+    Scram,
+    /// `md5`: the server sees what is as good as the password.
+    Md5,
+    /// `password`: the server sees the password.
+    Password,
 }
 
 /// A server's address and a database in it.

@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 pub use self::password::password;
 pub use self::url::url_member;
+pub use crate::wire::Method;
 
 /// What the file says about a database's login.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// The secret with the administrator's login.
     pub admin: Option<String>,
+    /// What a Postgres server may do to be sure of a user, the administrator too.
+    pub methods: Vec<Method>,
     /// One password at a time, where the server could keep two: the file accepts the gap (`mysql`).
     pub one_at_a_time: bool,
 }

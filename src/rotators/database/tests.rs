@@ -19,6 +19,7 @@ fn settings(form: Form) -> Settings {
         server: None,
         ca_file: None,
         admin: None,
+        methods: vec![Method::Scram],
         one_at_a_time: false,
     }
 }

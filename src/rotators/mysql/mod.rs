@@ -16,6 +16,12 @@
 //! its lock is free. A connection attribute or a comment in the statement would be seen only by who may
 //! see the sessions of others, and the comment only while the statement already runs.
 //!
+//! A server decides how a login is done, and these are the ways that are answered: `mysql_native_password`
+//! (a proof), `caching_sha2_password` (a proof, or the password where the server has not seen it lately)
+//! and `sha256_password` (the password), both inside TLS to the server whose name was verified. MySQL 8
+//! cannot do without the second, so a server with the right certificate can have the password.
+//! `mysql_clear_password`, old hashes and MariaDB's `ed25519` and `dialog` are not answered.
+//!
 //! # Layout
 //! - `session`: one connection and its failures; `server`: what it is; `account`: a user and a host
 //! - `change`: the statements; `procedures`: the same by an administrator without CREATE USER; `hash`

@@ -8,7 +8,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use zeroize::Zeroizing;
 
 use crate::rotators::database::{Endpoint, Login, Settings};
+use crate::wire::{self, Wire};
 
+/// In answer to one message: a list of all sessions, of a large server.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longer than the server itself waits: its answer says more than none.
 const STATEMENT: Duration = Duration::from_secs(20);
@@ -46,8 +49,10 @@ impl Session {
         login: &Login,
     ) -> Result<Self, Fault> {
         // Nothing is sent after the login, so that a failure here is a failure to log in.
+        let way = Wire::mysql(&at.host, at.port, ANSWER_BYTES_MAX).map_err(|_| Fault::Lost)?;
         let mut options = MySqlConnectOptions::new()
-            .host(&at.host)
+            .socket(way.name())
+            .host(&at.host) // the name in its certificate
             .port(at.port)
             .username(&login.user)
             .password(&login.password)
@@ -77,6 +82,7 @@ impl Session {
                         procedures: false,
                     });
                 }
+                Ok(Err(_)) if matches!(way.fault(), Some(wire::Fault::Method(_))) => Fault::Method,
                 Ok(Err(e)) => Fault::of(&e),
                 Err(_) => Fault::Lost,
             };

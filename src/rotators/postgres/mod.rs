@@ -48,7 +48,7 @@ impl Postgres {
     }
 
     async fn probe_at(&self, at: &Endpoint, login: &Login) -> Probe {
-        let tried = session::probe(at, self.settings.ca_file.as_deref(), login).await;
+        let tried = session::probe(&self.settings, at, login).await;
         tried.map_or_else(session::Shut::probe, |()| Probe::Accepted)
     }
 

@@ -33,9 +33,8 @@ pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, R
         }
         _ => {}
     }
-    let ca_file = settings.ca_file.as_deref();
     let looker = admin.as_ref().unwrap_or(&current);
-    let open = || open(settings.direct(), ca_file, looker, LOOKING);
+    let open = || open(settings, settings.direct(), looker, LOOKING);
     let mut first = open().await.map_err(|why| shut_out(why, admin.is_some()))?;
     let earlier = clock(&mut first).await?;
     leave(first).await;
@@ -71,11 +70,11 @@ pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, R
     leave(session).await;
 
     for at in this.endpoints() {
-        let tried = session::probe(at, ca_file, &current).await;
+        let tried = session::probe(settings, at, &current).await;
         tried.map_err(|why| shut_out(why, false))?;
     }
     if settings.server.is_some() {
-        let mut session = session::open(&settings.endpoint, ca_file, &current, LOOKING)
+        let mut session = session::open(settings, &settings.endpoint, &current, LOOKING)
             .await
             .map_err(|_| Retry("the pooler took a login and refused the next"))?;
         let behind = identifier(&mut session).await;
@@ -165,6 +164,8 @@ async fn direct(session: &mut PgConnection, earlier: i64) -> Result<(), RotatorE
 fn shut_out(why: Shut, admin: bool) -> RotatorError {
     match (why, admin) {
         (Shut::Unknown(why), _) => Retry(why),
+        (Shut::Barred(why), _) => Refused(why),
+        (Shut::Open, _) => Refused(session::OPEN),
         (Shut::Full, true) => Retry(
             "the administrator's password is right, but it, its database or the server has all the connections it may have (CONNECTION LIMIT, max_connections)",
         ),

@@ -104,7 +104,7 @@ fn role(row: &PgRow) -> Result<Role, Error> {
     })
 }
 
-/// `scram_iterations` came with version 16: of this session, and what the user's own would have.
+/// `scram_iterations` came with version 16: of this connection, and what the user's own would have.
 /// Beside it, whether [`VERIFIER`] may be asked.
 const SETTINGS: &str = r"
 SELECT ARRAY(

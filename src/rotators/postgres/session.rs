@@ -5,7 +5,6 @@
 //! `CheckMyDatabase` and the end of `InitPostgres` object to, they object to after it was right. An
 //! error without such a name (a pooler's) shows less.
 
-use std::path::Path;
 use std::time::Duration;
 
 use keyrota_contract::{Probe, RotatorError};
@@ -14,8 +13,9 @@ use sqlx::postgres::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Row};
 
-use super::super::database::{Endpoint, Login};
+use super::super::database::{Endpoint, Login, Settings};
 use super::functions;
+use crate::wire::{self, At, Fault, Method, Wire};
 
 /// For a login, and for an answer to one question.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +35,11 @@ pub(super) enum Shut {
     /// The password was right, and the user, its database or the server has as many connections as
     /// it may have: this passes by itself.
     Full,
+    /// The server asks for no password at all.
+    Open,
+    /// The server asks for a password in a way that the file does not allow, so it got none; a fixed
+    /// sentence.
+    Barred(&'static str),
     /// The password was not judged; a fixed sentence.
     Unknown(&'static str),
 }
@@ -44,7 +49,7 @@ impl Shut {
         match self {
             Self::Rejected => Probe::Rejected,
             Self::Blocked | Self::Full => Probe::Blocked,
-            Self::Unknown(_) => Probe::Unknown,
+            Self::Open | Self::Barred(_) | Self::Unknown(_) => Probe::Unknown,
         }
     }
 }
@@ -52,15 +57,15 @@ impl Shut {
 /// Logs in, over verified TLS only. A session of ours that just ended may still count against a
 /// limit, so a full server is asked a few times.
 pub(super) async fn open(
+    settings: &Settings,
     at: &Endpoint,
-    ca_file: Option<&Path>,
     login: &Login,
     name: &str,
 ) -> Result<PgConnection, Shut> {
     const TRIES: u32 = 5;
     let mut tries = 1;
     loop {
-        match open_once(at, ca_file, login, name).await {
+        match open_once(settings, at, login, name).await {
             Err(Shut::Full) if tries < TRIES => {
                 tokio::time::sleep(Duration::from_millis(200)).await
             }
@@ -71,8 +76,8 @@ pub(super) async fn open(
 }
 
 async fn open_once(
+    settings: &Settings,
     at: &Endpoint,
-    ca_file: Option<&Path>,
     login: &Login,
     name: &str,
 ) -> Result<PgConnection, Shut> {
@@ -83,37 +88,62 @@ async fn open_once(
             "PGOPTIONS is set where keyrota runs, and would change its sessions: unset it",
         ));
     }
-    let pem = match ca_file {
+    let pem = match &settings.ca_file {
         Some(file) => crate::trust::authority(file)
             .map_err(|_| Shut::Unknown("ca_file cannot be read, or others can change it"))?,
         None => Vec::new(), // instead of PGSSLROOTCERT
     };
+    let server = At::Host(at.host.clone(), at.port);
+    let way = Wire::postgres(server, &pem, &settings.methods, ANSWER_BYTES_MAX);
+    let way = way.map_err(kept_from)?;
     let options = options
+        .socket(way.name())
+        .ssl_mode(PgSslMode::Disable) // it is the wire's
         .host(&at.host)
-        .port(at.port)
+        .port(wire::PORT)
         .database(&at.database)
         .username(&login.user)
         .password(&login.password)
-        .ssl_mode(PgSslMode::VerifyFull)
-        .ssl_root_cert_from_pem(pem)
         .application_name(name)
         .statement_cache_capacity(0)
         .extra_float_digits(None) // a startup parameter that poolers refuse
         .disable_statement_logging();
-    match tokio::time::timeout(PATIENCE, options.connect()).await {
-        Ok(Ok(session)) => Ok(session),
-        Ok(Err(error)) => Err(shut(&error)),
-        Err(_) => Err(Shut::Unknown(UNREACHABLE)),
+    let shut = match tokio::time::timeout(PATIENCE, options.connect()).await {
+        Ok(Ok(session)) => return Ok(session),
+        Ok(Err(error)) => way.fault().map_or_else(|| shut(&error), kept_from),
+        Err(_) => Shut::Unknown(UNREACHABLE),
+    };
+    if let Shut::Barred(why) = shut {
+        tracing::warn!(host = at.host, port = at.port, "{why}");
+    }
+    Err(shut)
+}
+
+/// What the wire did not let through.
+fn kept_from(fault: Fault) -> Shut {
+    match fault {
+        Fault::Unreachable => Shut::Unknown(UNREACHABLE),
+        Fault::Untrusted => Shut::Unknown(UNTRUSTED),
+        Fault::Endless => Shut::Unknown(
+            "the server sent more than any answer to keyrota holds, and keyrota stopped reading",
+        ),
+        Fault::Method(Some(Method::Nothing)) => Shut::Open,
+        Fault::Method(Some(Method::Password)) => Shut::Barred(
+            "the server asks for the password in clear text, which `require_auth` does not allow; none was sent: use scram-sha-256 in pg_hba.conf",
+        ),
+        Fault::Method(Some(Method::Md5)) => Shut::Barred(
+            "the server asks for an md5 login, which `require_auth` does not allow; none was sent: set the user's password with password_encryption = 'scram-sha-256', or add \"md5\" to `require_auth`",
+        ),
+        Fault::Method(Some(Method::Scram)) => Shut::Barred(
+            "the server asks for a SCRAM login, which `require_auth` does not allow: add \"scram-sha-256\"",
+        ),
+        Fault::Method(None) => Shut::Unknown("the server wants a login that is not by password"),
     }
 }
 
 /// Logs in, asks who it is, and leaves.
-pub(super) async fn probe(
-    at: &Endpoint,
-    ca_file: Option<&Path>,
-    login: &Login,
-) -> Result<(), Shut> {
-    let mut session = open(at, ca_file, login, NAME).await?;
+pub(super) async fn probe(settings: &Settings, at: &Endpoint, login: &Login) -> Result<(), Shut> {
+    let mut session = open(settings, at, login, NAME).await?;
     // By the simple protocol: a pooler needs no support for anything. With `ALTER ROLE … SET role`,
     // current_user is the owner; session_user is who logged in.
     let who = alone(&mut session, "SELECT session_user::text").await;
@@ -129,7 +159,7 @@ pub(super) async fn probe(
 }
 
 /// A question in one message and one transaction, and nothing of it stays: a pooler may give the
-/// next message to another session, and this session to another client. No setting of the user or
+/// next message to another session, and this one's connection to another client. No setting of the user or
 /// its database decides how the question is read or how soon it is broken off.
 pub(super) async fn alone(
     session: &mut PgConnection,
@@ -316,6 +346,10 @@ const POOLER_REFUSALS: [&str; 2] = [
     "SASL authentication failed",
     "password authentication failed",
 ];
+/// In answer to one message: what a role was granted, in a large database.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A server that asks for nothing proves nothing.
+pub(super) const OPEN: &str = "the server lets a user in without a password, so nothing it accepts is proven: look for trust or peer authentication (pg_hba.conf)";
 const UNREACHABLE: &str = "the server cannot be reached";
 const UNTRUSTED: &str = "no trusted TLS to the server: its certificate has to be for url's host, by a CA in ca_file or a public one";
 const SILENT: RotatorError = RotatorError::Retry("the server did not answer a question");

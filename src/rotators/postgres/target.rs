@@ -12,7 +12,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::database::{Login, Users, admin_login};
-use super::session::{NAME, Shut, ask, change, leave, open, prepare};
+use super::session::{self, NAME, Shut, ask, change, leave, open, prepare};
 use super::{Postgres, pick, roles, scram, session_name};
 
 #[async_trait]
@@ -43,11 +43,13 @@ impl Target for Postgres {
                     user: Zeroizing::new(user.clone()),
                     password: Zeroizing::new(IMPOSSIBLE.to_owned()),
                 };
-                match self.probe_at(at, &login).await {
-                    Probe::Rejected => {}
-                    Probe::Unknown => all = Probe::Unknown,
-                    // Stopped by something that comes after the password: it was taken for right.
-                    Probe::Accepted | Probe::Blocked => return Probe::Accepted,
+                match session::probe(&self.settings, at, &login).await {
+                    Err(Shut::Rejected) => {}
+                    Err(Shut::Unknown(_) | Shut::Barred(_)) => all = Probe::Unknown,
+                    // Or stopped by something that comes after the password: it was taken for right.
+                    Ok(()) | Err(Shut::Open | Shut::Blocked | Shut::Full) => {
+                        return Probe::Accepted;
+                    }
                 }
             }
         }
@@ -150,8 +152,7 @@ impl Postgres {
             ),
         }
         for login in &logins {
-            let ca_file = self.settings.ca_file.as_deref();
-            match open(self.settings.direct(), ca_file, login, name).await {
+            match open(&self.settings, self.settings.direct(), login, name).await {
                 Ok(session) => return Ok(session),
                 Err(Shut::Rejected) => {}
                 Err(Shut::Blocked | Shut::Full) => {
@@ -159,7 +160,10 @@ impl Postgres {
                         "the login that makes the change is blocked by a lock or a limit",
                     ));
                 }
-                Err(Shut::Unknown(why)) => return Err(RotatorError::Retry(why)),
+                Err(Shut::Unknown(why) | Shut::Barred(why)) => {
+                    return Err(RotatorError::Retry(why));
+                }
+                Err(Shut::Open) => return Err(RotatorError::Retry(session::OPEN)),
             }
         }
         // Not for good: an administrator's value changes without us.

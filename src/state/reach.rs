@@ -1,0 +1,92 @@
+//! Reaching a Postgres server that keeps the state.
+
+use std::sync::Arc;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{ConnectOptions, Connection};
+
+use super::db::Db;
+use super::open::{Access, CONNECT};
+use super::rights;
+use super::{Server, StateError};
+use crate::wire::{self, At, Fault, Method, Wire};
+
+/// In answer to one statement: a page of the log, or all records of an environment.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A pool of connections, after the first one has shown that there is nothing in the way.
+pub(super) async fn postgres(
+    server: &Server,
+    access: Access<'_>,
+    writable: bool,
+) -> Result<Db, StateError> {
+    // Every field is set here: what is not would come from PGHOST, PGUSER, PGPASSWORD, ~/.pgpass.
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(wire::PORT)
+        .username(&server.user)
+        .database(&server.database)
+        .password("")
+        .application_name("keyrota")
+        .statement_cache_capacity(0)
+        .extra_float_digits(None) // a startup parameter that poolers refuse
+        .disable_statement_logging();
+    let pem = match access.ca_file {
+        Some(file) => crate::trust::authority(file).map_err(|_| {
+            StateError::Refused("state_ca_file cannot be read, or others can change it")
+        })?,
+        None => Vec::new(),
+    };
+    let local = server.host.starts_with('/');
+    let to = match local {
+        true => At::Socket(format!("{}/.s.PGSQL.{}", server.host, server.port)),
+        false => At::Host(server.host.clone(), server.port),
+    };
+    // A socket of this host may know us by our user id; who has no password can give none away.
+    let methods: &[Method] = match local || access.password.is_none() {
+        true => &[Method::Scram, Method::Nothing],
+        false => &[Method::Scram],
+    };
+    let way = Wire::postgres(to, &pem, methods, ANSWER_BYTES_MAX).map_err(kept_from)?;
+    options = options.socket(way.name()).ssl_mode(PgSslMode::Disable); // TLS is the wire's
+    if let Some(password) = access.password {
+        options = password
+            .expose_to(|bytes| std::str::from_utf8(bytes).map(|p| options.password(p)))
+            .map_err(|_| StateError::Refused("the state's password is not UTF-8"))?;
+    }
+    // A pool tries again until its time is up and then only says so; this says what is wrong.
+    match tokio::time::timeout(CONNECT, options.connect()).await {
+        Ok(Ok(first)) => drop(first.close().await),
+        Ok(Err(e)) => {
+            return Err(way
+                .fault()
+                .map_or_else(|| rights::not_connected(&e, server), kept_from));
+        }
+        Err(_) => return Err(StateError::Unavailable),
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(CONNECT)
+        .connect_lazy_with(options);
+    Ok(Db::Postgres {
+        pool,
+        writable,
+        _wire: Arc::new(way),
+    })
+}
+
+/// What the wire did not let through.
+fn kept_from(fault: Fault) -> StateError {
+    match fault {
+        Fault::Unreachable => StateError::Unavailable,
+        Fault::Untrusted => StateError::Denied,
+        Fault::Endless => StateError::Refused(
+            "the state's server sent more than any answer to keyrota holds, and keyrota stopped reading",
+        ),
+        Fault::Method(Some(Method::Nothing)) => StateError::Refused(
+            "the state's server lets its user in without a password, though there is one: use scram-sha-256 in pg_hba.conf",
+        ),
+        Fault::Method(_) => StateError::Refused(
+            "the state's server asks for the password in clear text or by md5, and none was sent: use scram-sha-256 in pg_hba.conf, and set the user's password with password_encryption = 'scram-sha-256'",
+        ),
+    }
+}

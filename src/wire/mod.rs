@@ -1,0 +1,278 @@
+//! The way to a database server. Our driver speaks over it and holds the password; the server is at
+//! its other end, and can neither ask for that password nor send without end.
+//!
+//! The driver (sqlx) answers whatever a Postgres server asks for: the password itself, or its md5. It
+//! also reads messages of any length. It has no setting for either, and takes no connection that is
+//! already open. So it is given a socket in this process, and this module does the rest: it connects,
+//! encrypts, verifies the server's name, reads every message's head, and passes on what is allowed.
+//! What the driver never sees it does not answer: a second connection, on which a server says
+//! something else, is watched in the same way.
+//!
+//! MySQL's encryption begins inside its own login, and its driver has to know of it. There the
+//! encryption stays the driver's, and only the first message and the number of bytes are watched.
+//!
+//! The socket has an abstract name (unix(7)): it needs no directory and is gone with its owner. A
+//! process that is not this one may find the name, and is turned away by its process id.
+
+mod postgres;
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use keyrota_contract::Entropy;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+
+use crate::world::SystemEntropy;
+
+/// The port that a Postgres driver is to be given: it is a part of the name of its socket.
+pub const PORT: u16 = 5432;
+/// For reaching a server, until it is ready to hear of a login.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// A server.
+#[derive(Debug, Clone)]
+pub enum At {
+    /// Reached over TLS, with a verified name.
+    Host(String, u16),
+    /// A unix socket on this host.
+    Socket(String),
+}
+
+/// What a Postgres server may do to be sure of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Have a proof that the password is known. Nothing of use to another is sent.
+    Scram,
+    /// Have the password's md5, which is as good as the password on any server that asks for it.
+    Md5,
+    /// Have the password.
+    Password,
+    /// Ask for nothing.
+    Nothing,
+}
+
+/// Why a way ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no server, or it went away.
+    Unreachable,
+    /// No TLS, or not with this server.
+    Untrusted,
+    /// The server wants to be sure of the user in a way that is not allowed. `None`: by Kerberos, or
+    /// another way that keyrota has not.
+    Method(Option<Method>),
+    /// A message, or an answer, is longer than any of use.
+    Endless,
+}
+
+/// A way to a server, for as long as it is kept; connections that were made outlive it.
+#[derive(Debug)]
+pub struct Wire {
+    name: String,
+    fault: Arc<Mutex<Option<Fault>>>,
+    task: JoinHandle<()>,
+}
+
+/// What is watched.
+#[derive(Debug, Clone)]
+struct Watched {
+    at: At,
+    /// Postgres: who may vouch for the server, and what it may ask for. MySQL encrypts by itself.
+    postgres: Option<(Arc<ClientConfig>, Vec<Method>)>,
+    answer_bytes_max: usize,
+}
+
+impl Wire {
+    /// To a Postgres server. Its certificate has to be by an authority in `pem` or a public one.
+    pub fn postgres(
+        at: At,
+        pem: &[u8],
+        methods: &[Method],
+        answer_bytes_max: usize,
+    ) -> Result<Self, Fault> {
+        Self::open(Watched {
+            at,
+            postgres: Some((tls(pem)?, methods.to_vec())),
+            answer_bytes_max,
+        })
+    }
+
+    /// To a MySQL or MariaDB server.
+    pub fn mysql(host: &str, port: u16, answer_bytes_max: usize) -> Result<Self, Fault> {
+        Self::open(Watched {
+            at: At::Host(host.to_owned(), port),
+            postgres: None,
+            answer_bytes_max,
+        })
+    }
+
+    fn open(watched: Watched) -> Result<Self, Fault> {
+        let mut random = [0; 16];
+        SystemEntropy.fill(&mut random);
+        let name = format!("\0keyrota/{}", HEXLOWER.encode(&random));
+        let bound = match watched.postgres {
+            Some(_) => format!("{name}/.s.PGSQL.{PORT}"),
+            None => name.clone(),
+        };
+        let listener = UnixListener::bind(&bound).map_err(|_| Fault::Unreachable)?;
+        let fault = Arc::new(Mutex::new(None));
+        let task = tokio::spawn(serve(listener, watched, fault.clone()));
+        Ok(Self { name, fault, task })
+    }
+
+    /// Where the driver connects.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Why the last connection over it failed, if that was not the server's own word.
+    pub fn fault(&self) -> Option<Fault> {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: UnixListener, watched: Watched, fault: Arc<Mutex<Option<Fault>>>) {
+    let us = i32::try_from(std::process::id()).ok();
+    while let Ok((driver, _)) = listener.accept().await {
+        if us.is_none() || driver.peer_cred().ok().and_then(|peer| peer.pid()) != us {
+            continue;
+        }
+        let (watched, fault) = (watched.clone(), fault.clone());
+        tokio::spawn(async move {
+            let mut driver = driver;
+            let ended = carry(&mut driver, &watched).await;
+            *fault.lock().unwrap_or_else(PoisonError::into_inner) = ended.err();
+            // Only now does the driver see the end, and whoever asks for its cause finds it.
+            drop(driver);
+        });
+    }
+}
+
+async fn carry(driver: &mut UnixStream, watched: &Watched) -> Result<(), Fault> {
+    let Some((tls, methods)) = &watched.postgres else {
+        let server = tokio::time::timeout(CONNECT, reach(&watched.at)).await;
+        let server = server.map_err(|_| Fault::Unreachable)??;
+        return mysql(driver, server, watched.answer_bytes_max).await;
+    };
+    let server = tokio::time::timeout(CONNECT, postgres::reach(&watched.at, tls)).await;
+    let server = server.map_err(|_| Fault::Unreachable)??;
+    postgres::carry(driver, server, methods, watched.answer_bytes_max).await
+}
+
+/// A connection, as bytes.
+trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+async fn reach(at: &At) -> Result<Box<dyn Bytes>, Fault> {
+    Ok(match at {
+        At::Host(host, port) => {
+            let server = TcpStream::connect((host.as_str(), *port)).await;
+            let server = server.map_err(|_| Fault::Unreachable)?;
+            server.set_nodelay(true).map_err(|_| Fault::Unreachable)?;
+            Box::new(server)
+        }
+        At::Socket(path) => {
+            let server = UnixStream::connect(path).await;
+            Box::new(server.map_err(|_| Fault::Unreachable)?)
+        }
+    })
+}
+
+/// As the driver would have it: public authorities, and those of the file.
+fn tls(pem: &[u8]) -> Result<Arc<ClientConfig>, Fault> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| Fault::Untrusted)?;
+        roots.add(certificate).map_err(|_| Fault::Untrusted)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Fault::Untrusted)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Encrypts a connection.
+async fn encrypt(
+    server: Box<dyn Bytes>,
+    host: &str,
+    tls: &Arc<ClientConfig>,
+) -> Result<Box<dyn Bytes>, Fault> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| Fault::Untrusted)?;
+    match TlsConnector::from(tls.clone()).connect(name, server).await {
+        Ok(server) => Ok(Box::new(server)),
+        // How rustls says what it thinks of a certificate.
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(Fault::Untrusted),
+        Err(_) => Err(Fault::Unreachable),
+    }
+}
+
+/// Carries bytes; the first message of the server is not encrypted and names the login's method.
+async fn mysql(
+    driver: &mut UnixStream,
+    mut server: Box<dyn Bytes>,
+    answer_bytes_max: usize,
+) -> Result<(), Fault> {
+    const GREETING_BYTES_MAX: usize = 4096;
+    let gone = |_| Fault::Unreachable;
+    let mut head = [0; 4];
+    server.read_exact(&mut head).await.map_err(gone)?;
+    let [a, b, c, _] = head;
+    let length = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
+    if length > GREETING_BYTES_MAX {
+        return Err(Fault::Endless);
+    }
+    let mut greeting = vec![0; length];
+    server.read_exact(&mut greeting).await.map_err(gone)?;
+    // In the greeting the driver would believe it; later it refuses it by itself.
+    const CLEAR: &[u8] = b"mysql_clear_password";
+    if greeting.windows(CLEAR.len()).any(|text| text == CLEAR) {
+        return Err(Fault::Method(Some(Method::Password)));
+    }
+    driver.write_all(&head).await.map_err(gone)?;
+    driver.write_all(&greeting).await.map_err(gone)?;
+    let (mut from_driver, mut to_driver) = driver.split();
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    let (mut up, mut down) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
+    let mut answered: usize = 0;
+    loop {
+        tokio::select! {
+            read = from_driver.read(&mut up) => match read {
+                Ok(0) | Err(_) => {
+                    let _ = to_server.shutdown().await;
+                    return Ok(());
+                }
+                Ok(n) => {
+                    answered = 0;
+                    to_server.write_all(&up[..n]).await.map_err(gone)?;
+                }
+            },
+            read = from_server.read(&mut down) => match read {
+                Ok(0) | Err(_) => return Ok(()),
+                Ok(n) => {
+                    answered = answered.saturating_add(n);
+                    if answered > answer_bytes_max {
+                        return Err(Fault::Endless);
+                    }
+                    to_driver.write_all(&down[..n]).await.map_err(gone)?;
+                }
+            },
+        }
+    }
+}
