@@ -13,7 +13,7 @@ use super::handed;
 use super::say::{print, print_json, table};
 use crate::config::model::{Environment, Part, Role};
 use crate::engine::adopt::Adopted;
-use crate::engine::{Engine, Stop};
+use crate::engine::{Engine, Given, Stop};
 
 /// Options of `keyrota import`.
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ pub struct Import {
     /// Take the value of NAME from standard input; a terminal asks for it and does not show it
     #[arg(long, requires = "name")]
     pub stdin: bool,
+    /// The key id (kid) that living tokens carry: it stays the id of this key
+    #[arg(long, value_name = "KID", requires = "name")]
+    pub kid: Option<String>,
     /// Record what the provider holds for NAME already, and write nothing to it
     #[arg(long, requires = "name")]
     pub in_place: bool,
@@ -47,12 +50,18 @@ struct Line {
 /// Does it; the exit code.
 pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
     let chosen = context.choose(true)?;
-    let (takes, mut lines) = match (&args.env_file, &args.name) {
+    let take = |name: &String, value| Take {
+        name: name.clone(),
+        value,
+        kid: args.kid.clone(),
+        kid_variable: None,
+    };
+    let (mut takes, mut lines) = match (&args.env_file, &args.name) {
         (Some(file), _) => from_file(&chosen.env, file)?,
         (None, Some(name)) if args.stdin => {
-            (vec![(name.clone(), Some(handed::value(name)?))], Vec::new())
+            (vec![take(name, Some(handed::value(name)?))], Vec::new())
         }
-        (None, Some(name)) => (vec![(name.clone(), None)], Vec::new()),
+        (None, Some(name)) => (vec![take(name, None)], Vec::new()),
         (None, None) => {
             return Err(Failed::new(
                 exit::USAGE,
@@ -68,21 +77,24 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
             .iter()
             .any(|s| s.kind.uses().contains(name))
     };
-    let order: Vec<_> = takes.iter().map(|(name, _)| name.clone()).collect();
-    let mut takes = takes;
-    takes.sort_by_key(|(name, _)| !is_used(name));
+    let names = |take: &Take| [Some(take.name.clone()), take.kid_variable.clone()];
+    let order: Vec<_> = takes.iter().flat_map(names).flatten().collect();
+    takes.sort_by_key(|take| !is_used(&take.name));
     context.block_on(async {
         let engine = engage(context, chosen, Patience::None).await?;
         with(engine, async |engine| {
             let unfit = unfit(engine, &takes).await?;
             if unfit.is_empty() {
                 let by = actor();
-                for (name, value) in &takes {
-                    lines.push(match engine.adopt(name, value.as_ref(), &by).await {
-                        Ok(adopted) => line(name, &adopted),
+                for take in &takes {
+                    let (value, kid) = (take.value.as_ref(), take.kid.as_deref());
+                    let taken = match engine.adopt(&take.name, value, kid, &by).await {
+                        Ok(adopted) => line(&take.name, &adopted),
                         Err(why) if why.is_of_state() => return Err(why.into()),
-                        Err(why) => failed(name, why.into()),
-                    });
+                        Err(why) => failed(&take.name, why.into()),
+                    };
+                    lines.extend(take.kid_line(taken.code == exit::DONE));
+                    lines.push(taken);
                 }
             } else {
                 lines = unfit;
@@ -96,13 +108,39 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
     })
 }
 
-type Takes = Vec<(String, Option<SecretValue>)>;
+/// What is taken for one secret.
+struct Take {
+    name: String,
+    /// `None`: what the provider holds.
+    value: Option<SecretValue>,
+    /// The key id that it has in the field.
+    kid: Option<String>,
+    /// The variable that held the key id.
+    kid_variable: Option<String>,
+}
+
+impl Take {
+    /// What became of the variable that held the key id.
+    fn kid_line(&self, taken: bool) -> Option<Line> {
+        let (result, verb) = match taken {
+            true => ("imported", "stays"),
+            false => ("not-taken", "was to stay"),
+        };
+        self.kid_variable.as_ref().map(|variable| Line {
+            name: variable.clone(),
+            secret: Some(self.name.clone()),
+            result,
+            note: Some(format!("{verb} the key id of secret {:?}", self.name)),
+            code: exit::DONE,
+        })
+    }
+}
 
 /// What of a file is taken, and what is left and why.
-fn from_file(env: &Environment, file: &Path) -> Result<(Takes, Vec<Line>), Failed> {
-    let entries = handed::env_file(file)?;
-    let (mut takes, mut left) = (Takes::new(), Vec::new());
-    for entry in entries {
+fn from_file(env: &Environment, file: &Path) -> Result<(Vec<Take>, Vec<Line>), Failed> {
+    let (mut takes, mut left) = (Vec::<Take>::new(), Vec::new());
+    let mut kids = Vec::new();
+    for entry in handed::env_file(file)? {
         let from = env
             .secrets
             .iter()
@@ -112,10 +150,12 @@ fn from_file(env: &Environment, file: &Path) -> Result<(Takes, Vec<Line>), Faile
                 if var.role == Role::Value
                     && var.template.parts == [Part::Field("value".into())] =>
             {
-                takes.push((
-                    secret.name.clone(),
-                    Some(SecretValue::new(entry.into_value())),
-                ));
+                takes.push(Take {
+                    name: secret.name.clone(),
+                    value: Some(SecretValue::new(entry.into_value())),
+                    kid: None,
+                    kid_variable: None,
+                });
                 continue;
             }
             Some((secret, var)) => match var.role {
@@ -123,7 +163,10 @@ fn from_file(env: &Environment, file: &Path) -> Result<(Takes, Vec<Line>), Faile
                     "composed from parts of secret {:?}: import that secret by itself",
                     secret.name
                 ),
-                Role::Kid => format!("follows from the key of secret {:?}", secret.name),
+                Role::Kid => {
+                    kids.push((secret.name.clone(), entry));
+                    continue;
+                }
                 Role::Fallback => format!("set by the next rotation of secret {:?}", secret.name),
             },
             None if env.boot.iter().any(|b| b.variable == entry.name) => {
@@ -131,26 +174,50 @@ fn from_file(env: &Environment, file: &Path) -> Result<(Takes, Vec<Line>), Faile
             }
             None => "not in the schedule".to_owned(),
         };
-        left.push(Line {
-            name: entry.name.clone(),
-            secret: None,
-            result: "not-taken",
-            note: Some(note),
-            code: exit::DONE,
-        });
+        left.push(not_taken(&entry.name, note));
+    }
+    for (secret, entry) in kids {
+        let variable = entry.name.clone();
+        let Some(take) = takes.iter_mut().find(|take| take.name == secret) else {
+            let note = format!("the key id of secret {secret:?}, whose key is not in the file");
+            left.push(not_taken(&variable, note));
+            continue;
+        };
+        let kid = String::from_utf8(entry.into_value()).ok();
+        if kid.is_none() || take.kid.is_some() && take.kid != kid {
+            let why = format!(
+                "{variable}: not the one key id of secret {secret:?}: it is not UTF-8, or another variable holds another one"
+            );
+            return Err(Failed::new(exit::CONFIG, why));
+        }
+        (take.kid, take.kid_variable) = (kid, Some(variable));
     }
     Ok((takes, left))
 }
 
+fn not_taken(name: &str, note: String) -> Line {
+    Line {
+        name: name.to_owned(),
+        secret: None,
+        result: "not-taken",
+        note: Some(note),
+        code: exit::DONE,
+    }
+}
+
 /// Every value that cannot be taken, before any is.
-async fn unfit(engine: &Engine, takes: &Takes) -> Result<Vec<Line>, Failed> {
+async fn unfit(engine: &Engine, takes: &[Take]) -> Result<Vec<Line>, Failed> {
     let mut all = Vec::new();
-    for (name, value) in takes {
-        let Some(value) = value else { continue };
-        let complaints = engine.unfit(name, value).await?;
+    for take in takes {
+        let Some(value) = &take.value else { continue };
+        let given = Given {
+            value,
+            kid: take.kid.as_deref(),
+        };
+        let complaints = engine.unfit(&take.name, given).await?;
         all.extend(complaints.into_iter().map(|why| Line {
-            name: name.clone(),
-            secret: Some(name.clone()),
+            name: take.name.clone(),
+            secret: Some(take.name.clone()),
             result: "unfit",
             note: Some(why.to_owned()),
             code: exit::CONFIG,

@@ -18,7 +18,7 @@ use super::progress;
 use super::report::{self, Line, State, report};
 use crate::config::model::{Kind, Secret};
 use crate::engine::daemon::Turn;
-use crate::engine::{Begin, Engine, EngineError, NotBegun, Order, Stop};
+use crate::engine::{Begin, Engine, EngineError, Given, NotBegun, Order, Stop};
 use crate::output;
 use crate::turns::{self, Due};
 
@@ -198,7 +198,7 @@ async fn begin(
                 turn,
                 compromised: args.compromised,
                 forced: closed.is_some(),
-                given,
+                given: given.map(|value| Given { value, kid: None }),
             };
             match engine.rotate(&secret.name, &order).await? {
                 Begin::Drive { stop, .. } => State::Stopped(stop),

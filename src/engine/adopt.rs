@@ -4,11 +4,11 @@ use keyrota_contract::{
     Material, Probe, Public, RotatorError, SecretValue, Stage, Version, VersionRef, Which,
 };
 
+use super::mint::kid_fact;
 use super::parts::Parts;
-use super::perform::kid_fact;
 use super::start::{Begin, NotBegun, Order};
 use super::target::ACCEPTS_ANYTHING;
-use super::{Engine, EngineError, Stop, entries};
+use super::{Engine, EngineError, Given, Stop, entries};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::gate_rules;
 use crate::config::model::{Kind, Secret};
@@ -36,11 +36,12 @@ pub enum Adopted {
 impl Engine {
     /// Adopts `value` as the current one: stored if the provider holds none, or one that gives way;
     /// recorded if it holds the same. Without `value`, what the provider holds is recorded as it is and nothing is
-    /// written to it. Repeating it is harmless.
+    /// written to it. A `kid` that came with it stays its key id. Repeating it is harmless.
     pub async fn adopt(
         &self,
         name: &str,
         value: Option<&SecretValue>,
+        kid: Option<&str>,
         actor: &str,
     ) -> Result<Adopted, EngineError> {
         let secret = self.secret(name)?;
@@ -50,8 +51,9 @@ impl Engine {
             Some(_) => return Ok(Adopted::Running),
             None => false,
         };
-        if let (Some(value), false) = (value, resumes)
-            && let Some(unfit) = self.complaints(secret, &parts, value).await?.first()
+        let given = value.map(|value| Given { value, kid });
+        if let (Some(given), false) = (given, resumes)
+            && let Some(unfit) = self.complaints(secret, &parts, given).await?.first()
         {
             return Ok(Adopted::Unfit(unfit));
         }
@@ -76,7 +78,7 @@ impl Engine {
                     turn: None,
                     compromised: false,
                     forced: false,
-                    given: value,
+                    given,
                 };
                 let begun = self.rotate(name, &order).await?;
                 return Ok(match begun {
@@ -102,9 +104,16 @@ impl Engine {
         let Some(current) = current else {
             return Ok(Adopted::Absent);
         };
-        let complaints = self.complaints(secret, &parts, &current.value).await?;
+        let given = Given {
+            value: &current.value,
+            kid,
+        };
+        let complaints = self.complaints(secret, &parts, given).await?;
         if let Some(unfit) = complaints.first() {
             return Ok(Adopted::Unfit(unfit));
+        }
+        if !given.has_kid(&current.public) {
+            return Ok(Adopted::Unfit(OTHER_KID));
         }
         self.record(secret, &parts, &current, actor).await
     }
@@ -145,32 +154,31 @@ impl Engine {
         })
     }
 
-    /// Why `value` cannot be the value of a secret, in fixed sentences; none if it can. Changes
+    /// Why `given` cannot be the value of a secret, in fixed sentences; none if it can. Changes
     /// nothing.
     pub async fn unfit(
         &self,
         name: &str,
-        value: &SecretValue,
+        given: Given<'_>,
     ) -> Result<Vec<&'static str>, EngineError> {
         let secret = self.secret(name)?;
-        self.complaints(secret, &self.parts(secret)?, value).await
+        self.complaints(secret, &self.parts(secret)?, given).await
     }
 
     async fn complaints(
         &self,
         secret: &Secret,
         parts: &Parts<'_>,
-        value: &SecretValue,
+        given: Given<'_>,
     ) -> Result<Vec<&'static str>, EngineError> {
+        let value = given.value;
         let unmeant = value.expose_to(|bytes| gate_rules::unmeant(secret, bytes));
         if !unmeant.is_empty() {
             return Ok(unmeant);
         }
-        let copy = value.expose_to(SecretValue::copy_of);
-        let minted = self.with_entropy(|entropy| parts.rotator.adopt(copy, entropy));
         if let Err(
             RotatorError::Refused(why) | RotatorError::Retry(why) | RotatorError::Ambiguous(why),
-        ) = minted
+        ) = self.adopted(secret, parts, given)
         {
             return Ok(vec![why]);
         }
@@ -305,3 +313,7 @@ async fn not_asked(secret: &Secret, parts: &Parts<'_>, material: &Material) -> &
     }
     "its server could not be asked: is it up, is it reached from here, and does ca_file vouch for it?"
 }
+
+const OTHER_KID: &str = "the provider holds this key with another key id, or with none, and recording it in place \
+     writes nothing there: programs and verifiers would see that one. Import it without a key id if no living token \
+     carries yours, else remove it from the provider and import it again";

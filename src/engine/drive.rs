@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use keyrota_contract::SecretValue;
 use keyrota_rotation::{
     Decision, Edit, Effect, Event, Moment, Outcome, Phase, Probed, Reply, Time, Todo,
 };
 
 use super::journal::{Journal, place};
+use super::mint::kid_fact;
 use super::parts::{Parts, PartsError};
-use super::perform::{Job, kid_fact};
+use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::start::policy;
 use super::{Engine, EngineError, Given, Stop, budget, entries};
@@ -69,7 +69,7 @@ impl<'a> Run<'a> {
     }
 
     /// Does everything that can be done now. Stops before the next effect when asked to.
-    pub(super) async fn go(&mut self, given: Given<'_>) -> Result<Stop, EngineError> {
+    pub(super) async fn go(&mut self, given: Option<Given<'_>>) -> Result<Stop, EngineError> {
         loop {
             let now = self.engine.now();
             match self.journal.machine.todo(now) {
@@ -105,11 +105,12 @@ impl<'a> Run<'a> {
 
     /// Whether a value that a person gives is the one of this rotation: the one that is still
     /// missing, or the one that it has.
-    pub(super) fn takes(&self, given: &SecretValue) -> bool {
+    pub(super) fn takes(&self, given: Given<'_>) -> bool {
         match &self.row.fingerprint {
             Some(has) => {
                 let (env, secret) = (&self.row.env, &self.row.secret);
-                *has == self.engine.keys.fingerprint(env, secret, given)
+                let print = self.engine.keys.fingerprint(env, secret, given.value);
+                *has == print && given.has_kid(&self.journal.public)
             }
             None => self.journal.given,
         }
@@ -157,7 +158,11 @@ impl<'a> Run<'a> {
         self.write(adopted, Vec::new(), log).await
     }
 
-    async fn effect(&mut self, effect: &Effect, given: Given<'_>) -> Result<(), EngineError> {
+    async fn effect(
+        &mut self,
+        effect: &Effect,
+        given: Option<Given<'_>>,
+    ) -> Result<(), EngineError> {
         let kill = &self.engine.kill;
         kill.before_intent();
         self.engine.keep_lock().await?;
@@ -172,7 +177,7 @@ impl<'a> Run<'a> {
             id: self.row.id,
             journal: &self.journal,
             fingerprint: self.row.fingerprint.as_deref(),
-            given: given.0,
+            given,
         };
         let limit = EFFECT_TIMEOUT.saturating_add(self.parts.patience(effect));
         let performed = tokio::time::timeout(limit, job.perform(effect))

@@ -33,6 +33,7 @@ pub mod journal;
 mod kill;
 mod listeners;
 pub mod mend;
+mod mint;
 pub mod parts;
 mod perform;
 mod performed;
@@ -131,8 +132,13 @@ pub enum Stop {
 }
 
 /// A value that a person gave, held by this process only.
-#[derive(Clone, Copy)]
-pub struct Given<'a>(pub Option<&'a SecretValue>);
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// The value.
+    pub value: &'a SecretValue,
+    /// The key id by which others know it; `None`: the one that follows from it, or a new one.
+    pub kid: Option<&'a str>,
+}
 
 impl Engine {
     /// Takes an environment over: the lock is already held. Raises the floor under every document

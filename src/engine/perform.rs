@@ -4,7 +4,7 @@
 //! answer into a [`Reply`]; what was learnt on the way goes into the journal with the outcome.
 
 use keyrota_contract::{
-    Material, Minted, Native, Probe, Public, SecretValue, Stage, Version, VersionInfo, VersionRef,
+    Material, Native, Probe, SecretValue, Stage, Version, VersionInfo, VersionRef,
 };
 use keyrota_rotation::{Effect, Probed, Reply, Which};
 use uuid::Uuid;
@@ -12,8 +12,7 @@ use uuid::Uuid;
 use super::journal::Journal;
 use super::parts::Parts;
 use super::performed::{Learnt, Performed};
-use super::{Engine, budget};
-use crate::config::gate_rules;
+use super::{Engine, Given, budget};
 use crate::config::model::Secret;
 
 /// One effect of one rotation, with all it may touch.
@@ -26,8 +25,8 @@ pub(super) struct Job<'a> {
     pub journal: &'a Journal,
     /// The fingerprint of the candidate, once it is written.
     pub fingerprint: Option<&'a str>,
-    /// The value a person gave for this rotation, if this process has it.
-    pub given: Option<&'a SecretValue>,
+    /// What a person gave for this rotation, if this process has it.
+    pub given: Option<Given<'a>>,
 }
 
 impl Job<'_> {
@@ -113,98 +112,6 @@ impl Job<'_> {
             .fact(key)
             .await
             .map_err(|_| Performed::failed(Reply::Retry, "the state cannot be read"))
-    }
-
-    async fn create(&self) -> Result<Performed, Performed> {
-        let (provider, place) = (&self.parts.provider, &self.parts.place);
-        let ours = VersionRef::Ours(self.id);
-        let all = provider.describe(place).await?;
-        let listed = all.iter().any(|v| v.ours == Some(self.id));
-        let made = match listed {
-            true => self.parts.load(&all, &ours).await?,
-            false => None,
-        };
-        let (value, public) = match made {
-            // Written before a crash or a lost reply: adopted, never made a second time.
-            Some(made) if self.given.is_some_and(|given| !given.same_as(&made.value)) => {
-                return Err(Performed::failed(
-                    Reply::Refused,
-                    "an earlier try had stored another value; it is taken back: give the new one again",
-                ));
-            }
-            Some(made) => (made.value, made.public),
-            None => {
-                let material = self.material_of(&all).await?;
-                let minted = self.mint(&material)?;
-                self.refuse_used_kid(&minted.public).await?;
-                let current = material.current;
-                if current.is_some_and(|current| current.value.same_as(&minted.value)) {
-                    return Err(Performed::failed(
-                        Reply::Refused,
-                        "the new value is the current one",
-                    ));
-                }
-                let native = provider
-                    .write(place, self.id, &minted.value, &minted.public)
-                    .await?;
-                self.engine.kill.after_effect();
-                let read = provider.read(place, &ours).await?;
-                if !read.is_some_and(|read| read.same_as(&minted.value)) {
-                    return Err(Performed::failed(
-                        Reply::Ambiguous,
-                        "the provider does not give back what was written to it",
-                    ));
-                }
-                self.parts.remember(&native, &minted.value);
-                (minted.value, minted.public)
-            }
-        };
-        Ok(Performed::done(Learnt::Candidate {
-            fingerprint: self.print(&value),
-            public,
-        }))
-    }
-
-    fn mint(&self, material: &Material) -> Result<Minted, Performed> {
-        let rotator = &self.parts.rotator;
-        if let Some(given) = self.given {
-            let unmeant = given.expose_to(|bytes| gate_rules::unmeant(self.secret, bytes));
-            if let Some(why) = unmeant.first() {
-                return Err(Performed::failed(Reply::Refused, why));
-            }
-            let copy = given.expose_to(SecretValue::copy_of);
-            return Ok(self
-                .engine
-                .with_entropy(|entropy| rotator.adopt(copy, entropy))?);
-        }
-        if self.journal.given {
-            return Err(Performed::failed(
-                Reply::Refused,
-                "the value a person gave was not stored before the process ended: give it again",
-            ));
-        }
-        Ok(self
-            .engine
-            .with_entropy(|entropy| rotator.create(material, entropy))?)
-    }
-
-    /// An id names one key for ever, in all environments of this state (RFC 7517, section 4.5).
-    async fn refuse_used_kid(&self, public: &Public) -> Result<(), Performed> {
-        let Some(kid) = public.get("kid") else {
-            return Ok(());
-        };
-        match self.fact(&kid_fact(kid)).await? {
-            Some(owner) if owner != self.owner() => Err(Performed::failed(
-                Reply::Refused,
-                "this key was used before, or in another environment: its id names it for ever",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Who claims the candidate's key id.
-    pub(super) fn owner(&self) -> String {
-        format!("{}/{}/{}", self.engine.env.name, self.secret.name, self.id)
     }
 
     async fn probe(&self, which: Which) -> Result<Performed, Performed> {
@@ -345,7 +252,7 @@ impl Job<'_> {
     }
 
     /// Of what stands in the provider, as it was described.
-    async fn material_of(&self, all: &[VersionInfo]) -> Result<Material, Performed> {
+    pub(super) async fn material_of(&self, all: &[VersionInfo]) -> Result<Material, Performed> {
         let load = async |which| self.parts.load(all, &which).await;
         let ours = VersionRef::Ours(self.id);
         let listed = all.iter().any(|v| v.ours == Some(self.id));
@@ -380,11 +287,6 @@ fn copy_of(version: &Version) -> Version {
         value: version.value.expose_to(SecretValue::copy_of),
         public: version.public.clone(),
     }
-}
-
-/// Under which fact the owner of a key id is known.
-pub(super) fn kid_fact(kid: &str) -> String {
-    format!("kid/{kid}")
 }
 
 /// The contract's word for the machine's.

@@ -1,7 +1,7 @@
 //! How a rotation begins, and how one that was begun goes on.
 
 use jiff::civil::DateTime;
-use keyrota_contract::{ErrorKind, SecretValue, Target};
+use keyrota_contract::{ErrorKind, Target};
 use keyrota_rotation::{Decision, Moment, Overlap, Phase, Policy, Record};
 use uuid::Uuid;
 
@@ -34,8 +34,8 @@ pub struct Order<'a> {
     pub compromised: bool,
     /// A person begins it outside its window, or in a blackout.
     pub forced: bool,
-    /// The value a person gave, for kinds that keyrota does not mint and for imports.
-    pub given: Option<&'a SecretValue>,
+    /// What a person gave, for kinds that keyrota does not mint and for imports.
+    pub given: Option<Given<'a>>,
 }
 
 /// What beginning led to.
@@ -118,7 +118,7 @@ impl Engine {
                 run.decide(Decision::Compromised, order.actor, order.reason)
                     .await?;
             }
-            let (id, stop) = (run.row().id, run.go(Given(order.given)).await?);
+            let (id, stop) = (run.row().id, run.go(order.given).await?);
             // What became current before the grace is what is in wrong hands now.
             if !(order.compromised && only_retires && matches!(stop, Stop::Over(_))) {
                 return Ok(Begin::Drive { id, stop });
@@ -143,7 +143,7 @@ impl Engine {
         self.finish_mending(secret).await?;
         let row = self.begin(secret, &parts, first, order).await?;
         let mut run = Run::new(self, secret, &parts, row)?;
-        let (id, stop) = (run.row().id, run.go(Given(order.given)).await?);
+        let (id, stop) = (run.row().id, run.go(order.given).await?);
         Ok(Begin::Drive { id, stop })
     }
 
@@ -255,7 +255,7 @@ impl Engine {
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
         let mut run = Run::open(self, secret, &parts, row).await?;
-        let (id, stop) = (run.row().id, run.go(Given(None)).await?);
+        let (id, stop) = (run.row().id, run.go(None).await?);
         Ok(Some((id, stop)))
     }
 
@@ -275,7 +275,7 @@ impl Engine {
         let parts = self.parts(secret)?;
         let mut run = Run::open(self, secret, &parts, row).await?;
         run.decide(decision, by, reason).await?;
-        let (id, stop) = (run.row().id, run.go(Given(None)).await?);
+        let (id, stop) = (run.row().id, run.go(None).await?);
         Ok(Some((id, stop)))
     }
 }

@@ -88,20 +88,55 @@ env_kid = "KID"
 
     /// A program that starts now, and what verifiers read now.
     pub fn now(&self) -> Moment {
+        let mut moment = self.now_untold();
+        if self.alg != "HS256" {
+            let file = std::fs::read(self.keyrota.path("jwks.json")).unwrap();
+            moment.sets.push(serde_json::from_slice(&file).unwrap());
+        }
+        moment
+    }
+
+    /// The same after an import, which tells no consumer: there is no file.
+    pub fn now_untold(&self) -> Moment {
         let mut sets = Vec::new();
         if self.alg != "HS256" {
             sets.push(self.keyrota.run(&["jwks"]).code(0).json());
-            let file = std::fs::read(self.keyrota.path("jwks.json")).unwrap();
-            sets.push(serde_json::from_slice(&file).unwrap());
         }
-        let (python, script) = (python(), root().join("tests/tokens/verify.py"));
-        let [python, script] = [&python, &script].map(|path| path.to_str().unwrap());
+        let [python, script] = program();
         // What its library warns of, as of a weak key, is an error.
-        let run = ["run", "--", python, "-Werror", script];
+        let run = ["run", "--", &python, "-Werror", &script];
         Moment {
             program: Program::start(self.keyrota.command(&run), self.alg),
             sets,
         }
+    }
+
+    /// A variable as a program gets it.
+    pub fn variable(&self, name: &str) -> String {
+        let ran = self.keyrota.run(&["run", "--", "printenv", "-0", name]);
+        ran.code(0).stdout.trim_end_matches('\0').to_owned()
+    }
+
+    /// Imports a key and the key id that stands beside it, from a file of variables.
+    pub fn import(&self, key: &str, key_id: &str) -> Ran {
+        self.keyrota
+            .write("old.env", &format!("KEY='{key}'\nKID={key_id}\n"));
+        self.keyrota.run(&["import", "--env-file", "old.env"])
+    }
+
+    /// Imports with more options; the key is on standard input.
+    pub fn import_with(&self, options: &[&str], key: &str) -> Ran {
+        let arguments = [&["import", "session", "--json"], options].concat();
+        self.keyrota.run_with_stdin(&arguments, key)
+    }
+
+    /// A program that has the key from elsewhere.
+    pub fn before(&self, key: &str, key_id: &str) -> Program {
+        let [python, script] = program();
+        let mut command = Command::new(python);
+        command.args(["-Werror", &script]);
+        command.env("KEY", key).env("KID", key_id);
+        Program::start(command, self.alg)
     }
 }
 
@@ -170,6 +205,12 @@ pub fn unix_now() -> u64 {
 
 fn rotate<'a>(options: &[&'a str]) -> Vec<&'a str> {
     [&["rotate", "session"], options].concat()
+}
+
+/// verify.py, and what runs it.
+fn program() -> [String; 2] {
+    let script = root().join("tests/tokens/verify.py");
+    [python(), script].map(|path| path.to_str().unwrap().to_owned())
 }
 
 fn python() -> PathBuf {

@@ -5,6 +5,7 @@
 //! A rotation is stopped wherever it waits, and a program is started as one would be then. At the end
 //! all of them verify each other's tokens.
 
+mod adopted;
 mod bed;
 
 use std::thread::{sleep, spawn};

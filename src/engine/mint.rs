@@ -1,0 +1,213 @@
+//! The candidate: minted, or taken as a person gave it, with the key id by which others know it.
+
+use keyrota_contract::{Material, Minted, Public, RotatorError, SecretValue, VersionRef};
+use keyrota_gate::{KeyForm, check_kid, private_key};
+use keyrota_rotation::Reply;
+
+use super::parts::Parts;
+use super::perform::Job;
+use super::performed::{Learnt, Performed};
+use super::{Engine, Given};
+use crate::config::gate_rules;
+use crate::config::model::{ConsumerKind, JwtFormat, Kind, Role, Secret};
+use crate::rotators::jwks::KID;
+
+impl Job<'_> {
+    pub(super) async fn create(&self) -> Result<Performed, Performed> {
+        let (provider, place) = (&self.parts.provider, &self.parts.place);
+        let ours = VersionRef::Ours(self.id);
+        let all = provider.describe(place).await?;
+        let listed = all.iter().any(|v| v.ours == Some(self.id));
+        let made = match listed {
+            true => self.parts.load(&all, &ours).await?,
+            false => None,
+        };
+        let (value, public) = match made {
+            // Written before a crash or a lost reply: adopted, never made a second time.
+            Some(made)
+                if self
+                    .given
+                    .is_some_and(|given| !given.is(&made.value, &made.public)) =>
+            {
+                return Err(Performed::failed(
+                    Reply::Refused,
+                    "an earlier try had stored another value or key id; it is taken back: give the new one again",
+                ));
+            }
+            Some(made) => (made.value, made.public),
+            None => {
+                let material = self.material_of(&all).await?;
+                let minted = self.mint(&material)?;
+                self.refuse_used_kid(&minted.public).await?;
+                let current = material.current;
+                if current.is_some_and(|current| current.value.same_as(&minted.value)) {
+                    return Err(Performed::failed(
+                        Reply::Refused,
+                        "the new value is the current one",
+                    ));
+                }
+                let native = provider
+                    .write(place, self.id, &minted.value, &minted.public)
+                    .await?;
+                self.engine.kill.after_effect();
+                let read = provider.read(place, &ours).await?;
+                if !read.is_some_and(|read| read.same_as(&minted.value)) {
+                    return Err(Performed::failed(
+                        Reply::Ambiguous,
+                        "the provider does not give back what was written to it",
+                    ));
+                }
+                self.parts.remember(&native, &minted.value);
+                (minted.value, minted.public)
+            }
+        };
+        Ok(Performed::done(Learnt::Candidate {
+            fingerprint: self.print(&value),
+            public,
+        }))
+    }
+
+    fn mint(&self, material: &Material) -> Result<Minted, Performed> {
+        let rotator = &self.parts.rotator;
+        if let Some(given) = self.given {
+            let unmeant = given
+                .value
+                .expose_to(|bytes| gate_rules::unmeant(self.secret, bytes));
+            if let Some(why) = unmeant.first() {
+                return Err(Performed::failed(Reply::Refused, why));
+            }
+            return Ok(self.engine.adopted(self.secret, self.parts, given)?);
+        }
+        if self.journal.given {
+            return Err(Performed::failed(
+                Reply::Refused,
+                "the value a person gave was not stored before the process ended: give it again",
+            ));
+        }
+        Ok(self
+            .engine
+            .with_entropy(|entropy| rotator.create(material, entropy))?)
+    }
+
+    /// An id names one key for ever, in all environments of this state (RFC 7517, section 4.5).
+    async fn refuse_used_kid(&self, public: &Public) -> Result<(), Performed> {
+        let Some(kid) = public.get(KID) else {
+            return Ok(());
+        };
+        match self.fact(&kid_fact(kid)).await? {
+            Some(owner) if owner != self.owner() => Err(Performed::failed(
+                Reply::Refused,
+                "this key was used before, or in another environment: its id names it for ever",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who claims the candidate's key id.
+    pub(super) fn owner(&self) -> String {
+        format!("{}/{}/{}", self.engine.env.name, self.secret.name, self.id)
+    }
+}
+
+impl Given<'_> {
+    /// Whether it is this value, with the key id that is beside it.
+    pub(super) fn is(&self, value: &SecretValue, public: &Public) -> bool {
+        self.value.same_as(value) && self.has_kid(public)
+    }
+
+    /// Whether the key id in `public` is the one it came with, if it came with one.
+    pub(super) fn has_kid(&self, public: &Public) -> bool {
+        self.kid
+            .is_none_or(|kid| public.get(KID).is_some_and(|known| known == kid))
+    }
+}
+
+impl Engine {
+    /// The candidate that a given value becomes. Living tokens carry the key id that it came with, so
+    /// that one is kept, not the one that keyrota would derive.
+    pub(super) fn adopted(
+        &self,
+        secret: &Secret,
+        parts: &Parts<'_>,
+        given: Given<'_>,
+    ) -> Result<Minted, RotatorError> {
+        let copy = given.value.expose_to(SecretValue::copy_of);
+        let minted = self.with_entropy(|entropy| parts.rotator.adopt(copy, entropy))?;
+        let Some(kid) = given.kid else {
+            return Ok(minted);
+        };
+        let keeps_public = parts.provider.capabilities().public_parts;
+        keep_kid(secret, keeps_public, &minted, kid).map_err(RotatorError::Refused)?;
+        let stated = Public::from([(KID.to_owned(), kid.to_owned())]);
+        Ok(Minted {
+            public: parts.rotator.public(&minted.value, &stated),
+            value: minted.value,
+        })
+    }
+}
+
+/// Checks that a key id which came with a value is still its id after the import.
+fn keep_kid(
+    secret: &Secret,
+    keeps_public: bool,
+    minted: &Minted,
+    kid: &str,
+) -> Result<(), &'static str> {
+    let Kind::Jwt(jwt) = &secret.kind else {
+        return Err("only a secret of kind jwt has a key id: import it without one");
+    };
+    check_kid(kid)?;
+    let own = match jwt.format {
+        JwtFormat::Jwk => kid_in(&minted.value),
+        JwtFormat::Pem | JwtFormat::Raw => None,
+    };
+    if own.is_some_and(|own| own != kid) {
+        return Err(
+            "the JWK states another kid than the key id that came with it: find out which one living tokens carry, \
+             and correct the other",
+        );
+    }
+    if minted.public.get(KID).is_some_and(|derived| derived == kid) {
+        return Ok(()); // it follows from the value itself
+    }
+    if !hands_out_kid(secret) {
+        return Err(
+            "the schedule gives programs no key id for it, so this one would be lost: add env_kid = \"NAME\" to the secret",
+        );
+    }
+    if !keeps_public {
+        return Err(
+            "its provider keeps no public parts, so this key id would be lost: write the key as a JWK with this kid \
+             (format = \"jwk\"), or use a provider that keeps public parts (keyrota providers)",
+        );
+    }
+    Ok(())
+}
+
+fn kid_in(jwk: &SecretValue) -> Option<String> {
+    jwk.expose_to(|bytes| {
+        let text = std::str::from_utf8(bytes).ok()?;
+        private_key(text, KeyForm::Jwk, None).ok()?.kid
+    })
+}
+
+/// Whether a variable or a consumer of the secret gets its key id.
+fn hands_out_kid(secret: &Secret) -> bool {
+    let files = secret
+        .consumers
+        .iter()
+        .filter_map(|consumer| match &consumer.kind {
+            ConsumerKind::File(file) => Some(&file.keys),
+            ConsumerKind::Command(_) | ConsumerKind::Jwks(_) => None,
+        });
+    let mut all = files.flatten().chain(&secret.env);
+    all.any(|variable| variable.role == Role::Kid)
+}
+
+/// Under which fact the owner of a key id is known.
+pub(super) fn kid_fact(kid: &str) -> String {
+    format!("kid/{kid}")
+}
+
+#[cfg(test)]
+mod tests;
