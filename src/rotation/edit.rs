@@ -116,7 +116,9 @@ impl Record {
             }
             Phase::Retire(_) if no_wait => Phase::Retire(Retiring::Withdraw(late())),
             // The old value still works, so its readers get the whole grace.
-            Phase::Confirm | Phase::Grace { .. } | Phase::Retire(_) => Phase::Switch(late()),
+            Phase::Confirm | Phase::Grace { .. } => Phase::Switch(late()),
+            // And some of the others may have dropped the old value already.
+            Phase::Retire(_) => Phase::Switch(Telling::of(&self.policy.listeners)),
             same => same.clone(),
         }
     }

@@ -155,6 +155,9 @@ impl Record {
 
     /// Gives the candidate up. The target's only slot is given back first.
     pub(crate) fn fall_back(self, at: Moment) -> Self {
+        if self.promoting {
+            return self.go(Phase::Finish(Finishing::Observe));
+        }
         if self.installed && self.policy.overlap == Overlap::Replace && !self.policy.first {
             self.go(Phase::Restore(Restoring::Quiesce))
         } else {

@@ -258,6 +258,9 @@ pub struct Record {
     pub doubt: bool,
     /// A person ended the waits of this rotation: none begins again, whatever the file says.
     pub hurried: bool,
+    /// A promote was begun, and nothing has proved since then that it had no effect.
+    #[serde(default)]
+    pub promoting: bool,
     /// A person confirmed.
     pub confirmed: bool,
     /// The target may reject the old value already, or the provider may have lost it.
@@ -279,6 +282,7 @@ impl Record {
             announced: false,
             doubt: false,
             hurried: false,
+            promoting: false,
             confirmed: false,
             ending: false,
         }

@@ -33,6 +33,7 @@ impl Record {
         match self.effect() {
             Some(Effect::Create) => self.created = true,
             Some(Effect::Install(Which::Pending)) => self.installed = true,
+            Some(Effect::Promote) => self.promoting = true,
             Some(Effect::Deliver { .. }) if matches!(self.phase, Phase::Announce(_)) => {
                 self.announced = true;
             }
@@ -153,7 +154,11 @@ impl Record {
             (Phase::Finish(Finishing::Late(late)), Probed(Rejected)) => {
                 self.go(Phase::Announce(Announcing::Tell(late))).round(at)
             }
-            (Phase::Finish(Finishing::Observe), Probed(Rejected)) => self.fall_back(at),
+            (Phase::Finish(Finishing::Observe), Probed(Rejected)) => {
+                let mut unpromoted = self;
+                unpromoted.promoting = false;
+                unpromoted.fall_back(at)
+            }
             // A first value replaces none: if it provably did not become current, nothing is lost.
             (Phase::Finish(Finishing::Promote), Refused) if self.policy.first => {
                 self.at_step(Phase::Finish(Finishing::Observe))
