@@ -1,6 +1,6 @@
 //! How strong the verifier of a new password is.
 
-use keyrota_contract::{Probe, Target, Which};
+use keyrota_contract::{Probe, Rotator, Target, Which};
 
 use super::bed::{Bed, attempt};
 use crate::support::postgres::Postgres as Server;
@@ -45,18 +45,36 @@ async fn a_new_verifier_is_never_weaker_than_the_one_before() {
     bed.sql("GRANT SELECT (rolname, rolpassword) ON pg_authid TO {admin}")
         .await;
     bed.sql(&with(1_000_001)).await;
-    bed.mint();
-    let refused = rotator.install(Which::Pending, attempt(), &bed.m);
-    let refused = format!("{:?}", refused.await.unwrap_err());
+    let refused = format!("{:?}", rotator.preflight(&bed.m).await.unwrap_err());
     assert!(refused.contains("lower scram_iterations"), "{refused}");
     assert_eq!(iterations(&bed).await, "SCRAM-SHA-256$1000001");
 }
 
-/// The beginning of the user's verifier.
+/// The next password protects the other user's account, and is the same secret.
+#[tokio::test]
+async fn the_user_not_in_use_gets_what_protects_the_one_in_use() {
+    let mut bed = Bed::two(Server::shared()).await;
+    let strong = "ALTER ROLE {a} PASSWORD 'SCRAM-SHA-256$20000:c2FsdHNhbHRzYWx0c2FsdA==$\
+         AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='";
+    bed.sql(strong).await;
+    bed.sql("GRANT SELECT (rolname, rolpassword) ON pg_authid TO {admin}")
+        .await;
+    bed.mint();
+    let rotator = bed.rotator();
+    let installed = rotator.install(Which::Pending, attempt(), &bed.m);
+    installed.await.unwrap();
+    assert_eq!(iterations_of(&bed, 1).await, "SCRAM-SHA-256$20000");
+}
+
+/// The beginning of the verifier of the first user.
 async fn iterations(bed: &Bed) -> String {
+    iterations_of(bed, 0).await
+}
+
+async fn iterations_of(bed: &Bed, user: usize) -> String {
     let mut session = bed.server.connect(&bed.database).await;
     sqlx::query_scalar("SELECT split_part(rolpassword, ':', 1) FROM pg_authid WHERE rolname = $1")
-        .bind(bed.user(0))
+        .bind(bed.user(user))
         .fetch_one(&mut session)
         .await
         .unwrap()

@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnection;
 use super::super::database::Users;
 use super::Postgres;
 use super::roles::{self, Role};
+use super::scram;
 use super::session::{self, Shut, alone, ask, leave, open, prepare};
 use RotatorError::{Refused, Rejected, Retry};
 
@@ -48,6 +49,11 @@ pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, R
     let server = Server::ask(&mut session).await?;
     server.check()?;
     let found = roles::look(&mut session, settings.users(), &settings.direct().database).await?;
+    if roles::iterations(&mut session, settings.users()).await? > scram::MOST.into() {
+        return Err(Refused(
+            "the server asks for more than 1000000 SCRAM iterations: lower scram_iterations, there and for its users",
+        ));
+    }
     let active = judge(&found, &current.user)?;
     // First of all the checks that need no login: the server says the same of a wrong password and
     // of a user whose time is up.

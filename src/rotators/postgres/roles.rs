@@ -1,13 +1,10 @@
 //! What the server's catalogs say of the file's users. Everyone may read these catalogs.
 
-use std::num::NonZeroU32;
-
 use keyrota_contract::RotatorError;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Error, Row};
 
 use super::functions::granted;
-use super::scram;
 use super::session::ask;
 
 /// One user of the server.
@@ -66,24 +63,23 @@ pub(super) async fn look(
         .collect()
 }
 
-/// The SCRAM iterations for a user's next verifier. The verifier that it has now is seen by
-/// superusers only; for others the settings decide.
+/// The most SCRAM iterations that anything asks for: the server, one of the file's users, or the
+/// verifier that one of them has now. Only superusers see those verifiers; for others the settings
+/// decide.
 pub(super) async fn iterations(
     session: &mut PgConnection,
-    user: &str,
-) -> Result<NonZeroU32, RotatorError> {
+    users: &[String],
+) -> Result<i64, RotatorError> {
     let strange = |_| RotatorError::Retry("the server's settings are strange");
-    let row = ask(sqlx::query(SETTINGS).bind(user).fetch_one(&mut *session)).await?;
+    let row = ask(sqlx::query(SETTINGS).bind(users).fetch_one(&mut *session)).await?;
     let mut asked: Vec<i64> = row.try_get(0).map_err(strange)?;
     if row.try_get(1).map_err(strange)? {
-        let rows = ask(sqlx::query(VERIFIER).bind(user).fetch_all(session)).await?;
+        let rows = ask(sqlx::query(VERIFIER).bind(users).fetch_all(session)).await?;
         for row in rows {
             asked.extend(row.try_get::<Option<i64>, _>(0).map_err(strange)?);
         }
     }
-    scram::iterations(&asked).ok_or(RotatorError::Refused(
-        "the server asks for more than 1000000 SCRAM iterations: lower scram_iterations, there and for the user",
-    ))
+    Ok(asked.into_iter().max().unwrap_or(0))
 }
 
 fn role(row: &PgRow) -> Result<Role, Error> {
@@ -114,14 +110,14 @@ SELECT ARRAY(
         SELECT pg_catalog.split_part(c, '=', 2)::bigint
         FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
         WHERE c ~ '^scram_iterations=[0-9]{1,18}$' AND s.setrole IN
-            (0, (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = $1))),
+            (SELECT 0 UNION ALL SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = ANY($1))),
     pg_catalog.has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')
         AND pg_catalog.has_column_privilege('pg_catalog.pg_authid', 'rolname', 'SELECT')";
 
 /// The count alone: the verifier itself stays on the server.
 const VERIFIER: &str = r"
 SELECT pg_catalog.substring(rolpassword, '^SCRAM-SHA-256\$([0-9]{1,18}):')::bigint
-FROM pg_catalog.pg_authid WHERE rolname = $1";
+FROM pg_catalog.pg_authid WHERE rolname = ANY($1)";
 
 /// From version 16 on CREATEROLE changes only those roles that it was given with ADMIN OPTION. A
 /// function of `plan --setup` needs no such right.

@@ -69,8 +69,8 @@ impl Target for Postgres {
         };
         let mut session = self.enter(&order, &session_name(attempt), m).await?;
         prepare(&mut session, self.settings.admin.is_none()).await?;
-        let iterations = roles::iterations(&mut session, &login.user).await?;
-        let verifier = scram::verifier(&login.password, &salt, iterations)
+        let asked = roles::iterations(&mut session, self.settings.users()).await?;
+        let verifier = scram::verifier(&login.password, &salt, scram::iterations(asked))
             .expect("a password that cannot be prepared was refused");
         change(&mut session, &login.user, Some(&verifier)).await?;
         leave(session).await;
