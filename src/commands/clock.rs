@@ -16,9 +16,9 @@ use crate::state::Store;
 /// Options of `keyrota clock`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "keyrota stores the trusted time with every commit. A system clock that is ahead of the time that has \
-provably passed since then ends no wait: settle, grace and pauses follow the trusted time. keyrota believes the system \
-clock again when the clock of a Postgres state agrees with it within a minute, when no rotation is under way and it is less than \
+    after_help = "keyrota stores the trusted time with every commit. A system clock that differs from the time that has \
+provably passed since then changes no wait: settle, grace and pauses follow the trusted time. keyrota believes the system \
+clock again when the clock of a Postgres state on another host agrees with it within a minute, when no rotation is under way and it is less than \
 32 days ahead, or when you accept it here. What is left of a wait stays as it was.
 
 Exits with 0, and with 22 while the clocks differ."
@@ -51,7 +51,7 @@ pub fn run(args: &ClockArgs, context: &Context<'_>) -> Result<u8, Failed> {
 
 /// What this host's clocks show.
 pub fn here(context: &Context<'_>, chosen: &Chosen) -> Reading {
-    reading(context.clock.as_ref(), &chosen.holder().host)
+    reading(context.clock.as_ref(), &chosen.holder())
 }
 
 async fn accept(
@@ -117,13 +117,9 @@ async fn show(
 /// What a difference means, and the next command.
 pub fn differs(skew_ms: i64, env: &str) -> String {
     let span = say::span(skew_ms.unsigned_abs() / 1000);
-    let (side, effect) = if skew_ms > 0 {
-        ("ahead of", "waits follow the trusted time")
-    } else {
-        ("behind", "waits take longer")
-    };
+    let side = if skew_ms > 0 { "ahead of" } else { "behind" };
     format!(
-        "The system clock is {span} {side} the time that has provably passed; {effect}.\n\
+        "The system clock is {span} {side} the time that has provably passed; waits follow the latter.\n\
          If the system clock is right: keyrota --env {env} clock --accept --reason TEXT"
     )
 }

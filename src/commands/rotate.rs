@@ -276,18 +276,27 @@ async fn take_requests(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Fai
     Ok(())
 }
 
+/// How often the clocks are judged again, in milliseconds.
+const CLOCK_EVERY_MS: i64 = 60_000;
+
 /// Drives everything that waits to its end. A needed confirmation, or a person, ends it.
 pub async fn follow(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Failed> {
     let mut told = BTreeMap::new();
+    let mut looked = engine.now();
     loop {
         engine.keep_lock().await?;
+        let mut moved = false;
+        if engine.now().0.saturating_sub(looked.0) >= CLOCK_EVERY_MS {
+            moved = engine.watch_clock().await?;
+            looked = engine.now();
+        }
         take_requests(engine, lines).await?;
         let mut next: Option<Time> = None;
         for line in lines.iter_mut() {
             let State::Stopped(Stop::Wait { until } | Stop::Retry { until }) = line.state else {
                 continue;
             };
-            if until <= engine.now() {
+            if until <= engine.now() || moved {
                 match engine.go_on(&line.name).await {
                     Ok(Some((_, stop))) => line.state = State::Stopped(stop),
                     Ok(None) => {}

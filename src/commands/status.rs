@@ -64,8 +64,11 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
             }
             looks.push(look::look(env, secret, &seen, now));
         }
-        if args.check && looks.iter().any(|l| !l.recorded.is_empty()) {
-            compare::compare(&chosen, &mut looks).await?;
+        if let Some(store) = &store
+            && args.check
+            && looks.iter().any(|l| !l.recorded.is_empty())
+        {
+            compare::compare(&chosen, store, &mut looks).await?;
         }
         let held = match &store {
             Some(store) => store.held(&format!("env/{}", env.name)).await?,

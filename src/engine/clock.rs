@@ -20,6 +20,9 @@ pub struct Trusted {
     pub boot: String,
     /// The boot clock at that moment, in milliseconds since that boot.
     pub boot_ms: i64,
+    /// No second source confirmed the time: deadlines that were counted from it move with it.
+    #[serde(default)]
+    pub doubt: bool,
 }
 
 /// What the clocks of this host and of the state show now.
@@ -29,11 +32,11 @@ pub struct Reading {
     pub wall_ms: i64,
     /// This host.
     pub host: String,
-    /// Its boot, as the kernel names it.
+    /// Its boot, as the kernel names it; a name of its own where the kernel does not say.
     pub boot: String,
     /// Its boot clock, in milliseconds.
     pub boot_ms: i64,
-    /// The clock of the state's server; `None` where the state is a file of this host.
+    /// The clock of the state's server; `None` where that is this host's own.
     pub server_ms: Option<i64>,
     /// A rotation of this environment is under way.
     pub waiting: bool,
@@ -48,17 +51,22 @@ const OFF_MAX_MS: i64 = 32 * 24 * 3_600_000;
 
 impl Reading {
     /// The moment to count from: the wall clock where it is believed, else the time that has
-    /// provably passed since `known`. A state without one is new, and nothing can wait in it.
+    /// provably passed since `known`. A new state has none, and no rotation waits in it.
     pub fn anchor(&self, known: Option<&Trusted>) -> Trusted {
-        match known {
-            Some(known) if !self.is_believed(known) => self.at(self.proven_ms(known)),
+        let mut anchor = match known {
+            Some(known) if !self.is_believed(known) => self.since(known),
             _ => self.accepted(),
-        }
+        };
+        let contradicted = self.server_ms.is_some() && !self.server_agrees();
+        anchor.doubt = contradicted || self.skew_ms(&anchor).is_some();
+        anchor
     }
 
-    /// The moment to count from after a person accepted `moment`.
+    /// `moment`, and what has provably passed since then.
     pub fn since(&self, moment: &Trusted) -> Trusted {
-        self.at(self.proven_ms(moment))
+        let mut since = self.at(self.proven_ms(moment));
+        since.doubt = moment.doubt;
+        since
     }
 
     /// This reading, as one that a person accepts.
@@ -74,29 +82,26 @@ impl Reading {
     }
 
     /// By how much deadlines move, in milliseconds, when keyrota counts from `after` instead of
-    /// `before`: a clock that was set is no time that passed. Between two boots nothing says how
-    /// long the host was off, so a step ahead counts as time there.
+    /// `before`: a clock that was set is no time that passed. Between two boots, or two hosts, a step
+    /// ahead of at most 32 days counts as time that passed, unless the time was in doubt before.
     pub fn shift_ms(&self, before: &Trusted, after: &Trusted) -> Option<i64> {
         let step = self.proven_ms(after).saturating_sub(self.proven_ms(before));
-        let same_boot = self.boot == before.boot;
-        (step.saturating_abs() > AGREE_MS && (same_boot || step < 0)).then_some(step)
+        let passed = self.boot != before.boot && !before.doubt && (0..=OFF_MAX_MS).contains(&step);
+        (step.saturating_abs() > AGREE_MS && !passed).then_some(step)
     }
 
-    /// The time to judge by: never later than what has provably passed. A wall clock that was put
-    /// back is followed; that only prolongs what waits.
+    /// The time to judge by. Within one boot it runs as the boot clock does, however the wall clock
+    /// is set meanwhile.
     pub fn now_ms(&self, anchor: &Trusted) -> i64 {
-        self.wall_ms.min(self.proven_ms(anchor))
+        self.proven_ms(anchor)
     }
 
-    /// The earliest time that it can be now.
+    /// The earliest time that it can be now. A reading of another boot, or of another host, says
+    /// nothing of the time in between.
     fn proven_ms(&self, known: &Trusted) -> i64 {
-        let passed = if self.boot == known.boot {
-            self.boot_ms.saturating_sub(known.boot_ms)
-        } else if self.host == known.host {
-            // Another boot of the host: it came after that moment, and has lasted so long.
-            self.boot_ms
-        } else {
-            0
+        let passed = match self.boot == known.boot {
+            true => self.boot_ms.saturating_sub(known.boot_ms),
+            false => 0,
         };
         known.ms.saturating_add(passed.max(0))
     }
@@ -117,6 +122,7 @@ impl Reading {
             host: self.host.clone(),
             boot: self.boot.clone(),
             boot_ms: self.boot_ms,
+            doubt: false,
         }
     }
 }
@@ -166,6 +172,7 @@ mod tests {
             host: "ops-1".to_owned(),
             boot: "one".to_owned(),
             boot_ms: 5 * DAY,
+            doubt: false,
         }
     }
 
@@ -198,16 +205,16 @@ mod tests {
         const HOUR: i64 = DAY / 24;
         let rebooted = |r: &mut Reading| {
             r.boot = "two".to_owned();
-            r.boot_ms = 10;
+            r.boot_ms = 200 * DAY;
         };
         assert_eq!(judged(|_| ()), (HOUR, None));
         assert_eq!(judged(|r| r.wall_ms += YEARS), (HOUR, Some(YEARS)));
         assert_eq!(judged(|r| r.wall_ms += 2 * HOUR), (HOUR, Some(2 * HOUR)));
-        // A clock that was put back is followed; that only prolongs a wait.
-        assert_eq!(judged(|r| r.wall_ms -= 2 * HOUR), (-HOUR, Some(-2 * HOUR)));
-        assert_eq!(judged(|r| r.wall_ms -= YEARS), (HOUR - YEARS, Some(-YEARS)));
-        // The host was switched off: only its new uptime is proven.
-        assert_eq!(judged(rebooted), (10, Some(HOUR - 10)));
+        // A clock that was put back neither ends nor prolongs a wait.
+        assert_eq!(judged(|r| r.wall_ms -= 2 * HOUR), (HOUR, Some(-2 * HOUR)));
+        assert_eq!(judged(|r| r.wall_ms -= YEARS), (HOUR, Some(-YEARS)));
+        // Another boot proves nothing: several machines may have the name of this host.
+        assert_eq!(judged(rebooted), (0, Some(HOUR)));
         // Another host, without a server: nothing is proven.
         let other = |r: &mut Reading| {
             r.host = "ops-2".to_owned();
@@ -242,7 +249,7 @@ mod tests {
         const HOUR: i64 = DAY / 24;
         assert_eq!(at(31 * DAY), (HOUR + 31 * DAY, None));
         assert_eq!(at(YEARS), (HOUR, Some(YEARS)));
-        assert_eq!(at(-YEARS), (HOUR - YEARS, None));
+        assert_eq!(at(-YEARS), (HOUR - YEARS, None), "nothing waits");
         // Then it is the one to count from.
         let mut behind = reading();
         (behind.wall_ms, behind.waiting) = (0, false);
@@ -265,8 +272,36 @@ mod tests {
         let mut off = reading();
         rebooted(&mut off);
         assert_eq!(off.shift_ms(&known(), &off.accepted()), None);
+        // No host is off for ten years, and a clock that goes back is no time at all.
+        off.wall_ms += YEARS;
+        assert_eq!(
+            off.shift_ms(&known(), &off.accepted()),
+            Some(YEARS + DAY / 24)
+        );
         off.wall_ms = 0;
         assert_eq!(off.shift_ms(&known(), &off.accepted()), Some(-known().ms));
+    }
+
+    /// A rotation began while the time lagged by a day, and another host finds the right time.
+    #[test]
+    fn deadlines_of_a_doubtful_time_move_with_it() {
+        let mut lagging = reading();
+        lagging.wall_ms += DAY;
+        let doubtful = lagging.anchor(Some(&known()));
+        assert!(doubtful.doubt);
+        assert!(lagging.since(&doubtful).doubt, "as long as nobody confirms");
+        assert!(!lagging.accepted().doubt);
+        let mut other = reading();
+        other.boot = "two".to_owned();
+        other.wall_ms = lagging.wall_ms;
+        other.server_ms = Some(other.wall_ms);
+        let right = other.anchor(Some(&doubtful));
+        assert!(!right.doubt);
+        assert_eq!(other.shift_ms(&doubtful, &right), Some(DAY));
+        // A server that contradicts leaves doubt, whatever is believed.
+        other.waiting = false;
+        other.server_ms = Some(other.wall_ms - DAY);
+        assert!(other.anchor(Some(&known())).doubt);
     }
 
     #[test]

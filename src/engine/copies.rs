@@ -21,7 +21,7 @@ use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::providers::Providers;
 use crate::audit::{self, Actor, NewEntry};
-use crate::config::model::{Kept, PlaceRole, Secret, Template};
+use crate::config::model::{Environment, Kept, PlaceRole, Secret, Template};
 use crate::state::{self, Change};
 use write::is_of;
 
@@ -53,21 +53,30 @@ enum Shows<'a> {
 pub(super) const ABSENT: &str = "absent";
 
 /// A secret's copies as listeners, in the order in which they are notified: the key, and what the
-/// copy shows.
-pub(super) fn listeners(secret: &Secret) -> impl Iterator<Item = (String, String)> {
+/// copy shows where. The key has the provider's name only, and the schedule may lead that to
+/// another store.
+pub(super) fn listeners<'a>(
+    env: &'a Environment,
+    secret: &'a Secret,
+) -> impl Iterator<Item = (String, String)> + 'a {
     secret.places().filter_map(|kept| {
         let shows = match kept.role {
             PlaceRole::Own => return None,
             PlaceRole::Fallback => format!("{:?}", secret.fallback.as_ref().map(|f| f.omit)),
             PlaceRole::Copy(n) => format!("{:?}", secret.copies.get(n).map(|c| &c.render)),
         };
-        Some((key(&kept), shows))
+        let provider = env.providers.iter().find(|p| p.name == kept.provider);
+        let place = provider.map(|p| (p.kind.word, p.settings.place(kept.path)));
+        Some((key(&kept), format!("{shows} {place:?}")))
     })
 }
 
 /// The keys of those listeners.
 pub fn keys(secret: &Secret) -> impl Iterator<Item = String> {
-    listeners(secret).map(|(key, _)| key)
+    let copies = secret
+        .places()
+        .filter(|kept| !matches!(kept.role, PlaceRole::Own));
+    copies.map(|kept| key(&kept))
 }
 
 /// The places that follow `secret`. No I/O.

@@ -13,6 +13,7 @@ use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::start::policy;
 use super::{Engine, EngineError, Given, Stop, budget, entries};
+use crate::audit::Actor;
 use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};
 
@@ -132,6 +133,7 @@ impl<'a> Run<'a> {
     async fn adopt_edits(&mut self) -> Result<(), EngineError> {
         let machine = &self.journal.machine;
         let edited = policy(
+            &self.engine.env,
             self.secret,
             self.parts.rotator.target(),
             machine.policy.first,
@@ -141,7 +143,9 @@ impl<'a> Run<'a> {
         if adopted == *machine {
             return Ok(());
         }
-        let entry = entries::phase(self, "rotation.edited");
+        // Whoever began the rotation need not be the one who edited the schedule.
+        let mut entry = entries::phase(self, "rotation.edited");
+        (entry.actor, entry.reason) = (Actor::system(), None);
         let log = if edits.is_empty() {
             vec![entry]
         } else {

@@ -6,12 +6,12 @@ use keyrota_rotation::Listener;
 
 use super::copies;
 use super::parts::consumer_key;
-use crate::config::model::{self, ConsumerKind, EnvVar, Secret};
+use crate::config::model::{self, ConsumerKind, EnvVar, Environment, Secret};
 
 /// The listeners of `secret`, in the order in which they are notified. Copies come first, because
 /// a program that a consumer calls may read them.
-pub fn of(secret: &Secret) -> Vec<Listener> {
-    let copies = copies::listeners(secret).map(|(key, shows)| Listener {
+pub fn of(env: &Environment, secret: &Secret) -> Vec<Listener> {
+    let copies = copies::listeners(env, secret).map(|(key, shows)| Listener {
         key,
         required: true,
         definition: digest_of(&shows),

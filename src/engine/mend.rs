@@ -142,7 +142,7 @@ impl Engine {
             looked.own_edited = true;
             return Ok(Some(looked));
         };
-        let policy = start::policy(secret, parts.rotator.target(), false, "command");
+        let policy = start::policy(&self.env, secret, parts.rotator.target(), false, "command");
         let journal = Journal::new(place(secret), Record::new(policy));
         for copy in &parts.copies {
             let Some(seen) = told.iter().find(|d| d.consumer == copy.key) else {

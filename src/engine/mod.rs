@@ -48,7 +48,7 @@ pub mod watch_clock;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keyrota_contract::{Entropy, SecretValue};
@@ -99,6 +99,8 @@ pub struct Engine {
     trusted: Mutex<Trusted>,
     /// The log has an entry of this process about a clock in doubt.
     told_of_clock: AtomicBool,
+    /// The boot clock when the trusted time was last written, in milliseconds.
+    clock_kept_ms: AtomicI64,
     entropy: Mutex<Box<dyn Entropy>>,
     stop: Arc<AtomicBool>,
     watch: Arc<dyn Watch>,
@@ -158,11 +160,12 @@ impl Engine {
                 file.raise_generation_floor(generation);
             }
         }
-        let here = watch_clock::reading(around.clock.as_ref(), &lock.holder().host);
+        let here = watch_clock::reading(around.clock.as_ref(), lock.holder());
         let trusted = watch_clock::trusted(&store, &env.name).await?;
         Ok(Self {
             trusted: Mutex::new(trusted.unwrap_or_else(|| here.accepted())),
             told_of_clock: AtomicBool::new(false),
+            clock_kept_ms: AtomicI64::new(i64::MIN),
             env,
             store,
             lock,
@@ -307,7 +310,6 @@ impl Engine {
     /// Once, when the environment is taken over: whether these keys and this document are the
     /// ones that the state knows, and whether the schedule was edited since.
     pub async fn settle_in(&self) -> Result<(), EngineError> {
-        self.watch_clock().await?;
         let mut changes = vec![Change::ClaimFact {
             key: "keys".to_owned(),
             value: self.keys.id().to_owned(),
@@ -351,6 +353,7 @@ impl Engine {
         }
         self.sweep();
         match self.commit(&changes, &log).await {
+            Ok(()) => self.watch_clock().await.map(drop),
             Err(StateError::Claimed(_)) => Err(EngineError::Parts(PartsError::Refused(
                 "keys".to_owned(),
                 "these are not the keys that the state was made with: fingerprints and checkpoints would not fit; use the same seed on every host of one state",

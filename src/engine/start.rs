@@ -12,7 +12,7 @@ use super::perform::Job;
 use super::rotators::rotator;
 use super::{Engine, EngineError, Given, Stop, entries, listeners, view};
 use crate::audit::{self, Actor, NewEntry};
-use crate::config::model::{Kind, Secret, WhenAbsent};
+use crate::config::model::{Environment, Kind, Secret, WhenAbsent};
 use crate::state::{Change, Rotation};
 
 /// Tries of an effect before a rotation that can still be taken back is given up: with the
@@ -155,7 +155,13 @@ impl Engine {
         order: &Order<'_>,
     ) -> Result<Rotation, EngineError> {
         let now = self.now();
-        let policy = policy(secret, parts.rotator.target(), first, order.trigger);
+        let policy = policy(
+            &self.env,
+            secret,
+            parts.rotator.target(),
+            first,
+            order.trigger,
+        );
         let mut machine = Record::new(policy);
         if order.compromised {
             let at = Moment { now, dice: 0 };
@@ -229,7 +235,8 @@ impl Engine {
             return Ok(Err(NotBegun::External.advice()));
         }
         let first = !stands(&parts).await?;
-        let machine = Record::new(policy(secret, parts.rotator.target(), first, "command"));
+        let target = parts.rotator.target();
+        let machine = Record::new(policy(&self.env, secret, target, first, "command"));
         let journal = Journal::new(place(secret), machine);
         let job = Job {
             engine: self,
@@ -291,18 +298,19 @@ async fn stands(parts: &Parts<'_>) -> Result<bool, EngineError> {
 
 /// What the file asks of a rotation of `secret` that begins now; `first` if there is no current
 /// value. Needs no provider, no keys and no state.
-pub fn planned(secret: &Secret, first: bool) -> Result<Policy, PartsError> {
+pub fn planned(env: &Environment, secret: &Secret, first: bool) -> Result<Policy, PartsError> {
     let rotator = rotator("", secret, None).ok_or_else(|| {
         PartsError::Refused(
             format!("secrets.{}", secret.name),
             "the kind does not take these settings",
         )
     })?;
-    Ok(policy(secret, rotator.target(), first, "command"))
+    Ok(policy(env, secret, rotator.target(), first, "command"))
 }
 
 /// What the file asks of a rotation of `secret` that `trigger` begins, or began.
 pub(super) fn policy(
+    env: &Environment,
     secret: &Secret,
     target: Option<&dyn Target>,
     first: bool,
@@ -330,7 +338,7 @@ pub(super) fn policy(
         listeners: if import {
             Vec::new()
         } else {
-            listeners::of(secret)
+            listeners::of(env, secret)
         },
     }
 }

@@ -1,6 +1,7 @@
 //! Follows the clock: what is trusted at a start and at every look, and what moves when it was set.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use keyrota_rotation::Time;
 
@@ -8,16 +9,19 @@ use super::clock::{self, Reading, Trusted};
 use super::journal::Journal;
 use super::{Engine, EngineError};
 use crate::audit::{self, Actor, NewEntry};
-use crate::state::{Asked, Change, Rotation, StateError, Store};
+use crate::state::{Asked, Change, Holder, Rotation, StateError, Store};
 use crate::world::Clock;
 
+/// While something waits, the trusted time is written at least so often, in milliseconds.
+const KEEP_EVERY_MS: i64 = 5 * 60_000;
+
 /// What this host's clocks show, without the state's.
-pub fn reading(clock: &dyn Clock, host: &str) -> Reading {
+pub fn reading(clock: &dyn Clock, holder: &Holder) -> Reading {
     Reading {
         wall_ms: clock.now().as_millisecond(),
-        host: host.to_owned(),
+        host: holder.host.clone(),
         // Without a name of the boot, only this process can be compared with itself.
-        boot: (clock.boot()).unwrap_or_else(|| format!("process {}", std::process::id())),
+        boot: (clock.boot()).unwrap_or_else(|| format!("process {}", holder.instance)),
         boot_ms: i64::try_from(clock.elapsed().as_millis()).unwrap_or(i64::MAX),
         server_ms: None,
         waiting: true,
@@ -55,9 +59,10 @@ pub async fn judge(
         });
     }
     here.waiting = !store.open_rotations(env).await?.is_empty();
-    if here.skew_ms(&here.anchor(known)).is_some() {
-        here.server_ms = store.server_ms().await?;
-    }
+    here.server_ms = store
+        .server_clock()
+        .await?
+        .and_then(|server| server.apart());
     Ok(Judged {
         anchor: here.anchor(known),
         accepted: false,
@@ -65,8 +70,8 @@ pub async fn judge(
 }
 
 impl Engine {
-    /// The time by which deadlines and schedules are judged. A clock that is set forward ends no
-    /// wait early; one that is set back only prolongs them.
+    /// The time by which deadlines and schedules are judged. A clock that is set while something
+    /// waits changes no wait.
     pub fn now(&self) -> Time {
         Time(self.reading().now_ms(&self.trusted()))
     }
@@ -86,7 +91,8 @@ impl Engine {
     ///
     /// When keyrota counts from another moment, the deadlines of rotations under way move with it
     /// in one transaction, so that what is left of a wait stays as it was.
-    pub(super) async fn watch_clock(&self) -> Result<(), EngineError> {
+    /// Whether they moved.
+    pub async fn watch_clock(&self) -> Result<bool, EngineError> {
         let accepted = clock::accepted_fact(&self.env.name);
         if self.store.asked(&accepted).await? == Some(Asked::Forged) {
             self.refuse_request(accepted.clone(), None).await?;
@@ -95,11 +101,17 @@ impl Engine {
         let mut here = self.reading();
         let judged = judge(&self.store, &self.env.name, &mut here, Some(&before)).await?;
         let after = judged.anchor;
-        if here.skew_ms(&before).is_none() && !judged.accepted {
-            self.trust(after);
-            return Ok(());
-        }
         let skew = here.skew_ms(&after);
+        let shift = here.shift_ms(&before, &after);
+        // Time that passed while nobody looked is no news. While something waits it is written now
+        // and then: after a reboot, no more than that has to be waited for once more.
+        if skew.is_none() && shift.is_none() && !judged.accepted {
+            self.trust(after);
+            if here.waiting && self.clock_is_old(here.boot_ms) {
+                self.commit_under(&[self.trusted_now()], &[]).await?;
+            }
+            return Ok(false);
+        }
         let event = match skew {
             Some(_) => "clock.suspect",
             None => "clock.followed",
@@ -108,18 +120,16 @@ impl Engine {
             .detail("trusted_ms", here.now_ms(&before).to_string())
             .detail("wall_ms", here.wall_ms.to_string());
         entry.object.env = Some(self.env.name.clone());
-        let mut changes = vec![Change::DropFact { key: accepted }];
-        if let Some(ms) = here.shift_ms(&before, &after) {
+        let mut changes = Vec::new();
+        if judged.accepted {
+            changes.push(Change::DropFact { key: accepted });
+        }
+        if let Some(ms) = shift {
             changes.extend(self.shifted(ms).await?);
             entry = entry.detail("shifted_ms", ms.to_string());
         }
         // What is still in doubt is logged once by each process.
-        if skew.is_none()
-            || judged.accepted
-            || !self
-                .told_of_clock
-                .swap(true, std::sync::atomic::Ordering::SeqCst)
-        {
+        if skew.is_none() || judged.accepted || !self.told_of_clock.swap(true, Ordering::SeqCst) {
             if let Some(ms) = skew {
                 let (seconds, env) = (ms / 1000, &self.env.name);
                 tracing::warn!(%env, seconds, "the system clock differs from the time that has provably passed; waits follow the latter: keyrota clock");
@@ -128,7 +138,12 @@ impl Engine {
             self.commit_under(&changes, &[entry]).await?;
         }
         self.trust(after);
-        Ok(())
+        Ok(shift.is_some())
+    }
+
+    fn clock_is_old(&self, boot_ms: i64) -> bool {
+        let kept = self.clock_kept_ms.load(Ordering::Relaxed);
+        boot_ms.saturating_sub(kept) >= KEEP_EVERY_MS
     }
 
     /// The rotations under way, with every deadline moved by `ms`.
@@ -145,14 +160,16 @@ impl Engine {
     }
 
     fn put_trusted(&self, anchor: &Trusted) -> Change {
+        let here = self.reading();
+        self.clock_kept_ms.store(here.boot_ms, Ordering::Relaxed);
         Change::PutFact {
             key: clock::fact(&self.env.name),
-            value: self.reading().since(anchor).to_text(),
+            value: here.since(anchor).to_text(),
         }
     }
 
     fn reading(&self) -> Reading {
-        reading(self.clock.as_ref(), &self.lock.holder().host)
+        reading(self.clock.as_ref(), self.lock.holder())
     }
 
     fn trusted(&self) -> Trusted {

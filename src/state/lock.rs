@@ -21,6 +21,28 @@ pub const LOCK_TTL: Duration = Duration::from_secs(90);
 
 const TTL_MS: i64 = 90_000;
 
+/// Beside the time, whether the session came from the server's own host: by a socket, or from an
+/// address that is the server's too.
+const SERVER_CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+    CASE WHEN inet_server_addr() IS NULL OR inet_server_addr() = inet_client_addr() THEN 1::bigint ELSE 0::bigint END";
+
+/// What the clock of the state's server shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerClock {
+    /// In milliseconds since 1970 UTC.
+    pub ms: i64,
+    /// Whether it is this host's clock.
+    pub here: bool,
+}
+
+impl ServerClock {
+    /// The time of a clock that is not this host's: a second source. A server in a container of this
+    /// host has an address of its own, and is taken for one.
+    pub fn apart(self) -> Option<i64> {
+        (!self.here).then_some(self.ms)
+    }
+}
+
 /// A lock that is held. Dropped without [`Store::release`] it is as if the process had died.
 #[derive(Debug)]
 pub struct Lock {
@@ -163,16 +185,18 @@ impl Store {
         // the file finds us in it.
     }
 
-    /// The clock of the state's server, in milliseconds since 1970 UTC; `None` where the state is a
-    /// file of this host and has no clock of its own.
-    pub async fn server_ms(&self) -> Result<Option<i64>, StateError> {
+    /// The clock of the state's server; `None` where the state is a file.
+    pub async fn server_clock(&self) -> Result<Option<ServerClock>, StateError> {
         if self.file.is_some() {
             return Ok(None);
         }
         let mut tx = self.db.read().await?;
-        let ask = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-        let row = tx.row(ask, &[]).await?.ok_or(StateError::Corrupt)?;
-        row.int(0).map(Some)
+        let row = tx
+            .row(SERVER_CLOCK, &[])
+            .await?
+            .ok_or(StateError::Corrupt)?;
+        let (ms, here) = (row.int(0)?, row.int(1)? != 0);
+        Ok(Some(ServerClock { ms, here }))
     }
 
     /// Who holds a lock now, if anyone.

@@ -36,7 +36,7 @@ use crate::audit::Vouch;
 pub use accept::{Acceptance, EVENT as ACCEPTED};
 pub use error::{LockError, Running, StateError};
 pub use location::{DEFAULT_NAME, Location, Server};
-pub use lock::{LOCK_TTL, Lock};
+pub use lock::{LOCK_TTL, Lock, ServerClock};
 pub use log::{ExportFailure, Verified};
 pub use open::Access;
 pub use prove::speak_of_a_log;

@@ -188,12 +188,18 @@ async fn a_server_that_goes_away_and_comes_back_is_unavailable_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_has_a_clock_of_its_own_and_a_file_has_none() {
+async fn a_server_shows_a_clock_and_whether_it_is_this_hosts() {
     let bed = Bed::postgres().await;
-    let shown = bed.open().await.server_ms().await.unwrap().unwrap();
+    let shown = bed.open().await.server_clock().await.unwrap().unwrap();
     let here = jiff::Timestamp::now().as_millisecond();
-    assert!((here - shown).abs() < 60_000, "{here} {shown}");
-    assert_eq!(Bed::sqlite().open().await.server_ms().await.unwrap(), None);
+    assert!((here - shown.ms).abs() < 60_000, "{here} {shown:?}");
+    assert_eq!(
+        shown.apart(),
+        None,
+        "a server on this host is no second source"
+    );
+    let sqlite = Bed::sqlite().open().await;
+    assert_eq!(sqlite.server_clock().await.unwrap(), None);
 }
 
 /// What the database's owner, or the role's, may have set for every session.

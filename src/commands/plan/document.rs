@@ -50,7 +50,7 @@ pub fn document(env: &Environment, outlines: &[Outline<'_>], now: Timestamp) -> 
     for o in outlines {
         section(&mut out, o, now);
     }
-    out.push_str(&failure(outlines));
+    out.push_str(&failure(env, outlines));
     out
 }
 
@@ -190,10 +190,10 @@ fn waits(s: &Secret) -> String {
 }
 
 /// What happens when a step fails; the same machine for all.
-fn failure(outlines: &[Outline<'_>]) -> String {
+fn failure(env: &Environment, outlines: &[Outline<'_>]) -> String {
     let attempts = outlines
         .iter()
-        .filter_map(|o| crate::engine::planned(o.secret, false).ok())
+        .filter_map(|o| crate::engine::planned(env, o.secret, false).ok())
         .map(|policy| policy.attempts_max)
         .max();
     let Some(attempts) = attempts else {

@@ -110,7 +110,7 @@ pub fn outline<'a>(
         (Some(record), _) => Some(forecast::of_record(record.clone(), at)),
         (None, Begins::Never) => None,
         (None, _) => Some(forecast::of_policy(
-            engine::planned(secret, stands == Stands::First)?,
+            engine::planned(env, secret, stands == Stands::First)?,
             at,
         )),
     };

@@ -1,14 +1,15 @@
 //! What is stored now, against what keyrota recorded: for `status --check`, where keys are at hand.
 
-use super::look::{Look, Need};
+use super::look::{Look, Need, recorded};
 use crate::commands::context::Chosen;
 use crate::commands::exit::Failed;
 use crate::engine::parts::Parts;
-use keyrota_contract::ErrorKind;
+use crate::state::Store;
+use keyrota_contract::{ErrorKind, Stage, VersionRef};
 
 /// Compares the current value of every secret that the state knows. A difference, and a store that
 /// refuses to be read, need a person; an outage is no difference.
-pub async fn compare(chosen: &Chosen, looks: &mut [Look<'_>]) -> Result<(), Failed> {
+pub async fn compare(chosen: &Chosen, store: &Store, looks: &mut [Look<'_>]) -> Result<(), Failed> {
     let keys = chosen.keys()?;
     let providers = chosen.providers()?;
     let env = &chosen.env;
@@ -20,10 +21,15 @@ pub async fn compare(chosen: &Chosen, looks: &mut [Look<'_>]) -> Result<(), Fail
         let parts = Parts::new(env, look.secret, &providers);
         let parts = parts.map_err(|e| Failed::config(e.to_string()))?;
         let command = |rest: &str| format!("keyrota --env {} {rest}", env.name);
-        look.need = match parts.shown().await {
-            Ok((Some(current), _)) => {
+        look.need = match parts.version(&VersionRef::Stage(Stage::Current)).await {
+            Ok(Some(current)) => {
                 let found = keys.fingerprint(&env.name, name, &current.value);
-                let differs = !look.recorded.contains(&found);
+                // A rotation may have come between the first look and this one.
+                let differs = !look.recorded.contains(&found) && {
+                    let known = store.secret(&env.name, name).await?;
+                    let open = store.open_rotation(&env.name, name).await?;
+                    !recorded(known.as_ref(), open.as_ref()).contains(&found)
+                };
                 differs.then(|| Need {
                     why: "its current value is not the one that keyrota recorded".to_owned(),
                     what: format!(
@@ -33,7 +39,7 @@ pub async fn compare(chosen: &Chosen, looks: &mut [Look<'_>]) -> Result<(), Fail
                     ),
                 })
             }
-            Ok((None, _)) => Some(Need {
+            Ok(None) => Some(Need {
                 why: "its provider has no current value, and keyrota recorded one".to_owned(),
                 what: format!(
                     "find out who removed it: {}",

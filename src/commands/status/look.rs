@@ -162,7 +162,7 @@ pub fn look<'a>(env: &Environment, secret: &'a Secret, seen: &Seen, now: Timesta
     look
 }
 
-fn recorded(known: Option<&state::Secret>, open: Option<&Rotation>) -> Vec<String> {
+pub fn recorded(known: Option<&state::Secret>, open: Option<&Rotation>) -> Vec<String> {
     let Some(recorded) = known.and_then(|k| k.fingerprint.clone()) else {
         return Vec::new();
     };
@@ -175,6 +175,10 @@ fn age(secret: &Secret, changed_ms: Option<i64>, now: Timestamp) -> Age {
         return Age::Unlimited;
     };
     let age = now.as_millisecond().saturating_sub(changed);
+    // It was changed under a clock that was far ahead: nobody knows when.
+    if age < -24 * 3_600_000 {
+        return Age::Over;
+    }
     let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
     if age >= limit {
         Age::Over

@@ -129,7 +129,7 @@ fn what_begins_it_and_where_it_stands() {
     assert_eq!(waits(&known(Some("f"))), (Stands::Current, stated));
     assert_eq!(waits(&known(None)), (Stands::First, Vec::new()));
 
-    let mut record = Record::new(engine::planned(&env.secrets[0], false).unwrap());
+    let mut record = Record::new(engine::planned(&env, &env.secrets[0], false).unwrap());
     record.phase = Phase::Grace {
         since: Time(0),
         until: Time(now().as_millisecond() + 90_000),
