@@ -1,7 +1,8 @@
 //! Everything that leaves the program for a person: answers, notes, the log. Text from outside (a
 //! database, a server's answer, a file's name, `--reason`) may hold what a terminal obeys or what
 //! changes the order of the letters. It is escaped here, where all text passes, so that no command can
-//! forget it. JSON and other data for programs stay exact.
+//! forget it. JSON is escaped in JSON's own way, so that it says the same; other data for programs stays
+//! exact.
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -83,9 +84,38 @@ pub fn data(text: &str) -> io::Result<()> {
     }
 }
 
-/// JSON, on standard output. It escapes its own controls, and every character is data.
+/// JSON, on standard output.
 pub fn json(text: &str) -> io::Result<()> {
-    exact(text)
+    exact(&in_json(text))
+}
+
+/// JSON whose bytes were hashed: escaped only where a terminal shows it.
+pub fn exact_json(text: &str) -> io::Result<()> {
+    match io::stdout().is_terminal() {
+        true => json(text),
+        false => exact(text),
+    }
+}
+
+/// The same JSON, with everything escaped that a terminal would obey or hide. All that JSON does not
+/// escape itself stands in its texts: outside of them there is nothing but ASCII and white space.
+fn in_json(text: &str) -> Cow<'_, str> {
+    let escape = |c: char| is_hidden(c) && c >= '\u{7f}';
+    if !text.contains(escape) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match escape(c) {
+            false => out.push(c),
+            true => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    Cow::Owned(out)
 }
 
 fn exact(text: &str) -> io::Result<()> {
@@ -114,7 +144,7 @@ pub fn coloured_note(text: &str) {
 
 /// JSON, on standard error.
 pub fn json_note(text: &str) {
-    exact_note(text);
+    exact_note(&in_json(text));
 }
 
 fn exact_note(text: &str) {
@@ -166,6 +196,7 @@ fn wants_colour() -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
 
     /// One of each kind that a terminal obeys, reorders or hides.
@@ -189,6 +220,24 @@ mod tests {
         assert_eq!(line("a\u{1b}[2Jb\nc\u{202e}d"), "a\\x1b[2Jb\\nc\\u{202e}d");
         assert_eq!(page("a\tb\r\nc"), "a\tb\\r\nc");
         assert!(matches!(line("Grüße, 世界 – 100 %"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_hides_nothing_and_says_the_same() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let value = serde_json::json!({ "a": format!("x{c}y") });
+            let text = value.to_string();
+            let shown = in_json(&text);
+            assert!(!shown.contains(is_hidden), "{c:?} is shown as it is");
+            if is_hidden(c) {
+                let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+                assert_eq!(read, value);
+            } else {
+                assert_eq!(shown, text);
+            }
+        }
+        assert_eq!(in_json("\"\u{9b}\u{e0041}\""), r#""\u009b\udb40\udc41""#);
+        assert_eq!(in_json("{\n\t\"a\": 1\n}\n"), "{\n\t\"a\": 1\n}\n");
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn variables_come_from_any_stream() {
 /// A person at a pseudo terminal, in Python: it reads the screen up to the prompt, acts, and says in JSON
 /// what was on the screen, whether the echo was off and is back, and how the program ended.
 const PERSON: &str = r#"
-import fcntl, json, os, pty, select, signal, subprocess, sys, termios
+import fcntl, json, os, pty, select, signal, subprocess, sys, termios, time
 act, typed = sys.argv[1], sys.argv[2].encode().decode("unicode_escape").encode()
 screen, terminal = pty.openpty()
 def own():
@@ -126,10 +126,13 @@ while b"not shown): " not in seen and program.poll() is None:
     look(0.05)
 silent = not echoes()
 if program.poll() is None:
-    if act == "type":
+    if act == "type" or "after" in act:
         os.write(screen, typed)
-    else:
-        program.send_signal(getattr(signal, act))
+    if "after" in act:
+        look(0.2)
+        time.sleep(1)
+    if act != "type":
+        program.send_signal(getattr(signal, act.split()[0]))
 while program.poll() is None:
     look(0.05)
 while look(0):
@@ -151,6 +154,14 @@ fn person(keyrota: &Keyrota, act: &str, typed: &str, args: &[&str]) -> serde_jso
         command.env_remove(name);
     }
     Ran::of(command.output().unwrap()).code(0).json()
+}
+
+/// What a command that asks nothing shows on a terminal.
+pub fn on_a_terminal(keyrota: &Keyrota, args: &[&str]) -> String {
+    person(keyrota, "look", "", args)["screen"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -206,6 +217,44 @@ fn a_terminal_is_asked_without_an_echo() {
         let screen = said["screen"].as_str().unwrap();
         assert!(screen.contains("this is a terminal"), "{said}");
         assert_eq!(said["code"], 78);
+    }
+}
+
+/// The store takes the connection and never answers.
+#[test]
+fn signals_end_the_program_after_the_answer_too() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let schedule = SCHEDULE.replace(
+        "kind = \"file\"\npath = \"kept/development.age\"",
+        &format!(
+            "kind = \"vault\"\naddress = \"https://127.0.0.1:{port}\"\nmount = \"kv\"\nauth = {{ method = \"token\", token = {{ file = \"token\" }} }}"
+        ),
+    );
+    assert_ne!(schedule, SCHEDULE);
+    for (signal, code) in [
+        ("SIGINT", 130),
+        ("SIGTERM", 143),
+        ("SIGHUP", 129),
+        ("SIGQUIT", 131),
+    ] {
+        let keyrota = with(&schedule);
+        keyrota.write("token", "hvs.token");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(keyrota.path("token"), private).unwrap();
+        let import = ["import", "partner", "--stdin"];
+        let said = person(
+            &keyrota,
+            &format!("{signal} after"),
+            "zQ4v8kW8vq2Lx0pZr\\n",
+            &import,
+        );
+        assert_eq!(said["code"], code, "{signal}: {said}");
+        let screen = said["screen"].as_str().unwrap();
+        assert!(
+            screen.contains("interrupted") && !screen.contains("zQ4v8"),
+            "{said}"
+        );
     }
 }
 
@@ -275,6 +324,27 @@ fn a_file_that_cannot_be_replaced_is_found_before_a_value_is_made() {
             .collect();
         assert!(left.is_empty(), "{left:?}");
     }
+}
+
+/// A single file is mounted in a directory where keyrota cannot make its lock.
+#[test]
+fn a_lock_that_cannot_be_made_is_found_before_a_value_is_made() {
+    let consumer = "[[secrets.token.consumers]]\nkind = \"file\"\nformat = \"raw\"\npath = \"out/token\"\nwrite = \"in-place\"\n";
+    let keyrota = with(&format!("{SCHEDULE}{consumer}"));
+    keyrota.write("out/token", "old");
+    keyrota.write("real", "old");
+    let mounts = "mount --bind out out; mount --bind real out/token; mount -o remount,bind,ro out";
+    let ran = mounted(
+        &keyrota,
+        &format!("{mounts}\necho new > out/token\n$0 rotate token --wait"),
+    );
+    assert_ne!(ran.code, 0, "{ran:?}");
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains(".NAME.keyrota.lock"), "{ran:?}");
+    assert!(
+        !keyrota.path("kept/development.age").exists(),
+        "nothing was made"
+    );
 }
 
 #[test]

@@ -58,4 +58,22 @@ fn a_terminal_obeys_nothing_that_others_wrote() {
         .code(0)
         .json();
     assert_eq!(exact["rotations"][0]["reason"], HOSTILE);
+
+    // The same at a terminal, and as JSON, which says the same.
+    for command in commands {
+        for json in [&[][..], &["--json"]] {
+            let all = [command, json].concat();
+            let screen = crate::handed::on_a_terminal(&keyrota, &all);
+            let obeyed = |c: &char| {
+                c.is_control() && !"\r\n\t\u{1b}".contains(*c)
+                    || HOSTILE[3..].contains(*c) && !c.is_ascii()
+            };
+            assert_eq!(screen.chars().find(obeyed), None, "{all:?}: {screen}");
+            // Colours are keyrota's own.
+            for part in screen.split('\u{1b}').skip(1) {
+                let end = part.trim_start_matches(|c: char| "[;".contains(c) || c.is_ascii_digit());
+                assert!(end.starts_with('m'), "{all:?}: {screen:?}");
+            }
+        }
+    }
 }

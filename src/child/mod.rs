@@ -7,10 +7,12 @@
 //! # Layout
 //! - `group`: a child with all that it starts; `holders`: who of them still lives after we died
 //! - `document`: what it is told; `scrub`: what it says, without values
+//! - `script`: the interpreters that a script names
 
 mod document;
 mod group;
 mod holders;
+mod script;
 mod scrub;
 
 pub(crate) use document::{NotText, document};
@@ -24,7 +26,7 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use keyrota_local::trusted::Why;
+use keyrota_local::trusted::{Changeable, Why};
 use keyrota_local::{FileError, FileLock};
 use rustix::fs::{Access, OFlags};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -191,10 +193,7 @@ impl Program {
             .arg0(&self.path)
             .args(&self.arguments)
             .env_clear()
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
+            .env("PATH", PATH)
             .env("LANG", "C.UTF-8")
             .current_dir("/")
             .process_group(0)
@@ -231,21 +230,12 @@ struct Vouched {
     script: bool,
 }
 
-/// Opens a program that can be run and that nobody but root and this user can change or replace.
+/// Opens a program that can be run and that nobody but root and this user can change or replace, nor
+/// an interpreter that reads it.
 fn vouch(path: &Path) -> Result<Vouched, &'static str> {
     let opened = match trust::open(path, OFlags::PATH) {
         Ok(opened) => opened,
-        Err(Untrusted::Changeable(changeable)) => {
-            tracing::warn!(program = %path.display(), "{}", trust::refusal(&changeable));
-            return Err(match changeable.why {
-                Why::Owner(_) => {
-                    "the program, a link to it or a directory above it belongs to another user, who could change it; the log names it"
-                }
-                Why::Group | Why::Everybody => {
-                    "the program or a directory above it is writable by others; chmod go-w it; the log names it"
-                }
-            });
-        }
+        Err(Untrusted::Changeable(changeable)) => return Err(refused(path, &changeable)),
         Err(Untrusted::File(FileError::NotRegular)) => return Err("the program is not a file"),
         Err(Untrusted::File(_)) => {
             return Err("the program does not exist, or may not be looked at");
@@ -255,18 +245,53 @@ fn vouch(path: &Path) -> Result<Vouched, &'static str> {
     if rustix::fs::access(by_descriptor(&opened.fd), executable).is_err() {
         return Err("the program is not executable for this user");
     }
-    let script = is_script(&opened.fd);
+    let script = vouch_for_interpreters(&opened.fd, INTERPRETERS_MAX)?;
     let fd = opened.fd;
     Ok(Vouched { fd, script })
 }
 
-/// Whether it begins with `#!`. What this user may not read is no script: its interpreter could not
-/// read it either.
-fn is_script(program: &OwnedFd) -> bool {
-    let mut begins = [0; 2];
-    let read =
-        std::fs::File::open(by_descriptor(program)).and_then(|mut f| f.read_exact(&mut begins));
-    read.is_ok() && begins == *b"#!"
+/// Whether an interpreter reads the program: one that nobody else can change or replace.
+fn vouch_for_interpreters(program: &OwnedFd, left: u8) -> Result<bool, &'static str> {
+    let Some(named) = script::interpreters(&first_bytes(program), PATH) else {
+        return Ok(false);
+    };
+    let left = left
+        .checked_sub(1)
+        .ok_or("the program's interpreters are scripts themselves, more than the system follows")?;
+    for interpreter in named {
+        match trust::open(&interpreter, OFlags::PATH) {
+            Ok(opened) => drop(vouch_for_interpreters(&opened.fd, left)?),
+            Err(Untrusted::Changeable(changeable)) => {
+                return Err(refused(&interpreter, &changeable));
+            }
+            // One that is not there fails when it is started.
+            Err(Untrusted::File(_)) => {}
+        }
+    }
+    Ok(true)
+}
+
+fn refused(program: &Path, changeable: &Changeable) -> &'static str {
+    tracing::warn!(program = %program.display(), "{}", trust::refusal(changeable));
+    match changeable.why {
+        Why::Owner(_) => {
+            "the program, its interpreter, a link to it or a directory above it belongs to another user, who could change it; the log names it"
+        }
+        Why::Group | Why::Everybody => {
+            "the program, its interpreter or a directory above it is writable by others; chmod go-w it; the log names it"
+        }
+    }
+}
+
+/// As many bytes as the kernel looks at. What this user may not read is no script: its interpreter could
+/// not read it either.
+fn first_bytes(program: &OwnedFd) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    let file = std::fs::File::open(by_descriptor(program));
+    match file.and_then(|file| file.take(256).read_to_end(&mut bytes)) {
+        Ok(_) => bytes,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// The path of an open file that leads to it alone. (`execveat` would do the same for programs,
@@ -299,6 +324,10 @@ async fn the_rest(listener: JoinHandle<Heard>) -> Option<Heard> {
 }
 
 static SPAWNING: Mutex<()> = Mutex::new(());
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The kernel's own limit.
+const INTERPRETERS_MAX: u8 = 5;
 
 /// Between SIGTERM and SIGKILL.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);

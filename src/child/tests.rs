@@ -119,6 +119,50 @@ fn a_program_that_another_user_can_change_or_replace_is_refused() {
     assert_eq!(answer(&program), Ok(()));
 }
 
+/// `#!/srv/app/venv/bin/python`, of the application's user.
+#[test]
+fn an_interpreter_that_another_user_can_change_is_refused() {
+    let (_dir, at) = place();
+    let (venv, script) = (at.join("venv"), at.join("bin/script"));
+    fs::create_dir(&venv).unwrap();
+    mode(&venv, 0o755);
+    let interpreter = venv.join("sh");
+    copy(&Path::new("/bin/sh").canonicalize().unwrap(), &interpreter);
+    let middle = at.join("bin/middle");
+    for (path, line) in [
+        (&script, format!("#!{}\n", interpreter.display())),
+        (
+            &script,
+            format!("#!/usr/bin/env -S {} -e\n", interpreter.display()),
+        ),
+        // An interpreter that is a script itself.
+        (&middle, format!("#!{}\n", interpreter.display())),
+        (&script, format!("#!{}\n", middle.display())),
+    ] {
+        fs::write(path, &line).unwrap();
+        mode(path, 0o755);
+        assert_eq!(vouch(path).map(drop), Ok(()), "{line}");
+        for (object, usual) in [(&interpreter, 0o755), (&venv, 0o755)] {
+            mode(object, 0o757);
+            let refused = vouch(path).unwrap_err();
+            assert!(refused.contains("writable by others"), "{line}: {refused}");
+            mode(object, usual);
+            if rustix::process::geteuid().is_root() {
+                lchown(object, Some(65534), None).unwrap();
+                let refused = vouch(path).unwrap_err();
+                assert!(
+                    refused.contains("belongs to another user"),
+                    "{line}: {refused}"
+                );
+                lchown(object, Some(0), None).unwrap();
+            }
+        }
+    }
+    // Nobody can run it, and keyrota neither.
+    fs::write(&script, format!("#!{}\n", script.display())).unwrap();
+    assert!(vouch(&script).unwrap_err().contains("scripts themselves"));
+}
+
 #[test]
 fn what_is_no_program_is_named() {
     let (_dir, at) = place();

@@ -90,7 +90,12 @@ impl<'a> Context<'a> {
                     "the system gives no event loop: too many open files?",
                 )
             })?;
-        runtime.block_on(work)
+        runtime.block_on(async {
+            tokio::select! {
+                done = work => done,
+                failed = super::handed::interrupted() => Err(failed),
+            }
+        })
     }
 
     /// `keyrota.toml`, if there is one.

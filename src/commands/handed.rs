@@ -7,12 +7,14 @@ use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use keyrota_contract::SecretValue;
 use keyrota_gate::{ENV_FILE_BYTES_MAX, Entry, parse_env_file};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::exit::{self, Failed};
@@ -119,17 +121,14 @@ fn without_line_break(bytes: &mut Vec<u8>) {
 
 /// Asks for a value. Signals end the question as they would end the process, after the echo is back.
 fn at_terminal(terminal: OwnedFd, name: &str) -> Result<SecretValue, Failed> {
-    use tokio::signal::unix::{SignalKind, signal};
     let failed = |_| Failed::new(exit::TRANSIENT, "the terminal cannot be used");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(failed)?;
     let answer = runtime.block_on(async {
-        let mut hung_up = signal(SignalKind::hangup()).map_err(failed)?;
-        let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
-        let mut quit = signal(SignalKind::quit()).map_err(failed)?;
-        let mut ended = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut signals = Signals::listen().map_err(failed)?;
+        ASKED.store(true, Ordering::SeqCst);
         let quiet = Quiet::begin(&terminal).map_err(|e| failed(e.into()))?;
         let prompt = format!("value of {} (it is not shown): ", output::line(name));
         let mut screen = File::from(terminal.try_clone().map_err(failed)?);
@@ -145,16 +144,70 @@ fn at_terminal(terminal: OwnedFd, name: &str) -> Result<SecretValue, Failed> {
                 drop(quiet);
                 return typed.unwrap_or_else(|_| Err(Failed::new(exit::TRANSIENT, "the terminal cannot be used")));
             }
-            _ = hung_up.recv() => 1,
-            _ = interrupted.recv() => 2,
-            _ = quit.recv() => 3,
-            _ = ended.recv() => 15,
+            signal = signals.next() => signal,
         };
         Err(Failed::new(128 + signal, "interrupted: nothing was changed"))
     });
     // The thread still waits for a line.
     runtime.shutdown_background();
     answer
+}
+
+/// Whether a terminal was asked. From then on a signal does nothing by itself: what catches it stays
+/// for as long as the process.
+static ASKED: AtomicBool = AtomicBool::new(false);
+/// Whether the command ends by itself, with a record of what it did, when it is told to.
+static ENDS_ITSELF: AtomicBool = AtomicBool::new(false);
+
+/// From here on SIGINT and SIGTERM are the command's own.
+pub fn ends_itself() {
+    ENDS_ITSELF.store(true, Ordering::SeqCst);
+}
+
+/// Ends when a signal would have ended the process, if a terminal had not been asked.
+pub async fn interrupted() -> Failed {
+    let signals = Some(()).filter(|()| ASKED.load(Ordering::SeqCst));
+    let Some(Ok(mut signals)) = signals.map(|()| Signals::listen()) else {
+        return std::future::pending().await;
+    };
+    loop {
+        let signal = signals.next().await;
+        if !(matches!(signal, 2 | 15) && ENDS_ITSELF.load(Ordering::SeqCst)) {
+            return Failed::new(
+                128 + signal,
+                "interrupted: `keyrota status` shows what was done",
+            );
+        }
+    }
+}
+
+/// The signals that end a process.
+struct Signals {
+    hung_up: Signal,
+    interrupted: Signal,
+    quit: Signal,
+    ended: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hung_up: signal(SignalKind::hangup())?,
+            interrupted: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            ended: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.hung_up.recv() => 1,
+            _ = self.interrupted.recv() => 2,
+            _ = self.quit.recv() => 3,
+            _ = self.ended.recv() => 15,
+        }
+    }
 }
 
 /// What a person typed: one line, or a PEM up to its last.

@@ -329,6 +329,7 @@ pub async fn follow(engine: &Engine, lines: &mut Vec<Line>) -> Result<(), Failed
 pub fn stop_on_signal() -> Arc<AtomicBool> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
+    handed::ends_itself();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let Ok(mut signals) = signal(kind) else {
             continue;

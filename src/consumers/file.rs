@@ -173,10 +173,18 @@ impl Consumer for FileConsumer {
                 true => in_place::can_overwrite(&path, options)?,
                 false => atomic::can_replace(&path, options)?,
             }
-            FileLock::is_held(&lock_path(&path))?; // or says that it cannot be had
-            read(&path, owner)
+            // Every delivery makes it; one that is under way may hold it.
+            let lock = FileLock::try_take(&lock_path(&path));
+            Ok((lock.map(drop), read(&path, owner)?))
         })
         .await?;
+        let old = match old {
+            (Err(FileError::ReadOnly | FileError::Denied | FileError::Protected), _) => {
+                return Err(DeliveryError::Refused(NO_LOCK));
+            }
+            (Err(e), _) => return Err(file_failed(e)),
+            (Ok(()), old) => old,
+        };
         old.map_or(Ok(()), |(old, _)| {
             self.check(&old).map_err(DeliveryError::Refused)
         })
@@ -269,6 +277,8 @@ fn lock_path(path: &Path) -> PathBuf {
     name.push(".keyrota.lock");
     path.with_file_name(name)
 }
+
+const NO_LOCK: &str = "keyrota keeps a lock, .NAME.keyrota.lock, beside the file NAME, and cannot make it; let keyrota's user write to the directory";
 
 /// Kernels take no more than this in a program's environment by default.
 const FILE_BYTES_MAX: usize = 2 << 20;

@@ -33,6 +33,7 @@ impl Providers {
             let name = &provider.name;
             let built = provider.settings.build(&Building {
                 name,
+                environment: &env.name,
                 host,
                 made_identity,
             })?;

@@ -166,7 +166,8 @@ impl Settings for Document {
         let identities = key
             .expose_to(Identities::parse)
             .map_err(|e| PartsError::Identity(how.table(), e))?;
-        FileProvider::new(&self.path, identities, &self.recipients, how.host)
+        let (environment, host) = (how.environment, how.host);
+        FileProvider::new(&self.path, identities, &self.recipients, environment, host)
             .map(|built| Built::Document(Arc::new(built)))
             .map_err(|e| PartsError::Identity(how.table(), e))
     }

@@ -110,6 +110,8 @@ pub trait Settings: fmt::Debug + Send + Sync {
 pub struct Building<'a> {
     /// Its name in the file.
     pub name: &'a str,
+    /// The environment.
+    pub environment: &'a str,
     /// This host.
     pub host: &'a str,
     /// Where development keeps the identity that keyrota made.

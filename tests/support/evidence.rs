@@ -86,7 +86,7 @@ pub fn seal(home: &Path, file: &Path, opened: &Value) {
     let ours = keyrota_local::Identities::parse(&identity).unwrap();
     let recipients = keyrota_local::identity::recipients(&[], &ours).unwrap();
     let json = format!("{opened}\n");
-    let sealed = keyrota_local::file::seal(json.as_bytes(), &ours, &recipients);
+    let sealed = keyrota_local::file::seal(json.as_bytes(), "development", &ours, &recipients);
     std::fs::write(file, sealed).unwrap();
 }
 

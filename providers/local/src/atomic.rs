@@ -11,7 +11,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +32,7 @@ pub struct Options {
     /// Permission bits, exactly, whatever the umask says.
     pub mode: u32,
     /// User and group id; `None`: those of the file that is replaced, which is ours or root's, or
-    /// our own if there is none.
+    /// our own if there is none. A group that another user can have chosen is refused if it may read.
     pub owner: Option<(u32, u32)>,
 }
 
@@ -67,7 +67,9 @@ pub fn can_replace(path: &Path, options: Options) -> Result<(), FileError> {
     if let Some(old) = &old {
         judge_owner(old, options.owner)?;
     }
+    // A sparse file says that it is as large as it likes.
     let size = old.map_or(0, |stat| usize::try_from(stat.st_size).unwrap_or(0));
+    let size = size.min(TRIAL_BYTES_MAX);
     drop(Staged::write(path, &vec![b' '; size], options)?);
     match old {
         None => Ok(()),
@@ -176,10 +178,10 @@ impl Staged {
 
         // Before the bytes: if we may not give the file away, nothing secret reaches the disk.
         let me = rustix::fs::fstat(&*file).map_err(classify)?;
-        let (uid, gid) = options
-            .owner
-            .or_else(|| old.map(|old| (old.st_uid, old.st_gid)))
-            .unwrap_or((me.st_uid, me.st_gid));
+        let (uid, gid) = match &old {
+            Some(old) => next_owner(&staged.dir, old, me.st_gid, options)?,
+            None => options.owner.unwrap_or((me.st_uid, me.st_gid)),
+        };
         if (uid, gid) != (me.st_uid, me.st_gid) {
             rustix::fs::fchown(&*file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
                 .map_err(classify)?;
@@ -223,10 +225,7 @@ impl Drop for Staged {
 }
 
 fn can_rename_over(dir: &OwnedFd, name: &OsStr) -> Result<(), FileError> {
-    let (nothing, links) = (StatxFlags::empty(), AtFlags::SYMLINK_NOFOLLOW);
-    let mounted = rustix::fs::statx(dir, name, links, nothing)
-        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
-    if mounted {
+    if is_mounted(dir, name) {
         return Err(FileError::Mounted);
     }
     for _ in 0..10 {
@@ -252,6 +251,33 @@ fn can_rename_over(dir: &OwnedFd, name: &OsStr) -> Result<(), FileError> {
         }
     }
     Err(FileError::Io)
+}
+
+fn is_mounted(dir: &OwnedFd, name: &OsStr) -> bool {
+    let (nothing, links) = (StatxFlags::empty(), AtFlags::SYMLINK_NOFOLLOW);
+    match rustix::fs::statx(dir, name, links, nothing) {
+        Ok(stat)
+            if stat
+                .stx_attributes_mask
+                .contains(StatxAttributes::MOUNT_ROOT) =>
+        {
+            stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+        }
+        _ => is_on_another_mount(dir, name),
+    }
+}
+
+/// For kernels before 5.8, which do not say it of a file.
+fn is_on_another_mount(dir: &OwnedFd, name: &OsStr) -> bool {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(dir, name, flags, Mode::empty()).ok();
+    let mount = |fd: &OwnedFd| {
+        let told = format!("/proc/self/fdinfo/{}", fd.as_raw_fd());
+        let told = std::fs::read_to_string(told).ok()?;
+        let id = told.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
+        Some(id.trim().to_owned())
+    };
+    file.is_some_and(|file| mount(&file) != mount(dir))
 }
 
 /// Opens the directory that holds `path`'s last component.
@@ -286,6 +312,25 @@ pub(crate) fn judge_owner(old: &Stat, stated: Option<(u32, u32)>) -> Result<(), 
     }
 }
 
+/// User and group of what comes after `old`. Whoever may rename files there can have put another file
+/// of root's at the name, whose group is theirs.
+pub(crate) fn next_owner(
+    dir: &OwnedFd,
+    old: &Stat,
+    own_group: u32,
+    options: Options,
+) -> Result<(u32, u32), FileError> {
+    if let Some(stated) = options.owner {
+        return Ok(stated);
+    }
+    let (group, all) = (options.mode >> 3 & 7, options.mode & 7);
+    match old.st_gid == own_group || trusted::is_own(dir)? {
+        true => Ok((old.st_uid, old.st_gid)),
+        false if group & !all != 0 => Err(FileError::ForeignGroup),
+        false => Ok((old.st_uid, own_group)),
+    }
+}
+
 /// What stands under the name now, if it is something that may be replaced.
 pub(crate) fn inspect_target(dir: &OwnedFd, name: &OsStr) -> Result<Option<Stat>, FileError> {
     let stat = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -302,6 +347,9 @@ pub(crate) fn inspect_target(dir: &OwnedFd, name: &OsStr) -> Result<Option<Stat>
     }
     Ok(Some(stat))
 }
+
+/// The largest file that keyrota replaces, and more.
+const TRIAL_BYTES_MAX: usize = 64 << 20;
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 

@@ -4,7 +4,8 @@
 //! one. So the writer adds a tag for every recipient: an HMAC-SHA-256 over the exact JSON text. Its key
 //! comes (HKDF-SHA-256, RFC 5869) from the X25519 secret (RFC 7748) that the writer's identity and
 //! that recipient share, which nobody else can compute. A reader accepts the tag of a writer
-//! whose recipient is among the configured ones or its own.
+//! whose recipient is among the configured ones or its own, and only for the environment that the
+//! document was written for: the document of staging says nothing about production.
 //!
 //! A tag does not say that the document is the newest: an older one of the same writer passes here.
 
@@ -30,7 +31,7 @@ pub(crate) struct NotAuthentic;
 impl NotAuthentic {
     /// What is wrong, and what to do.
     pub const fn sentence(self) -> &'static str {
-        "the document was not written by a keyrota that has one of the configured identities; find out who wrote it, then put the last document of keyrota back; not overwritten"
+        "the document was not written by a keyrota that has one of the configured identities, for this environment; find out who wrote it, then put the last document of keyrota back; not overwritten"
     }
 }
 
@@ -47,6 +48,7 @@ struct Line {
 /// `json`, which ends with a line break, and the line that says who wrote it: one of `ours`.
 pub(crate) fn signed(
     json: &[u8],
+    environment: &str,
     ours: &Identities,
     recipients: &[Recipient],
 ) -> Zeroizing<Vec<u8>> {
@@ -56,7 +58,7 @@ pub(crate) fn signed(
         .expect("one of the recipients is ours: checked when the provider was made");
     let own = writer.to_public();
     let tag = |to: &Recipient| {
-        let key = key(writer, to, &own, to)?;
+        let key = key(writer, to, [&own, to], environment)?;
         Some((
             to.to_string(),
             BASE64URL_NOPAD.encode(hmac::sign(&key, json).as_ref()),
@@ -81,6 +83,7 @@ pub(crate) fn signed(
 /// of `ours`.
 pub(crate) fn verified<'a>(
     whole: &'a [u8],
+    environment: &str,
     ours: &Identities,
     writers: &[Recipient],
 ) -> Result<&'a [u8], NotAuthentic> {
@@ -98,28 +101,30 @@ pub(crate) fn verified<'a>(
         let public = own.to_public();
         let tag = line.tags.get(&public.to_string())?;
         let tag = BASE64URL_NOPAD.decode(tag.as_bytes()).ok()?;
-        let key = key(own, &writer, &writer, &public)?;
+        let key = key(own, &writer, [&writer, &public], environment)?;
         hmac::verify(&key, json, &tag).ok()
     };
     let tagged = ours.keys().any(|own| is_tagged(own).is_some());
     (known && tagged).then_some(json).ok_or(NotAuthentic)
 }
 
-/// The key that the holder of `own` shares with the holder of `peer`, for what `writer` writes to
-/// `reader`. `None` for a recipient that shares no secret with anyone (a point of low order).
+/// The key that the holder of `own` shares with the holder of `peer`, for what the first writes to the
+/// second of `between`, and for an environment. `None` for a recipient that shares no secret with anyone (a point of low order).
 fn key(
     own: &Identity,
     peer: &Recipient,
-    writer: &Recipient,
-    reader: &Recipient,
+    between: [&Recipient; 2],
+    environment: &str,
 ) -> Option<hmac::Key> {
     let secret = bytes(own.to_string().expose_secret())?;
     let private = PrivateKey::from_private_key(&X25519, &*secret).ok()?;
     let public = bytes(&peer.to_string())?;
     let public = UnparsedPublicKey::new(&X25519, &*public);
     agree(&private, public, (), |shared| {
-        let about = [writer.to_string(), reader.to_string()];
-        let info = about.each_ref().map(String::as_bytes);
+        // All recipients have one length: nothing of one part can pass for another's.
+        let [writer, reader] = between.map(ToString::to_string);
+        let info = [writer, reader, environment.to_owned()];
+        let info = info.each_ref().map(String::as_bytes);
         let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, PURPOSE).extract(shared);
         derived
             .expand(&info, hmac::HMAC_SHA256)
@@ -153,6 +158,8 @@ mod tests {
 
     const JSON: &[u8] = b"{\n  \"keyrota\": 1\n}\n";
 
+    const ENV: &str = "production";
+
     fn keys() -> Identities {
         generate().file.expose_to(Identities::parse).unwrap()
     }
@@ -167,16 +174,16 @@ mod tests {
         let (host, second, outsider) = (keys(), keys(), keys());
         let known = all(&[&host, &second]);
         for writer in [&host, &second] {
-            let whole = signed(JSON, writer, &known);
+            let whole = signed(JSON, ENV, writer, &known);
             for reader in [&host, &second] {
-                assert_eq!(verified(&whole, reader, &known).unwrap(), JSON);
+                assert_eq!(verified(&whole, ENV, reader, &known).unwrap(), JSON);
             }
             // Its key opens nothing here.
-            assert!(verified(&whole, &outsider, &known).is_err());
+            assert!(verified(&whole, ENV, &outsider, &known).is_err());
         }
         // The attacker knows every recipient, and signs as itself, for itself and for them.
-        let forged = signed(JSON, &outsider, &all(&[&outsider, &host, &second]));
-        assert!(verified(&forged, &host, &known).is_err());
+        let forged = signed(JSON, ENV, &outsider, &all(&[&outsider, &host, &second]));
+        assert!(verified(&forged, ENV, &host, &known).is_err());
         // Or says that the host wrote it.
         let name = |i: &Identities| i.recipients().remove(0);
         let text = String::from_utf8(forged.to_vec()).unwrap();
@@ -185,10 +192,10 @@ mod tests {
             &format!("\"writer\":\"{}\"", name(&host)),
         );
         assert_ne!(text, posing);
-        assert!(verified(posing.as_bytes(), &host, &known).is_err());
+        assert!(verified(posing.as_bytes(), ENV, &host, &known).is_err());
         // A holder who left the list is an outsider from then on.
-        let left = signed(JSON, &second, &known);
-        assert!(verified(&left, &host, &all(&[&host])).is_err());
+        let left = signed(JSON, ENV, &second, &known);
+        assert!(verified(&left, ENV, &host, &all(&[&host])).is_err());
     }
 
     #[test]
@@ -198,25 +205,31 @@ mod tests {
             .map(|i| i.file.expose_to(<[u8]>::to_vec))
             .concat();
         let old = old.file.expose_to(Identities::parse).unwrap();
-        let whole = signed(JSON, &old, &all(&[&old]));
+        let whole = signed(JSON, ENV, &old, &all(&[&old]));
         let both = Identities::parse(&both).unwrap();
-        assert_eq!(verified(&whole, &both, &all(&[&both])).unwrap(), JSON);
+        assert_eq!(verified(&whole, ENV, &both, &all(&[&both])).unwrap(), JSON);
         let new = new.file.expose_to(Identities::parse).unwrap();
-        assert!(verified(&whole, &new, &all(&[&new])).is_err());
+        assert!(verified(&whole, ENV, &new, &all(&[&new])).is_err());
     }
 
     #[test]
     fn no_byte_may_change() {
         let host = keys();
         let known = all(&[&host]);
-        let whole = signed(JSON, &host, &known);
+        let whole = signed(JSON, ENV, &host, &known);
+        for other in ["staging", "", "productio", "production2", "Production"] {
+            assert!(verified(&whole, other, &host, &known).is_err(), "{other}");
+        }
         for n in 0..whole.len() {
             let mut altered = whole.to_vec();
             altered[n] ^= 1;
-            assert!(verified(&altered, &host, &known).is_err(), "byte {n}");
-            assert!(verified(&whole[..n], &host, &known).is_err(), "cut at {n}");
+            assert!(verified(&altered, ENV, &host, &known).is_err(), "byte {n}");
+            assert!(
+                verified(&whole[..n], ENV, &host, &known).is_err(),
+                "cut at {n}"
+            );
         }
-        assert!(verified(JSON, &host, &known).is_err(), "no tag");
-        assert!(verified(&[&whole[..], b"{}\n"].concat(), &host, &known).is_err());
+        assert!(verified(JSON, ENV, &host, &known).is_err(), "no tag");
+        assert!(verified(&[&whole[..], b"{}\n"].concat(), ENV, &host, &known).is_err());
     }
 }

@@ -23,6 +23,8 @@ pub enum FileError {
     WorldWritableParent,
     /// The file belongs to a user other than root, ours and its stated owner.
     ForeignOwner,
+    /// The file has a group that another user can have chosen, and that may read the next one.
+    ForeignGroup,
     /// A link leads to the directory, and another user can change where to.
     ForeignLink,
     /// A private file that others may read or write.
@@ -68,6 +70,9 @@ impl FileError {
             Self::WorldWritableParent => "the directory is writable by everybody; chmod o-w it",
             Self::ForeignOwner => {
                 "the file belongs to a user other than root, keyrota's and its stated `owner`; chown it, or state its `owner`"
+            }
+            Self::ForeignGroup => {
+                "others may write to the directory, so keyrota does not keep the group of the file that lies there; state its `owner` as user:group"
             }
             Self::ForeignLink => {
                 "a symbolic link leads to the directory, and another user can change where to; name the directory itself"

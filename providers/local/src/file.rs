@@ -65,6 +65,7 @@ pub struct FileProvider {
     lock: PathBuf,
     identities: Identities,
     recipients: Vec<age::x25519::Recipient>,
+    environment: String,
     host: String,
     floor: AtomicU64,
     lock_attempts: u32,
@@ -73,11 +74,13 @@ pub struct FileProvider {
 impl FileProvider {
     /// The document at `path`, opened with `identities` and sealed for `recipients` (`age1…`; the
     /// identity's own when empty). It need not exist: the first write makes it, and makes it
-    /// `host`'s. Its directory must exist; beside the document stands `NAME.lock`.
+    /// `host`'s. Its directory must exist; beside the document stands `NAME.lock`. A document of
+    /// another environment is refused, whoever wrote it.
     pub fn new(
         path: impl Into<PathBuf>,
         identities: Identities,
         recipients: &[String],
+        environment: &str,
         host: &str,
     ) -> Result<Self, IdentityError> {
         let path = path.into();
@@ -88,6 +91,7 @@ impl FileProvider {
             lock: lock.into(),
             path,
             identities,
+            environment: environment.to_string(),
             host: host.to_string(),
             floor: AtomicU64::new(0),
             lock_attempts: LOCK_ATTEMPTS,
@@ -126,7 +130,12 @@ impl FileProvider {
             other => other.map_err(on_file)?,
         };
         let plain = sealed::open(&sealed, &self.identities).map_err(on_sealed)?;
-        let json = authentic::verified(&plain, &self.identities, &self.recipients);
+        let json = authentic::verified(
+            &plain,
+            &self.environment,
+            &self.identities,
+            &self.recipients,
+        );
         let json = json.map_err(on_unauthentic)?;
         Document::from_json(json).map(Some).map_err(on_document)
     }
@@ -166,7 +175,12 @@ impl FileProvider {
         let done = alter(&mut document)?;
         if done.changed {
             document.generation = document.generation.checked_add(1).ok_or(NO_GENERATION)?;
-            let sealed = seal(&document.to_json(), &self.identities, &self.recipients);
+            let sealed = seal(
+                &document.to_json(),
+                &self.environment,
+                &self.identities,
+                &self.recipients,
+            );
             if sealed.len() > DOCUMENT_BYTES_MAX {
                 return Err(invalid(
                     "the document would be larger than 64 MiB; not written",
@@ -240,10 +254,16 @@ impl Provider for FileProvider {
     }
 }
 
-/// A document of this JSON, as a keyrota that has `ours` writes it for `recipients`. The JSON ends
-/// with a line break.
-pub fn seal(json: &[u8], ours: &Identities, recipients: &[age::x25519::Recipient]) -> Vec<u8> {
-    sealed::seal(&authentic::signed(json, ours, recipients), recipients)
+/// A document of this JSON, as a keyrota that has `ours` writes it for an environment and
+/// `recipients`. The JSON ends with a line break.
+pub fn seal(
+    json: &[u8],
+    environment: &str,
+    ours: &Identities,
+    recipients: &[age::x25519::Recipient],
+) -> Vec<u8> {
+    let signed = authentic::signed(json, environment, ours, recipients);
+    sealed::seal(&signed, recipients)
 }
 
 fn path_of(at: &Place) -> Result<&str, ProviderError> {

@@ -1,9 +1,9 @@
 //! A file that is overwritten where it is, for names that cannot be replaced (a bind-mounted file).
 //!
 //! This is not atomic. A reader may see a part of the new content, or the new content and the end of
-//! the old one. The new bytes are written before the file is cut, never after: a process that dies
-//! leaves the new content with something behind it, and the next write puts that right. After a power
-//! cut the file may hold parts of both.
+//! the old one. The new bytes are written before the file is cut, never after, and in one call. A
+//! process that is killed within that call, or a power cut, leaves parts of both: the next write puts
+//! keyrota's own values right, and other lines may be damaged for good.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use rustix::fs::{FallocateFlags, FileType, Gid, Mode, OFlags, RawMode, Stat, Uid
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use crate::atomic::{self, Options, inspect_target, judge_owner, open_parent, read_at};
+use crate::atomic::{self, Options, inspect_target, judge_owner, next_owner, open_parent, read_at};
 use crate::error::{FileError, classify, classify_std};
 
 /// Puts `bytes` at `path` by overwriting the file that is there, and returns when they are on the disk.
@@ -28,7 +28,7 @@ pub fn overwrite(
     let Some((file, old)) = open(path, options)? else {
         return atomic::replace(path, bytes, options);
     };
-    let owner = options.owner.unwrap_or((old.st_uid, old.st_gid));
+    let owner = owner(path, &old, options)?;
     if owner != (old.st_uid, old.st_gid) {
         let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
         rustix::fs::fchown(&file, Some(uid), Some(gid)).map_err(classify)?;
@@ -57,9 +57,21 @@ pub fn overwrite(
 /// Says whether [`overwrite`] would be tried, and writes nothing to a file that is there.
 pub fn can_overwrite(path: &Path, options: Options) -> Result<(), FileError> {
     match open(path, options)? {
-        Some(_) => Ok(()),
+        Some((_, old)) => owner(path, &old, options).map(drop),
         None => atomic::can_replace(path, options),
     }
+}
+
+/// The owner that the file is to have, by the rule for files that are replaced.
+fn owner(path: &Path, old: &Stat, options: Options) -> Result<(u32, u32), FileError> {
+    let (dir, _) = open_parent(path)?;
+    let directory = rustix::fs::fstat(&dir).map_err(classify)?;
+    // A new file has the group of a directory that says so (setgid).
+    let own = match directory.st_mode & 0o2000 {
+        0 => rustix::process::getegid().as_raw(),
+        _ => directory.st_gid,
+    };
+    next_owner(&dir, old, own, options)
 }
 
 fn open(path: &Path, options: Options) -> Result<Option<(File, Stat)>, FileError> {

@@ -214,6 +214,14 @@ fn writers(mode: u32, gid: u32, me: &Me, shared: impl FnOnce() -> bool) -> Optio
     (mode & 0o020 != 0 && (!alone || shared())).then_some(Why::Group)
 }
 
+/// Whether only root and this user can put names into a directory.
+pub(crate) fn is_own(directory: &OwnedFd) -> Result<bool, FileError> {
+    let stat = rustix::fs::fstat(directory).map_err(classify)?;
+    let me = Me::now();
+    let writers = || writers(stat.st_mode, stat.st_gid, &me, || has_acl(directory));
+    Ok(judge(directory, &stat, &me).or_else(writers).is_none())
+}
+
 /// Whether the file has an ACL, or does not say.
 fn has_acl(file: &OwnedFd) -> bool {
     // The descriptor may be one without access, of which only its name in /proc can be asked.

@@ -43,14 +43,13 @@ pub fn run(args: &List, context: &Context<'_>) -> Result<u8, Failed> {
             None => Ok(Vec::new()),
         }
     })?;
-    written(output::many(|out| {
-        if context.global.json {
-            json(out, &rows)
-        } else {
+    written(match context.global.json {
+        true => json(&rows),
+        false => output::many(|out| {
             rows.iter()
                 .try_for_each(|row| writeln!(out, "{}", line(row)))
-        }
-    }))?;
+        }),
+    })?;
     Ok(exit::DONE)
 }
 
@@ -121,7 +120,8 @@ fn line(row: &Row) -> String {
     output::line(&line).into_owned()
 }
 
-fn json(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
+fn json(rows: &[Row]) -> io::Result<()> {
+    let mut out = Vec::new();
     write!(out, r#"{{"schema_version":1,"entries":["#)?;
     for (i, row) in rows.iter().enumerate() {
         let comma = if i == 0 { "" } else { "," };
@@ -134,5 +134,6 @@ fn json(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
             Err(_) => write!(out, r#"{comma}{{"seq":{},"unreadable":true}}"#, row.seq)?,
         }
     }
-    writeln!(out, "]}}")
+    writeln!(out, "]}}")?;
+    output::exact_json(&String::from_utf8_lossy(&out))
 }

@@ -237,6 +237,11 @@ fn the_owner_of_what_is_written_is_stated_and_never_found() {
             (Some(other), Some((7, 7)), Err(FileError::ForeignOwner)),
             (Some(other), Some((0, 0)), Err(FileError::ForeignOwner)),
         ] {
+            // Of two users' directory nobody else's group is kept.
+            let expected = match expected {
+                Ok((0, NOBODY)) if stated.is_none() && mode == 0o1777 => Ok((0, 0)),
+                other => other,
+            };
             let _ = fs::remove_file(&path);
             if let Some((uid, gid)) = lies_there {
                 fs::write(&path, "old").unwrap();
@@ -348,4 +353,74 @@ fn temporary_names_are_recognised_and_others_are_not() {
     ] {
         assert!(!is_temporary_name(other.as_bytes()), "{other}");
     }
+}
+
+/// A member of the group moves a file of root's, and of that group, to the name.
+#[test]
+fn a_group_that_others_can_have_chosen_is_not_kept() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can make a file that belongs to somebody else");
+        return;
+    }
+    let (dir, path) = dir();
+    let nobody = Gid::from_raw(NOBODY);
+    for (directory, group, mode, stated, expected) in [
+        (0o700, 0, 0o640, None, Ok(NOBODY)),
+        (0o775, 0, 0o640, None, Ok(NOBODY)),
+        (0o775, NOBODY, 0o640, None, Err(FileError::ForeignGroup)),
+        (0o777 | 0o1000, 0, 0o640, None, Err(FileError::ForeignGroup)),
+        (0o775, NOBODY, 0o600, None, Ok(0)),
+        // Everybody may read it anyway.
+        (0o775, NOBODY, 0o644, None, Ok(0)),
+        (0o775, NOBODY, 0o640, Some((0, NOBODY)), Ok(NOBODY)),
+        // The group that new files have there.
+        (0o2775, NOBODY, 0o640, None, Ok(NOBODY)),
+    ] {
+        rustix::fs::chown(dir.path(), None, Some(Gid::from_raw(group))).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(directory)).unwrap();
+        let options = Options {
+            mode,
+            owner: stated,
+        };
+        for in_place in [false, true] {
+            let _ = fs::remove_file(&path);
+            fs::write(&path, "old").unwrap();
+            rustix::fs::chown(&path, None, Some(nobody)).unwrap();
+            let case = format!("{directory:o} of {group}, {mode:o} {stated:?} {in_place}");
+            let (can, done) = match in_place {
+                true => (
+                    crate::in_place::can_overwrite(&path, options),
+                    crate::in_place::overwrite(&path, b"new", options, None),
+                ),
+                false => (can_replace(&path, options), replace(&path, b"new", options)),
+            };
+            assert_eq!(
+                (can, done),
+                (expected.map(drop), expected.map(drop)),
+                "{case}"
+            );
+            let after = fs::metadata(&path).unwrap();
+            assert_eq!(after.gid(), expected.unwrap_or(NOBODY), "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_sparse_file_takes_no_memory_of_its_size() {
+    let (_dir, path) = dir();
+    fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    assert_eq!(can_replace(&path, Options::PRIVATE), Ok(()));
+}
+
+/// What kernels before 5.8 are asked for.
+#[test]
+fn a_name_on_another_mount_is_known_without_the_attribute() {
+    let (dir, path) = dir();
+    fs::write(&path, "").unwrap();
+    let here = open_dir(dir.path()).unwrap();
+    assert!(!is_on_another_mount(&here, path.file_name().unwrap()));
+    assert!(is_on_another_mount(
+        &open_dir(Path::new("/")).unwrap(),
+        OsStr::new("proc")
+    ));
 }

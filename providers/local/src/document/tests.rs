@@ -260,9 +260,9 @@ async fn no_generation_follows_the_highest_one() {
     let mut document = Document::new("ops-1");
     document.generation = u64::MAX;
     let recipients = crate::identity::recipients(&[], &identities).unwrap();
-    let whole = crate::file::seal(&document.to_json(), &identities, &recipients);
+    let whole = crate::file::seal(&document.to_json(), "production", &identities, &recipients);
     std::fs::write(&path, &whole).unwrap();
-    let p = crate::FileProvider::new(&path, identities, &[], "ops-1").unwrap();
+    let p = crate::FileProvider::new(&path, identities, &[], "production", "ops-1").unwrap();
     let (value, public) = (SecretValue::copy_of(b"v"), Public::new());
     let refused = p
         .write(&Place::new("a"), Uuid::nil(), &value, &public)

@@ -44,7 +44,7 @@ impl Fixture {
     }
 
     fn provider(&self) -> FileProvider {
-        FileProvider::new(&self.path, self.identities(), &[], "ops-1").unwrap()
+        FileProvider::new(&self.path, self.identities(), &[], "production", "ops-1").unwrap()
     }
 }
 
@@ -125,13 +125,14 @@ async fn what_cannot_be_understood_is_not_overwritten() {
         b"{\"keyrota\": 1}".to_vec(),
         good[..good.len() - 1].to_vec(),
         fs::read(&other.path).unwrap(),
-        seal(newer, &fixture.identities(), &own),
+        seal(newer, "production", &fixture.identities(), &own),
         seal(
             b"{\"keyrota\": 1, \"canary\": 1}\n",
+            "production",
             &fixture.identities(),
             &own,
         ),
-        seal(b"canary\n", &fixture.identities(), &own),
+        seal(b"canary\n", "production", &fixture.identities(), &own),
         sealed::seal(b"{\"keyrota\": 1}\n", &own),
     ] {
         fs::write(&fixture.path, &bad).unwrap();
@@ -210,7 +211,14 @@ async fn an_older_or_vanished_document_is_noticed() {
 async fn a_document_belongs_to_the_host_that_wrote_it_first() {
     let (_dir, fixture) = Fixture::new();
     put(&fixture.provider(), 1, "one").await.unwrap();
-    let other = FileProvider::new(&fixture.path, fixture.identities(), &[], "ops-2").unwrap();
+    let other = FileProvider::new(
+        &fixture.path,
+        fixture.identities(),
+        &[],
+        "production",
+        "ops-2",
+    )
+    .unwrap();
     let refused = put(&other, 2, "two").await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Denied);
     assert!(refused.context.contains("keyrota.toml: host = "));
@@ -228,7 +236,13 @@ async fn a_document_belongs_to_the_host_that_wrote_it_first() {
 fn recipients_that_would_lock_us_out_are_refused_before_anything_is_written() {
     let (_dir, fixture) = Fixture::new();
     let theirs = [generate().recipient];
-    let refused = FileProvider::new(&fixture.path, fixture.identities(), &theirs, "ops-1");
+    let refused = FileProvider::new(
+        &fixture.path,
+        fixture.identities(),
+        &theirs,
+        "production",
+        "ops-1",
+    );
     assert_eq!(refused.err(), Some(IdentityError::LockedOut));
     assert!(!fixture.path.exists());
 }
@@ -284,6 +298,7 @@ async fn a_writer_that_is_killed_leaves_a_whole_document() {
             Path::new(&dir).join("production.age"),
             identities,
             &[],
+            "production",
             "ops-1",
         )
         .unwrap();
@@ -419,4 +434,32 @@ async fn there_are_no_fields() {
             .kind,
         ErrorKind::Invalid
     );
+}
+
+/// One identity and one host for both, as a small team has them.
+#[tokio::test]
+async fn the_document_of_another_environment_is_refused() {
+    let (_dir, fixture) = Fixture::new();
+    let build = |environment| {
+        FileProvider::new(
+            &fixture.path,
+            fixture.identities(),
+            &[],
+            environment,
+            "ops-1",
+        )
+        .unwrap()
+    };
+    put(&build("staging"), 1, "of staging").await.unwrap();
+    let before = fs::read(&fixture.path).unwrap();
+    let production = build("production");
+    let read = production
+        .read(&at("a/key"), &VersionRef::Ours(id(1)))
+        .await;
+    let written = put(&production, 2, "new").await;
+    for refused in [read.unwrap_err(), written.unwrap_err()] {
+        assert_eq!(refused.kind, ErrorKind::Invalid);
+        assert!(refused.context.contains("for this environment"));
+    }
+    assert_eq!(fs::read(&fixture.path).unwrap(), before);
 }
