@@ -332,8 +332,9 @@ fn a_service_of_twenty_five_variables_moves_in() {
     );
     let text = env_file(&session, &service);
     keyrota.write("old.env", &text);
-    let given: BTreeMap<String, Vec<u8>> = keyrota_gate::parse_env_file(text.as_bytes())
+    let given: BTreeMap<String, Vec<u8>> = keyrota_gate::parse_env_file(text.as_bytes(), &|_| true)
         .unwrap()
+        .entries
         .into_iter()
         .map(|e| (e.name.clone(), e.into_value()))
         .collect();

@@ -26,6 +26,7 @@
 //! * `wrapping`: quotes, carriage returns and other residue around a value
 //! * `placeholder`, `entropy`: values nobody chose, and values nobody should have chosen
 //! * `env_file`: files of variables, read as bytes
+//! * `unusual`: characters that look like ASCII, and text that is not UTF-8
 //! * `report`: the answer as text and as JSON
 //!
 //! # What is deliberately absent
@@ -44,13 +45,15 @@ mod placeholder;
 mod problem;
 mod report;
 mod rule;
+mod unusual;
 mod wrapping;
 
 pub use check::check;
-pub use env_file::{ENV_FILE_BYTES_MAX, Entry, LineProblem, What, parse_env_file};
+pub use env_file::{ENV_FILE_BYTES_MAX, Entry, EnvFile, LineProblem, What, parse_env_file};
 pub use format::{
     JwkNumbers, KID_BYTES_MAX, KeyBytes, KeyForm, PrivateKey, Unfit, check_kid, drawn, private_key,
 };
 pub use problem::{Code, Problem};
 pub use report::Report;
 pub use rule::{Algorithm, Condition, Format, KeyPart, Pattern, PatternError, Required, Rule};
+pub use unusual::{Unusual, other_encoding};

@@ -70,6 +70,20 @@ impl Rule {
             kid_of: None,
         }
     }
+
+    /// Every variable that the rule looks at: its own first.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let condition = match &self.required {
+            Required::If(Condition::Present(variable) | Condition::Equals { variable, .. }) => {
+                Some(variable)
+            }
+            Required::Always | Required::Optional => None,
+        };
+        let others = [self.fallback_of.as_ref(), self.kid_of.as_ref(), condition];
+        std::iter::once(&self.variable)
+            .chain(others.into_iter().flatten())
+            .map(String::as_str)
+    }
 }
 
 /// When a variable must be set. One that is not required is still checked when it is set.

@@ -4,7 +4,7 @@
 //! boots and its service. Its own environment's file must be sound; others are only looked at for
 //! their prefixes, and may be broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub fn run(args: &Check, context: &Context<'_>) -> Result<u8, Failed> {
     let rules = gate_rules::rules(&chosen.env, program, &chosen.others);
     let mut problems = match &args.env_file {
         None => check(&rules, &of_this_process()),
-        Some(file) => check_file(&rules, file)?,
+        Some(file) => check_file(&rules, file, context.global.json)?,
     };
     if args.names_only {
         problems.retain(|p| matches!(p.code, Code::Missing | Code::Forbidden));
@@ -109,8 +109,9 @@ pub fn of_this_process() -> Variables {
 }
 
 /// What the gate says about a file, with the lines it is about.
-fn check_file(rules: &[Rule], file: &Path) -> Result<Vec<Problem>, Failed> {
-    let entries = handed::env_file(file)?;
+fn check_file(rules: &[Rule], file: &Path, json: bool) -> Result<Vec<Problem>, Failed> {
+    let wanted: BTreeSet<&str> = rules.iter().flat_map(Rule::variables).collect();
+    let entries = handed::env_file(file, &|name| wanted.contains(name), json)?;
     let lines: BTreeMap<String, u32> = entries.iter().map(|e| (e.name.clone(), e.line)).collect();
     let variables = entries
         .into_iter()

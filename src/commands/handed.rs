@@ -29,15 +29,45 @@ const LINE_BYTES_MAX: usize = 4095;
 /// Long enough for a program that asks a person for a password first.
 const STREAM_WAIT: Duration = Duration::from_secs(120);
 
-/// The variables of a file or stream.
-pub fn env_file(path: &Path) -> Result<Vec<Entry>, Failed> {
+/// The variables of a file or stream. A mistake in a line that sets no `wanted` variable is a note,
+/// unless the answer is JSON.
+pub fn env_file(
+    path: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    json: bool,
+) -> Result<Vec<Entry>, Failed> {
     let at = path.display();
     let bytes = stream(path.to_owned(), ENV_FILE_BYTES_MAX, STREAM_WAIT)
         .map_err(|why| Failed::config(format!("{at}: {why}")))?;
-    parse_env_file(&bytes).map_err(|mistakes| {
+    let file = parse_env_file(&bytes, wanted).map_err(|mistakes| {
         let told: Vec<String> = mistakes.iter().map(|m| format!("{at}: {m}")).collect();
         Failed::config(told.join("\n"))
-    })
+    })?;
+    if !file.skipped.is_empty() && !json {
+        let lines = ranges(&file.skipped);
+        output::note(&format!(
+            "{at}: skipped {lines}: no variable of the schedule, and programs read them differently\n"
+        ));
+    }
+    Ok(file.entries)
+}
+
+/// `line 3`, `lines 3, 5-9 and 12`.
+fn ranges(lines: &[u32]) -> String {
+    let together = |a: &u32, b: &u32| *b == a.saturating_add(1);
+    let mut runs: Vec<String> = lines
+        .chunk_by(together)
+        .map(|run| match run {
+            [first, .., last] => format!("{first}-{last}"),
+            _ => run.iter().map(u32::to_string).collect(),
+        })
+        .collect();
+    let last = runs.pop().unwrap_or_default();
+    match runs.is_empty() {
+        true if lines.len() < 2 => format!("line {last}"),
+        true => format!("lines {last}"),
+        false => format!("lines {} and {last}", runs.join(", ")),
+    }
 }
 
 /// A value from standard input, without the line break that a terminal or `echo` adds. On a terminal
@@ -271,6 +301,18 @@ impl Drop for Quiet<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
+
+    #[test]
+    fn lines_are_told_in_ranges() {
+        for (lines, text) in [
+            (&[3][..], "line 3"),
+            (&[3, 4], "lines 3-4"),
+            (&[3, 5], "lines 3 and 5"),
+            (&[1, 3, 4, 5, 9], "lines 1, 3-5 and 9"),
+        ] {
+            assert_eq!(ranges(lines), text);
+        }
+    }
 
     #[test]
     fn a_stream_is_bounded_in_size_and_time() {

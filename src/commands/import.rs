@@ -57,7 +57,7 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
         kid_variable: None,
     };
     let (mut takes, mut lines) = match (&args.env_file, &args.name) {
-        (Some(file), _) => from_file(&chosen.env, file)?,
+        (Some(file), _) => from_file(&chosen.env, file, context.global.json)?,
         (None, Some(name)) if args.stdin => {
             (vec![take(name, Some(handed::value(name)?))], Vec::new())
         }
@@ -137,10 +137,14 @@ impl Take {
 }
 
 /// What of a file is taken, and what is left and why.
-fn from_file(env: &Environment, file: &Path) -> Result<(Vec<Take>, Vec<Line>), Failed> {
+fn from_file(env: &Environment, file: &Path, json: bool) -> Result<(Vec<Take>, Vec<Line>), Failed> {
+    let wanted = |name: &str| {
+        let mut variables = env.secrets.iter().flat_map(|s| &s.env);
+        variables.any(|v| v.name == name)
+    };
     let (mut takes, mut left) = (Vec::<Take>::new(), Vec::new());
     let mut kids = Vec::new();
-    for entry in handed::env_file(file)? {
+    for entry in handed::env_file(file, &wanted, json)? {
         let from = env
             .secrets
             .iter()

@@ -105,6 +105,12 @@ impl Source {
                 "keep schedules only; is this the right file?",
             )));
         }
+        if let Some(encoding) = keyrota_gate::other_encoding(&bytes) {
+            let what = format!("is {encoding} text, not UTF-8");
+            let help = format!("save the file as UTF-8 (iconv -f {encoding} -t UTF-8)");
+            let problem = Diagnostic::error(file, Spot::default(), "", what, help);
+            return Err(Box::new(problem));
+        }
         String::from_utf8(bytes)
             .map(|text| Self::new(file, text))
             .map_err(|e| {

@@ -99,6 +99,7 @@ pub(super) enum EditError {
     Control,
     LineBreak,
     Unterminated,
+    Encoding,
 }
 
 impl EditError {
@@ -119,6 +120,7 @@ impl EditError {
             Self::Unterminated => {
                 "the file ends within a quoted or continued value; repair it first"
             }
+            Self::Encoding => "the file is UTF-16 or UTF-32 text; save it as UTF-8 first",
         }
     }
 }
@@ -190,6 +192,9 @@ fn is_dropped(c: char) -> bool {
 }
 
 fn scan(dialect: Dialect, text: &[u8]) -> Result<Vec<Entry>, EditError> {
+    if keyrota_gate::other_encoding(text).is_some() {
+        return Err(EditError::Encoding);
+    }
     let mut at = if text.starts_with(b"\xef\xbb\xbf") {
         3
     } else {

@@ -1,5 +1,5 @@
-//! A JSON object in a file: one member is set or removed, every other byte stays. A parser that
-//! read and wrote the whole would reorder members and round large numbers.
+//! A JSON object in a file: one member is set or removed, every other byte stays, a byte order mark
+//! too. A parser that read and wrote the whole would reorder members and round large numbers.
 
 use std::ops::Range;
 
@@ -9,6 +9,18 @@ use zeroize::Zeroizing;
 /// `text` with the member `name` set to the text `value`, or without it. An empty text is an empty
 /// object.
 pub(super) fn set(
+    text: &[u8],
+    name: &str,
+    value: Option<&str>,
+) -> Result<Zeroizing<Vec<u8>>, JsonError> {
+    let Some(json) = text.strip_prefix(BYTE_ORDER_MARK) else {
+        return set_member(text, name, value);
+    };
+    let json = set_member(json, name, value)?;
+    Ok(join(&[BYTE_ORDER_MARK, &json]))
+}
+
+fn set_member(
     text: &[u8],
     name: &str,
     value: Option<&str>,
@@ -73,6 +85,7 @@ pub(super) fn set(
 
 /// Whether the text can be edited at all.
 pub(super) fn check(text: &[u8]) -> Result<(), JsonError> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     if text.trim_ascii().is_empty() {
         Ok(())
     } else {
@@ -80,11 +93,15 @@ pub(super) fn check(text: &[u8]) -> Result<(), JsonError> {
     }
 }
 
+/// UTF-8's. JSON has none (RFC 8259 section 8.1), but .NET and many editors write it and their readers skip it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Why a file is left as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JsonError {
     NotAnObject,
     Duplicate,
+    Encoding,
 }
 
 impl JsonError {
@@ -92,6 +109,7 @@ impl JsonError {
     pub(super) const fn sentence(self) -> &'static str {
         match self {
             Self::NotAnObject => "the file is not one JSON object; repair it first",
+            Self::Encoding => "the file is UTF-16 or UTF-32 text; save it as UTF-8 first",
             Self::Duplicate => "the JSON object has two members of one name; remove one first",
         }
     }
@@ -113,6 +131,9 @@ struct Member {
 /// Finds the members. The grammar is `serde_json`'s business; after its yes, only quotes and
 /// brackets have to be counted.
 fn scan(text: &[u8]) -> Result<Object, JsonError> {
+    if keyrota_gate::other_encoding(text).is_some() {
+        return Err(JsonError::Encoding);
+    }
     serde_json::from_slice::<IgnoredAny>(text).map_err(|_| JsonError::NotAnObject)?;
     let open = skip_blank(text, 0);
     if text[open] != b'{' {
@@ -248,6 +269,8 @@ mod tests {
             ("{\"A\": ", JsonError::NotAnObject),
             ("{} {}", JsonError::NotAnObject),
             ("\"text\"", JsonError::NotAnObject),
+            ("\u{feff}\u{feff}{}", JsonError::NotAnObject),
+            ("{\0\"\0A\0\"\0:\x001\0}\0", JsonError::Encoding),
             (r#"{"A":1,"\u0041":2}"#, JsonError::Duplicate),
         ] {
             assert_eq!(
@@ -287,6 +310,8 @@ mod tests {
                 None => expected.remove(&name),
             };
             let edited = set(text.as_bytes(), &name, value.as_deref()).unwrap();
+            let marked = set(format!("\u{feff}{text}").as_bytes(), &name, value.as_deref()).unwrap();
+            prop_assert_eq!(marked.strip_prefix(BYTE_ORDER_MARK), Some(&edited[..]));
             prop_assert_eq!(serde_json::from_slice::<Value>(&edited).unwrap(), Value::Object(expected));
         }
     }

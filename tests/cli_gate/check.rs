@@ -94,7 +94,10 @@ fn a_file_alone_decides_and_is_never_repeated() {
     let ran = run_with(&keyrota, &FIT, &["check", "--env-file", "app.env"]).code(1);
     assert!(ran.stderr.contains("DATABASE_URL   missing"), "{ran:?}");
 
-    keyrota.write("app.env", "DATABASE_URL\nJWT_SECRET=\"zq4v8ab\" x\n2X=1\n");
+    keyrota.write(
+        "app.env",
+        "DATABASE_URL\nJWT_SECRET=\"zq4v8ab\" x\n 'JWT_SECRET'=1\n",
+    );
     let ran = run_with(&keyrota, &FIT, &["check", "--env-file", "app.env"]).code(78);
     let places: Vec<&str> = ran
         .stderr
@@ -106,11 +109,36 @@ fn a_file_alone_decides_and_is_never_repeated() {
                 .unwrap()
         })
         .collect();
-    let expected = ["line 1, column 1", "line 2, column 22", "line 3, column 1"];
+    let expected = ["line 1, column 1", "line 2, column 22", "line 3, column 2"];
     assert_eq!(places, expected, "{ran:?}");
     assert!(!ran.stderr.contains("zq4v8"), "{ran:?}");
     let ran = keyrota.run(&["check", "--env-file", "none.env"]).code(78);
     assert_eq!(ran.stderr, "keyrota: none.env: entity not found\n");
+}
+
+/// A file is shared with programs that have other names for their variables.
+#[test]
+fn what_the_schedule_does_not_name_is_skipped_with_a_note() {
+    let keyrota = with(SECRETS);
+    let fit = FIT.map(|(name, value)| format!("{name}={value}\n"));
+    let foreign = "spring.datasource.url=zq4v8\na-b=`zq4v8`\n\nOTHER=#zq4v8\n";
+    let text = format!("{foreign}{}X='zq4v8'zq4v8\n", fit.concat());
+    keyrota.write("app.env", &text);
+    let args = ["check", "--env-file", "app.env"];
+    let ran = run_with(&keyrota, &[], &args).code(0);
+    let note = "app.env: skipped lines 1-2, 4 and 7: no variable of the schedule, and programs read them differently\n";
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", note));
+    let ran = run_with(&keyrota, &[], &["check", "--json", "--env-file", "app.env"]).code(0);
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(keyrota.path("app.env"), utf16).unwrap();
+    let ran = run_with(&keyrota, &[], &args).code(78);
+    assert!(
+        ran.stderr
+            .contains("the file is UTF-16LE text: save it as UTF-8"),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -4,9 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn sound(file: &str) -> Vec<Entry> {
+    let parser = Parser::read(file.as_bytes());
+    assert_eq!(parser.problems, [], "{file:?}");
+    parser.entries
+}
+
 /// Names and values of a file that must be sound.
 fn read(file: &str) -> Vec<(String, String)> {
-    let entries = parse_env_file(file.as_bytes()).unwrap();
+    let entries = sound(file);
     let pair = |entry: Entry| {
         (
             entry.name.clone(),
@@ -23,8 +29,8 @@ fn value(line: &str) -> String {
 }
 
 fn problems(file: &[u8]) -> Vec<(u32, u32, What)> {
-    let problems = parse_env_file(file).unwrap_err();
-    problems
+    Parser::read(file)
+        .problems
         .into_iter()
         .map(|problem| (problem.line, problem.column, problem.what))
         .collect()
@@ -66,7 +72,7 @@ fn values_of_the_dialect() {
 #[test]
 fn a_file_keeps_its_order_and_lines() {
     let file = "# a comment\r\n\r\n; another\nB=1\nexport A=\"2\n3\"\n   \nC='4'\n";
-    let entries = parse_env_file(file.as_bytes()).unwrap();
+    let entries = sound(file);
     let places: Vec<_> = entries
         .iter()
         .map(|entry| (entry.name.as_str(), entry.line))
@@ -122,14 +128,14 @@ fn a_key_needs_quotes() {
 fn a_file_has_a_largest_size() {
     let mut file = b"A=".to_vec();
     file.resize(ENV_FILE_BYTES_MAX, b'x');
-    assert_eq!(parse_env_file(&file).unwrap().len(), 1);
+    assert_eq!(parse_env_file(&file, &|_| true).unwrap().entries.len(), 1);
     file.push(b'x');
     assert_eq!(problems(&file), [(1, 1, What::TooLarge)]);
 }
 
 #[test]
 fn an_entry_does_not_show_its_value() {
-    let entries = parse_env_file(b"A=canary").unwrap();
+    let entries = sound("A=canary");
     assert_eq!(
         format!("{entries:?}"),
         "[Entry { name: \"A\", line: 1, .. }]"
@@ -158,27 +164,124 @@ proptest! {
     }
 
     #[test]
-    fn single_quotes_are_literal(value in "[ -&(-~\n\\\\]{0,40}") {
+    fn single_quotes_are_literal(value in r"([ -&(-\[\]-~\n]|\\[A-Za-z0-9 ]){0,40}") {
         prop_assert_eq!(super::tests::value(&format!("A='{value}' # end")), value);
     }
 
     #[test]
     fn nothing_panics_and_no_value_is_shown(file in "((export )?[A-Z]{0,2}[ =]{0,2}[\"'`]?(ca-nary|-----BEGIN |\\\\)?[\"'\0]?(\r?\n)?){0,8}") {
-        let shown = match parse_env_file(file.as_bytes()) {
-            Ok(entries) => format!("{entries:?}"),
-            Err(problems) => {
-                let lines: Vec<String> = problems.iter().map(LineProblem::to_string).collect();
-                format!("{problems:?} {lines:?}")
-            }
-        };
+        let parser = Parser::read(file.as_bytes());
+        let lines: Vec<String> = parser.problems.iter().map(LineProblem::to_string).collect();
+        let shown = format!("{:?} {:?} {lines:?}", parser.entries, parser.problems);
         prop_assert!(!shown.contains("ca-nary"), "{}", shown);
     }
 
     #[test]
-    fn any_bytes_are_read(file in prop::collection::vec(prop::sample::select(b"A=\"'\\\n\r #`\0\xff".to_vec()), 0..60)) {
-        let lines = file.iter().filter(|byte| **byte == b'\n').count() + 1;
-        if let Err(problems) = parse_env_file(&file) {
-            prop_assert!(problems.iter().all(|problem| (1..=lines).contains(&(problem.line as usize))));
+    fn any_bytes_are_read(file in prop::collection::vec(prop::sample::select(b"A=\"'\\\n\r #`\0\xff\xc2\xa0".to_vec()), 0..60)) {
+        let lines = file.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
+        let problems = Parser::read(&file).problems;
+        prop_assert!(problems.iter().all(|problem| (1..=lines).contains(&(problem.line as usize))));
+    }
+}
+
+/// What the schedule does not name costs no file, and what it names is never guessed.
+#[test]
+fn mistakes_count_where_they_touch_what_is_wanted() {
+    let wanted = |name: &str| name == "A";
+    let skipped = |file: &str| {
+        let read = parse_env_file(file.as_bytes(), &wanted).unwrap();
+        let entries = read.entries.into_iter().filter(|e| e.name == "A");
+        let values: Vec<_> = entries
+            .map(|e| String::from_utf8(e.into_value()).unwrap())
+            .collect();
+        assert_eq!(values, ["1"], "{file:?}");
+        read.skipped
+    };
+    let foreign = "spring.datasource.url=x\na-b='y\nA=2\n'\nX=`date`\nX=#fff\nX='a'b\n2=3\nC D=1\n=x\n\nword\nX=\"\\a\"\nA=1\nX=2\nX=3";
+    assert_eq!(skipped(foreign), [1, 2, 5, 6, 7, 8, 9, 10, 12, 13, 16]);
+    assert_eq!(
+        skipped("X=-----BEGIN K-----\nMC4=\n-----END K-----\nA=1"),
+        [1]
+    );
+    assert_eq!(skipped("X=-----BEGIN K-----\nA=1"), [1]);
+    assert_eq!(skipped("A=1\n\nword"), [3]);
+    for (file, line, what) in [
+        ("A=1\nword", 2, What::NoAssignment),
+        ("X=a\\\nA=1", 2, What::Continued),
+        ("'A'=1", 1, What::QuotedName),
+        ("\"A=1\"", 1, What::QuotedName),
+        ("#\nexport A", 2, What::NoAssignment),
+        ("X='it\\'s'\nA=1", 1, What::QuoteEnd),
+        ("X=`\nA=1", 1, What::QuoteEnd),
+        ("X=\"\nA=1", 1, What::Unterminated),
+        ("A='a\\\\b'", 1, What::Escape),
+        ("A=\"a\\'b\"", 1, What::Escape),
+    ] {
+        let problems = parse_env_file(file.as_bytes(), &wanted).unwrap_err();
+        let found = (problems[0].line, problems[0].what.clone());
+        assert_eq!(found, (line, what), "{file:?}");
+    }
+}
+
+#[test]
+fn spaces_that_are_not_ascii_are_named() {
+    let wanted = |name: &str| name == "A";
+    let told = |file: &str| parse_env_file(file.as_bytes(), &wanted).unwrap_err()[0].to_string();
+    for space in ["\u{a0}", "\u{2003}", "\u{3000}", "\u{b}", "\u{2028}"] {
+        for file in [
+            "_A=1",
+            "A_=1",
+            "A=_1",
+            "A=1_",
+            "A=1 _",
+            "A=1_# c",
+            "export_A=1",
+            "A= _\"1\"",
+            "\u{feff}\n_A=1",
+        ] {
+            let told = told(&file.replace('_', space));
+            assert!(told.contains("a space that is not ASCII"), "{file}: {told}");
         }
+        assert_eq!(value(&format!("A='1{space}'")), format!("1{space}"));
+        assert_eq!(value(&format!("A=1{space}2")), format!("1{space}2"));
+    }
+    assert!(told("B=1\n\u{feff}A=1").contains("line 2, column 1: U+FEFF, an invisible character"));
+}
+
+#[test]
+fn another_encoding_is_named() {
+    let text = "# a\r\nA=b\r\n";
+    for (mark, encoding) in [("\u{feff}", "with"), ("", "without")] {
+        let text = format!("{mark}{text}");
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(
+            problems(&little),
+            [(1, 1, What::Encoding("UTF-16LE"))],
+            "{encoding}"
+        );
+        assert_eq!(
+            problems(&big),
+            [(1, 1, What::Encoding("UTF-16BE"))],
+            "{encoding}"
+        );
+    }
+}
+
+#[test]
+fn every_line_end_is_one() {
+    for end in ["\n", "\r\n", "\r"] {
+        let file = "A=1\n# c\nB='x\ny'\nC=\"z\n\"\n\nD=`\n".replace('\n', end);
+        assert_eq!(
+            problems(file.as_bytes()),
+            [(8, 3, What::QuoteEnd)],
+            "{end:?}"
+        );
+        let values = Parser::read(file.as_bytes())
+            .entries
+            .into_iter()
+            .map(Entry::into_value);
+        let expected: [&[u8]; 3] = [b"1", b"x\ny", b"z\n"];
+        assert!(values.eq(expected), "{end:?}");
     }
 }
