@@ -78,7 +78,7 @@ pub(super) async fn postgres(
 fn kept_from(fault: Fault) -> StateError {
     match fault {
         Fault::Unreachable => StateError::Unavailable,
-        Fault::Untrusted => StateError::Denied,
+        Fault::Untrusted => StateError::Untrusted,
         Fault::Endless => StateError::Refused(
             "the state's server sent more than any answer to keyrota holds, and keyrota stopped reading",
         ),

@@ -158,7 +158,7 @@ pub(super) async fn probe(settings: &Settings, at: &Endpoint, login: &Login) -> 
     }
 }
 
-/// A question in one message and one transaction, and nothing of it stays: a pooler may give the
+/// A question in one message, which is one transaction without BEGIN, and nothing of it stays: a pooler may give the
 /// next message to another session, and this one's connection to another client. No setting of the user or
 /// its database decides how the question is read or how soon it is broken off.
 pub(super) async fn alone(
@@ -166,16 +166,14 @@ pub(super) async fn alone(
     question: &str,
 ) -> Result<Vec<PgRow>, RotatorError> {
     let message = format!(
-        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL search_path = pg_catalog; \
-         SET LOCAL client_min_messages = error; SET LOCAL ROLE NONE; {question}; COMMIT"
+        "SET LOCAL statement_timeout = 0; SET LOCAL search_path = pg_catalog; \
+         SET LOCAL client_min_messages = error; SET LOCAL ROLE NONE; {question}"
     );
     for _ in 0..TRIES {
         let asked = sqlx::raw_sql(AssertSqlSafe(message.clone())).fetch_all(&mut *session);
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) if broken_off(&error) => {
-                ask(sqlx::raw_sql("ROLLBACK").execute(&mut *session)).await?;
-            }
+            Ok(Err(error)) if broken_off(&error) => {}
             Ok(Err(_)) | Err(_) => break,
         }
     }
