@@ -235,6 +235,7 @@ impl<'a> Run<'a> {
                 fingerprint,
                 public,
             } => {
+                self.journal.wrote_ms = Some(self.engine.now().0);
                 self.row.version = Some(self.row.id);
                 self.row.fingerprint = Some(fingerprint.clone());
                 self.journal.public.clone_from(public);
@@ -247,6 +248,7 @@ impl<'a> Run<'a> {
                 }
             }
             Learnt::Promoted { native } => {
+                self.journal.wrote_ms = Some(self.engine.now().0);
                 let mut secret = self.engine.secret_row(self.secret).await?;
                 secret.version = Some(self.row.id);
                 secret.native = Some(native.0.clone());

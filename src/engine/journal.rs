@@ -30,6 +30,9 @@ pub struct Journal {
     pub given: bool,
     /// The last failure, as a fixed sentence; `None` after a success.
     pub failure: Option<String>,
+    /// When it last wrote to the provider, in milliseconds since 1970 UTC: so long reads may lag behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrote_ms: Option<i64>,
 }
 
 /// A stored record that this binary cannot read.
@@ -48,6 +51,7 @@ impl Journal {
             public: Public::new(),
             given: false,
             failure: None,
+            wrote_ms: None,
         }
     }
 

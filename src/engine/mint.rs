@@ -1,70 +1,82 @@
 //! The candidate: minted, or taken as a person gave it, with the key id by which others know it.
 
-use keyrota_contract::{Material, Minted, Public, RotatorError, SecretValue, VersionRef};
+use keyrota_contract::{
+    ErrorKind, Material, Minted, Public, RotatorError, SecretValue, Version, VersionInfo,
+    VersionRef,
+};
 use keyrota_gate::{KeyForm, check_kid, private_key};
 use keyrota_rotation::Reply;
 
 use super::parts::Parts;
 use super::perform::Job;
 use super::performed::{Learnt, Performed};
-use super::{Engine, Given};
+use super::{Engine, Given, lag};
 use crate::config::gate_rules;
 use crate::config::model::{ConsumerKind, JwtFormat, Kind, Role, Secret};
 use crate::rotators::jwks::KID;
 
 impl Job<'_> {
     pub(super) async fn create(&self) -> Result<Performed, Performed> {
-        let (provider, place) = (&self.parts.provider, &self.parts.place);
-        let ours = VersionRef::Ours(self.id);
-        let all = provider.describe(place).await?;
-        let listed = all.iter().any(|v| v.ours == Some(self.id));
-        let made = match listed {
-            true => self.parts.load(&all, &ours).await?,
-            false => None,
-        };
-        let (value, public) = match made {
+        let all = self.parts.provider.describe(&self.parts.place).await?;
+        let (value, public) = match self.made(&all).await? {
             // Written before a crash or a lost reply: adopted, never made a second time.
-            Some(made)
-                if self
-                    .given
-                    .is_some_and(|given| !given.is(&made.value, &made.public)) =>
-            {
-                return Err(Performed::failed(
-                    Reply::Refused,
-                    "an earlier try had stored another value or key id; it is taken back: give the new one again",
-                ));
-            }
-            Some(made) => (made.value, made.public),
-            None => {
-                let material = self.material_of(&all).await?;
-                let minted = self.mint(&material)?;
-                self.refuse_used_kid(&minted.public).await?;
-                let current = material.current;
-                if current.is_some_and(|current| current.value.same_as(&minted.value)) {
-                    return Err(Performed::failed(
-                        Reply::Refused,
-                        "the new value is the current one",
-                    ));
-                }
-                let native = provider
-                    .write(place, self.id, &minted.value, &minted.public)
-                    .await?;
-                self.engine.kill.after_effect();
-                let read = provider.read(place, &ours).await?;
-                if !read.is_some_and(|read| read.same_as(&minted.value)) {
-                    return Err(Performed::failed(
-                        Reply::Ambiguous,
-                        "the provider does not give back what was written to it",
-                    ));
-                }
-                self.parts.remember(&native, &minted.value);
-                (minted.value, minted.public)
-            }
+            Some(made) => made,
+            None => self.make(&all).await?,
         };
         Ok(Performed::done(Learnt::Candidate {
             fingerprint: self.print(&value),
             public,
         }))
+    }
+
+    /// What an earlier try of this rotation wrote.
+    async fn made(&self, all: &[VersionInfo]) -> Result<Option<(SecretValue, Public)>, Performed> {
+        if !all.iter().any(|v| v.ours == Some(self.id)) {
+            return Ok(None);
+        }
+        let ours = VersionRef::Ours(self.id);
+        let Some(Version { value, public, .. }) = self.parts.load(all, &ours).await? else {
+            return Ok(None);
+        };
+        if self.given.is_some_and(|given| !given.is(&value, &public)) {
+            return Err(Performed::failed(
+                Reply::Refused,
+                "an earlier try had stored another value or key id; it is taken back: give the new one again",
+            ));
+        }
+        Ok(Some((value, public)))
+    }
+
+    async fn make(&self, all: &[VersionInfo]) -> Result<(SecretValue, Public), Performed> {
+        let (provider, place) = (&self.parts.provider, &self.parts.place);
+        let material = self.material_of(all).await?;
+        let Minted { value, public } = self.mint(&material)?;
+        self.refuse_used_kid(&public).await?;
+        let current = material.current;
+        if current.is_some_and(|current| current.value.same_as(&value)) {
+            return Err(Performed::failed(
+                Reply::Refused,
+                "the new value is the current one",
+            ));
+        }
+        let native = match provider.write(place, self.id, &value, &public).await {
+            Err(refused) if refused.kind == ErrorKind::Conflict => {
+                // The look before may be older than what an earlier try wrote.
+                let all = lag::of_earlier_try(self, refused).await?;
+                return self.made(&all).await?.ok_or(lag::lags());
+            }
+            written => written?,
+        };
+        self.engine.kill.after_effect();
+        let read = provider.read(place, &VersionRef::Ours(self.id)).await?;
+        if !read.is_some_and(|read| read.same_as(&value)) {
+            return Err(Performed::failed(
+                Reply::Ambiguous,
+                "the provider does not give back what was written to it",
+            ));
+        }
+        self.parts.remember(&native, &value);
+        Ok((value, public))
     }
 
     fn mint(&self, material: &Material) -> Result<Minted, Performed> {

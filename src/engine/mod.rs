@@ -8,7 +8,7 @@
 //! # Layout
 //! - [`Engine`]: one environment with its lock; `start`: how a rotation begins
 //! - `drive`: one rotation, from where it stands to where it has to wait
-//! - `perform`: one effect; `target`: on a server, `deliver`: notifying a consumer, `listeners`: all who are notified, `copies`: further places, `mend`: those between rotations; `performed`: what came of it; `exposure`: what programs see of a secret, pure
+//! - `perform`: one effect; `target`: on a server, `deliver`: notifying a consumer, `listeners`: all who are notified, `copies`: further places, `mend`: those between rotations; `performed`: what came of it; `lag`: answers older than what was written; `exposure`: what programs see of a secret, pure
 //! - [`clock`]: which time is trusted, pure; `watch_clock`: the same at work
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
@@ -31,6 +31,7 @@ pub mod forecast;
 pub mod input;
 pub mod journal;
 mod kill;
+mod lag;
 mod listeners;
 pub mod mend;
 mod mint;

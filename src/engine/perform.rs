@@ -4,7 +4,7 @@
 //! answer into a [`Reply`]; what was learnt on the way goes into the journal with the outcome.
 
 use keyrota_contract::{
-    Material, Native, Probe, SecretValue, Stage, Version, VersionInfo, VersionRef,
+    ErrorKind, Material, Native, Probe, SecretValue, Stage, Version, VersionInfo, VersionRef,
 };
 use keyrota_rotation::{Effect, Probed, Reply, Which};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::journal::Journal;
 use super::parts::Parts;
 use super::performed::{Learnt, Performed};
-use super::{Engine, Given, budget};
+use super::{Engine, Given, budget, lag};
 use crate::config::model::Secret;
 
 /// One effect of one rotation, with all it may touch.
@@ -51,6 +51,8 @@ impl Job<'_> {
     async fn preflight(&self) -> Result<Performed, Performed> {
         // First of all: a right that only a later step needs is missed before anything was done.
         let versions = self.parts.provider.preflight(&self.parts.place).await?;
+        let versions = self.engine.after_last(self.secret, self.parts, versions);
+        let versions = versions.await.map_err(|_| lag::lags())?;
         let foreign = |v: &&keyrota_contract::VersionInfo| {
             v.stages.contains(&Stage::Pending) && v.ours.is_none()
         };
@@ -190,7 +192,8 @@ impl Job<'_> {
         if let Some(candidate) = provider.read(place, &VersionRef::Ours(self.id)).await? {
             self.is_as_written(&candidate)?;
         }
-        let native = provider.promote(place, self.id, from.as_ref()).await?;
+        let promoted = provider.promote(place, self.id, from.as_ref()).await;
+        let native = promoted.map_err(|e| self.unless_behind(e, ErrorKind::NotFound))?;
         self.engine.kill.after_effect();
         let current = provider
             .read(place, &VersionRef::Stage(Stage::Current))
@@ -207,7 +210,7 @@ impl Job<'_> {
     }
 
     async fn observe_current(&self) -> Result<Performed, Performed> {
-        let versions = self.parts.provider.describe(&self.parts.place).await?;
+        let versions = self.described().await?;
         let current = versions
             .into_iter()
             .find(|v| v.ours == Some(self.id) && v.stages.contains(&Stage::Current));
@@ -231,10 +234,17 @@ impl Job<'_> {
             (Which::Previous, None) => return Ok(Performed::done(Learnt::Nothing)),
             (Which::Current, _) => unreachable!("the machine never destroys the current version"),
         };
-        self.parts
-            .provider
-            .destroy(&self.parts.place, &version)
-            .await?;
+        if which == Which::Pending {
+            // To end what a look does not show yet would be to leave it.
+            self.wait_for_candidate().await?;
+        }
+        let destroyed = self.parts.provider.destroy(&self.parts.place, &version);
+        let destroyed = destroyed.await;
+        destroyed.map_err(|e| match which {
+            // Of a look at which it still is current.
+            Which::Previous => self.unless_behind(e, ErrorKind::Conflict),
+            _ => e.into(),
+        })?;
         self.engine.kill.after_effect();
         Ok(Performed::done(Learnt::Nothing))
     }
@@ -247,7 +257,7 @@ impl Job<'_> {
 
     /// What an effect works with, looked at afresh for each one.
     pub(super) async fn material(&self) -> Result<Material, Performed> {
-        let all = self.parts.provider.describe(&self.parts.place).await?;
+        let all = self.described().await?;
         self.material_of(&all).await
     }
 

@@ -1,7 +1,7 @@
 //! How a rotation begins, and how one that was begun goes on.
 
 use jiff::civil::DateTime;
-use keyrota_contract::{ErrorKind, Target};
+use keyrota_contract::{ErrorKind, Stage, Target};
 use keyrota_rotation::{Decision, Moment, Overlap, Phase, Policy, Record};
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::journal::{Journal, place};
 use super::parts::{Parts, PartsError, is_self_verified};
 use super::perform::Job;
 use super::rotators::rotator;
-use super::{Engine, EngineError, Given, Stop, entries, listeners, view};
+use super::{Engine, EngineError, Given, Stop, entries, listeners};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::{Environment, Kind, Secret, WhenAbsent};
 use crate::state::{Change, Rotation};
@@ -131,7 +131,7 @@ impl Engine {
             (_, false, Some(_)) if !import => return Ok(Begin::Not(NotBegun::Minted)),
             _ => {}
         }
-        let first = !stands(&parts).await?;
+        let first = !self.stands(secret, &parts).await?;
         let may_create = order.trigger != "schedule"
             && (secret.when_absent == WhenAbsent::Create || order.given.is_some());
         if first && !may_create {
@@ -234,7 +234,7 @@ impl Engine {
         if matches!(secret.kind, Kind::External(_)) {
             return Ok(Err(NotBegun::External.advice()));
         }
-        let first = !stands(&parts).await?;
+        let first = !self.stands(secret, &parts).await?;
         let target = parts.rotator.target();
         let machine = Record::new(policy(&self.env, secret, target, first, "command"));
         let journal = Journal::new(place(secret), machine);
@@ -252,6 +252,16 @@ impl Engine {
             Some(why) => Err(why),
             None => Ok(()),
         })
+    }
+
+    /// Whether there is a current version. Where the look is denied, preflight says which right it needs.
+    async fn stands(&self, secret: &Secret, parts: &Parts<'_>) -> Result<bool, EngineError> {
+        let looked = parts.provider.describe(&parts.place).await;
+        if looked.as_ref().is_err_and(|e| e.kind == ErrorKind::Denied) {
+            parts.provider.preflight(&parts.place).await?;
+        }
+        let all = self.after_last(secret, parts, looked?).await?;
+        Ok(all.iter().any(|v| v.stages.contains(&Stage::Current)))
     }
 
     /// Goes on with the rotation of a secret that is under way, if one is.
@@ -285,15 +295,6 @@ impl Engine {
         let (id, stop) = (run.row().id, run.go(None).await?);
         Ok(Some((id, stop)))
     }
-}
-
-/// Whether there is a current version. Where the look is denied, preflight says which right it needs.
-async fn stands(parts: &Parts<'_>) -> Result<bool, EngineError> {
-    let looked = view::exists(parts.provider.as_ref(), &parts.place).await;
-    if looked.is_err_and(|e| e.kind == ErrorKind::Denied) {
-        parts.provider.preflight(&parts.place).await?;
-    }
-    Ok(looked?)
 }
 
 /// What the file asks of a rotation of `secret` that begins now; `first` if there is no current

@@ -1,6 +1,6 @@
 //! What is current: for programs, for verifiers, for people. Changes nothing, needs no state.
 
-use keyrota_contract::{ErrorKind, Provider, ProviderError, Public, Stage, Variable, VersionRef};
+use keyrota_contract::{ErrorKind, ProviderError, Public, Stage, Variable, VersionRef};
 
 use super::exposure::{self, Shown};
 use super::parts::{Parts, PartsError};
@@ -117,13 +117,4 @@ pub(super) fn key_set(all: &[Public]) -> Result<String, ProviderError> {
 /// Whether the secret has a public half.
 pub fn is_asymmetric(secret: &Secret) -> bool {
     matches!(&secret.kind, Kind::Jwt(jwt) if jwt.algorithm.is_asymmetric())
-}
-
-/// Whether the provider holds a current version.
-pub async fn exists(
-    provider: &dyn Provider,
-    at: &keyrota_contract::Place,
-) -> Result<bool, ProviderError> {
-    let versions = provider.describe(at).await?;
-    Ok(versions.iter().any(|v| v.stages.contains(&Stage::Current)))
 }

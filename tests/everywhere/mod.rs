@@ -5,6 +5,7 @@ mod calls;
 mod faults;
 mod hands;
 mod kills;
+mod lagging;
 mod middle;
 mod who;
 mod whole;

@@ -161,13 +161,7 @@ async fn serve(mut client: TcpStream, server: String, inner: Arc<Mutex<Inner>>) 
         return;
     };
     let spoil = inner.lock().unwrap().call(name_of(&request));
-    let forward = async || {
-        let mut server = TcpStream::connect(server).await.unwrap();
-        server.write_all(&closing(&request)).await.unwrap();
-        let mut reply = Vec::new();
-        server.read_to_end(&mut reply).await.unwrap();
-        reply
-    };
+    let forward = async || answer_of(&server, &request).await;
     let reply = match spoil {
         None => forward().await,
         Some(Spoil::ResetBefore) => return reset(client),
@@ -197,13 +191,26 @@ async fn serve(mut client: TcpStream, server: String, inner: Arc<Mutex<Inner>>) 
             forward().await
         }
     };
-    // The client may be gone by now.
-    let _ = client.write_all(&reply).await;
+    say(client, &reply).await;
+}
+
+/// What a server answers to a request.
+pub(super) async fn answer_of(server: &str, request: &[u8]) -> Vec<u8> {
+    let mut server = TcpStream::connect(server).await.unwrap();
+    server.write_all(&closing(request)).await.unwrap();
+    let mut reply = Vec::new();
+    server.read_to_end(&mut reply).await.unwrap();
+    reply
+}
+
+/// Answers a client, which may be gone by now.
+pub(super) async fn say(mut client: TcpStream, reply: &[u8]) {
+    let _ = client.write_all(reply).await;
     let _ = client.shutdown().await;
 }
 
 /// One message: its head, and as many bytes as that says.
-async fn message(from: &mut TcpStream) -> Option<Vec<u8>> {
+pub(super) async fn message(from: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16_384];
     loop {
@@ -223,7 +230,7 @@ async fn message(from: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 /// The last part of `X-Amz-Target: secretsmanager.PutSecretValue`, or method and path.
-fn name_of(request: &[u8]) -> String {
+pub(super) fn name_of(request: &[u8]) -> String {
     let head = String::from_utf8_lossy(request).into_owned();
     if let Some((_, target)) = amz_target(&head).and_then(|t| t.rsplit_once('.')) {
         return target.trim().to_owned();

@@ -5,6 +5,7 @@ pub mod evidence;
 pub mod hostile;
 pub mod http_proxy;
 pub mod keyrota;
+pub mod lagging;
 pub mod leaks;
 pub mod mariadb;
 pub mod moto;

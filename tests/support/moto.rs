@@ -49,6 +49,26 @@ impl Moto {
 
     /// A server of one's own.
     pub async fn start() -> Self {
+        // So many calls are taken unsigned: those that make the two users.
+        let mut moto = Self::spawn("5").await;
+        moto.iam("Action=CreateUser&UserName=admin").await;
+        let all = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22%2A%22%2C%22Resource%22%3A%22%2A%22%7D%5D%7D";
+        moto.iam(&format!(
+            "Action=PutUserPolicy&UserName=admin&PolicyName=all&PolicyDocument={all}"
+        ))
+        .await;
+        moto.admin = moto.key("admin").await;
+        moto.iam("Action=CreateUser&UserName=nobody").await;
+        moto.nobody = moto.key("nobody").await;
+        moto
+    }
+
+    /// One that lets everybody do everything.
+    pub async fn open() -> Self {
+        Self::spawn("1000000000").await
+    }
+
+    async fn spawn(unsigned: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -57,8 +77,7 @@ impl Moto {
         let process = Command::new(venv("python"))
             .arg(root().join("tests/support/moto_server.py"))
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            // So many calls are taken unsigned: those that make the two users.
-            .env("INITIAL_NO_AUTH_ACTION_COUNT", "5")
+            .env("INITIAL_NO_AUTH_ACTION_COUNT", unsigned)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -69,22 +88,13 @@ impl Moto {
             id: String::new(),
             secret: String::new(),
         };
-        let mut moto = Self {
+        let moto = Self {
             port,
             process,
             admin: none.clone(),
             nobody: none,
         };
         moto.ready().await;
-        moto.iam("Action=CreateUser&UserName=admin").await;
-        let all = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22%2A%22%2C%22Resource%22%3A%22%2A%22%7D%5D%7D";
-        moto.iam(&format!(
-            "Action=PutUserPolicy&UserName=admin&PolicyName=all&PolicyDocument={all}"
-        ))
-        .await;
-        moto.admin = moto.key("admin").await;
-        moto.iam("Action=CreateUser&UserName=nobody").await;
-        moto.nobody = moto.key("nobody").await;
         moto
     }
 

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use keyrota_contract::{
     Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, SecretValue,
-    Stage, VersionInfo, VersionRef,
+    Stage, VersionInfo, VersionRef, Written, lag,
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -29,7 +29,9 @@ use crate::error::{conflict, invalid};
 mod labels;
 mod preflight;
 mod requests;
+mod wrote;
 use labels::{CURRENT, KEYROTA_PENDING, PENDING, PREVIOUS, Replicas, ours};
+use wrote::Wrote;
 
 /// What every secret can do.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -41,6 +43,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     public_parts: false,
     first_is_current: true,
     fixed_values: true,
+    reads_lag: true,
     removes: false,
 };
 
@@ -49,6 +52,7 @@ pub struct SecretsManagerProvider {
     config: AwsConfig,
     given: Given,
     client: OnceCell<Client>,
+    wrote: Written<Wrote>,
 }
 
 impl SecretsManagerProvider {
@@ -59,6 +63,7 @@ impl SecretsManagerProvider {
             config,
             given: Given::default(),
             client: OnceCell::new(),
+            wrote: Written::default(),
         }
     }
 
@@ -133,8 +138,10 @@ impl Provider for SecretsManagerProvider {
         let native = id.to_string();
         if secret.role(&native).is_some() {
             // AWS itself ignores a known token with the same value, and refuses it with another.
-            let there = self.get_version(at, &native).await?;
-            return match there.is_some_and(|there| there.same_as(value)) {
+            // It is listed, so an answer without it is older.
+            let read = || self.get_version(at, &native);
+            let there = lag::shown(read, Option::is_none).await?.flatten();
+            return match there.ok_or(lag::LAGS)?.same_as(value) {
                 true => Ok(Native(native)),
                 false => Err(conflict("another value stands under this version id")),
             };
@@ -146,9 +153,11 @@ impl Provider for SecretsManagerProvider {
         let label = secret.pending_label();
         if let (KEYROTA_PENDING, Some(stale)) = (label, secret.pending_under(PENDING)) {
             // A candidate from before AWS' own rotation was turned on; it would hold that up.
-            self.relabel(at, PENDING, Some(stale), None).await?;
+            self.relabel(at, &secret, PENDING, Some(stale), None)
+                .await?;
         }
-        self.put(at, id, value, label).await
+        let from = secret.holder(label);
+        self.put(at, id, value, (label, from)).await
     }
 
     async fn promote(
@@ -172,9 +181,9 @@ impl Provider for SecretsManagerProvider {
             if let (Some(_), true) = (from, secret.holder(PENDING) == from) {
                 // AWS' own rotation left it on what it made current. Behind the switch it would
                 // stand for a candidate that nobody works on.
-                self.relabel(at, PENDING, from, None).await?;
+                self.relabel(at, &secret, PENDING, from, None).await?;
             }
-            self.relabel(at, CURRENT, from, Some(&id)).await?;
+            self.relabel(at, &secret, CURRENT, from, Some(&id)).await?;
             if secret.replicated {
                 replicas = Replicas::Behind;
             }
@@ -182,7 +191,7 @@ impl Provider for SecretsManagerProvider {
         self.replicas_follow(at, replicas).await?;
         for label in [PENDING, KEYROTA_PENDING] {
             if secret.holder(label) == Some(&id) {
-                match self.relabel(at, label, Some(&id), None).await {
+                match self.relabel(at, &secret, label, Some(&id), None).await {
                     // Another candidate has the label by now, and the switch is done.
                     Err(e) if e.kind == ErrorKind::Conflict => {}
                     told => told?,
@@ -214,9 +223,10 @@ impl Provider for SecretsManagerProvider {
         for label in [PENDING, KEYROTA_PENDING, PREVIOUS] {
             if secret.holder(label) == Some(&id) {
                 self.replicas_follow(at, secret.replicas).await?;
-                self.relabel(at, label, Some(&id), None).await?;
+                self.relabel(at, &secret, label, Some(&id), None).await?;
             }
         }
+        self.wrote.note(at, |wrote| wrote.ended(&id));
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use aws_sdk_ssm::Client;
 use keyrota_contract::{
     Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, SecretValue,
-    Stage, VersionInfo, VersionRef,
+    Stage, VersionInfo, VersionRef, Written,
 };
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -33,9 +33,11 @@ mod history;
 mod limiter;
 mod preflight;
 mod requests;
+mod wrote;
 use description::Description;
 use history::{History, Slots, Version};
 use limiter::Limiter;
+use wrote::Wrote;
 
 /// What every parameter can do; [`Tier::Advanced`] takes larger values.
 pub const CAPABILITIES: Capabilities = Capabilities {
@@ -46,6 +48,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     public_parts: true,
     first_is_current: false,
     fixed_values: true,
+    reads_lag: true,
     removes: false,
 };
 
@@ -97,6 +100,7 @@ pub struct SsmProvider {
     given: Given,
     client: OnceCell<Client>,
     limiter: Mutex<Limiter>,
+    wrote: Written<Wrote>,
     began: Instant,
 }
 
@@ -110,6 +114,7 @@ impl SsmProvider {
             given: Given::default(),
             client: OnceCell::new(),
             limiter: Mutex::new(Limiter::new(ssm.writes_per_second)),
+            wrote: Written::default(),
             began: Instant::now(),
         }
     }
@@ -129,21 +134,6 @@ impl SsmProvider {
             // Last: a promote that ends in between is seen.
             named: self.history(name).await?,
         })
-    }
-
-    /// Writes the candidate's parameter, over another candidate of keyrota's or where there is none.
-    async fn put_pending(
-        &self,
-        name: &str,
-        value: &SecretValue,
-        description: &Description,
-        slots: &Slots,
-    ) -> Result<(), ProviderError> {
-        let there = slots.pending.latest();
-        let like = slots.named.latest();
-        self.put(&sibling_of(name), value, description, like, there.is_some())
-            .await?;
-        Ok(())
     }
 
     /// After a promote: whether only keyrota wrote between `from` and now. The number of the put,
@@ -266,7 +256,7 @@ impl Provider for SsmProvider {
             return Err(e);
         }
         // Made in between: by an earlier try that came late, or by somebody else.
-        let now = self.sibling(&name).await?;
+        let now = self.existing_sibling(&name).await?;
         let same = |v: &Version| {
             v.description.id == Some(id) && v.value().is_some_and(|there| there.same_as(value))
         };
@@ -307,13 +297,14 @@ impl Provider for SsmProvider {
                     .ok_or(invalid("the candidate has no value"))?;
                 self.free_the_window(&name, &slots.named).await?;
                 let description = &candidate.description;
-                self.put(&name, &value, description, current, current.is_some())
-                    .await?
+                self.put_named(&name, &value, description, current).await?
             }
         };
         let alone = self.detect(&name, to, from, number).await?;
         // The candidate goes in any case: its value is current, and a repetition is not told again.
-        self.delete_sibling(&name).await?;
+        if let Some(candidate) = candidate {
+            self.delete_sibling(&name, candidate).await?;
+        }
         match alone {
             true => Ok(Native(number.to_string())),
             false => Err(conflict(
@@ -333,7 +324,7 @@ impl Provider for SsmProvider {
             None => Ok(()),
             Some((Stage::Current, _)) => Err(conflict("the current version is not destroyed")),
             Some((Stage::Pending, version)) => match version.description.id {
-                Some(_) => self.delete_sibling(&name).await,
+                Some(_) => self.delete_sibling(&name, version).await,
                 None => Err(history::FOREIGN_PENDING),
             },
             Some((Stage::Previous, version)) => self.mark_destroyed(&name, version).await,

@@ -60,6 +60,7 @@ impl FlatLimits {
             public_parts: true,
             first_is_current: false,
             fixed_values: false,
+            reads_lag: false,
             removes: false,
         }
     }

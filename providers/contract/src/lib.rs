@@ -10,6 +10,7 @@
 //! - [`error`]: [`ProviderError`], [`RotatorError`], [`DeliveryError`]: a kind and a fixed sentence
 //! - [`provider`]: [`Provider`], [`Place`], [`VersionInfo`], [`Capabilities`]
 //! - [`flat`]: [`Flat`], [`FlatProvider`]: stores that know only names and values
+//! - [`lag`]: [`Written`], which waits for reads that are older than keyrota's own write
 //! - [`rotator`]: [`Rotator`], [`Target`], [`Material`], [`Probe`]
 //! - [`consumer`]: [`Consumer`], [`Delivery`], [`Exposure`]
 //! - `testing` (feature): the provider in memory, faults, the conformance suite
@@ -17,6 +18,7 @@
 pub mod consumer;
 pub mod error;
 pub mod flat;
+pub mod lag;
 pub mod provider;
 pub mod rotator;
 #[cfg(feature = "testing")]
@@ -26,6 +28,7 @@ pub mod value;
 pub use consumer::{Ack, Consumer, Delivery, Exposure, Round, Variable};
 pub use error::{DeliveryError, ErrorKind, ProviderError, RotatorError};
 pub use flat::{Flat, FlatLimits, FlatProvider, Sibling, decode_public, encode_public};
+pub use lag::Written;
 pub use provider::{
     Capabilities, Native, Place, Promote, Provider, Public, Stage, VersionInfo, VersionRef,
 };

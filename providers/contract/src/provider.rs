@@ -112,6 +112,8 @@ pub struct Capabilities {
     /// ([`VersionInfo::native`]) and date, so that it need not be read twice. Not so where a person
     /// may edit it in place. A candidate is remembered as what was written; its promote reads it.
     pub fixed_values: bool,
+    /// Whether a read may show for a while what stood before a write, of this process or another.
+    pub reads_lag: bool,
     /// Whether [`Provider::remove`] takes a current value away, and never a newer one.
     pub removes: bool,
 }

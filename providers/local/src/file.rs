@@ -40,6 +40,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     public_parts: true,
     first_is_current: false,
     fixed_values: false,
+    reads_lag: false,
     removes: true,
 };
 

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
 use aws_sdk_secretsmanager::primitives::Blob;
-use keyrota_contract::{ErrorKind, Native, ProviderError, SecretValue, Stage};
+use keyrota_contract::{ErrorKind, Native, ProviderError, SecretValue, Stage, lag};
 use uuid::Uuid;
 
-use super::labels::{self, Replicas, Secret};
+use super::labels::{self, CURRENT, PREVIOUS, Replicas, Secret};
+use super::wrote::Wrote;
 use super::{NO_SUCH_VERSION, REPLICA_FAILED, SOFT_DELETED, STALE, SecretsManagerProvider};
 use crate::config::load;
 use crate::error::{Doing, classify, code};
@@ -18,6 +20,8 @@ use crate::error::{Doing, classify, code};
 /// time that keyrota gives an effect, and is repeated if that was not enough.
 const REPLICAS_ASKED: u32 = 16;
 const REPLICAS_PAUSE: Duration = Duration::from_millis(500);
+
+type Found = Option<GetSecretValueOutput>;
 
 impl SecretsManagerProvider {
     pub(super) async fn client(&self) -> &Client {
@@ -34,6 +38,12 @@ impl SecretsManagerProvider {
 
     /// What stands at `path`, without values; `None` if nothing does.
     pub(super) async fn look(&self, path: &str) -> Result<Option<Secret>, ProviderError> {
+        let lags = |wrote: &Wrote, seen: &Option<Secret>| wrote.lags(seen.as_ref());
+        let read = || self.look_once(path);
+        self.wrote.shown(path, read, lags).await
+    }
+
+    async fn look_once(&self, path: &str) -> Result<Option<Secret>, ProviderError> {
         let request = self.client().await.describe_secret().secret_id(path);
         match request.send().await {
             Ok(found) if found.deleted_date().is_some() => Err(SOFT_DELETED),
@@ -42,34 +52,21 @@ impl SecretsManagerProvider {
         }
     }
 
-    /// The value that `request` asks for, if its version has a role.
+    /// The version that `request` asks for.
     async fn get(
         &self,
         path: &str,
         request: GetSecretValueFluentBuilder,
-        stage: Option<Stage>,
-    ) -> Result<Option<SecretValue>, ProviderError> {
-        let found = match request.secret_id(path).send().await {
-            Ok(found) => found,
+    ) -> Result<Option<GetSecretValueOutput>, ProviderError> {
+        match request.secret_id(path).send().await {
+            Ok(found) => Ok(Some(found)),
             Err(e) if code(&e) == Some("InvalidRequestException") => {
                 let e = classify(Doing::Looking, &e);
                 // Marked for deletion, or a version without a value: the description knows.
                 self.look(path).await?;
-                return Err(e);
+                Err(e)
             }
-            Err(e) => return absent_is_none(classify(Doing::Looking, &e)),
-        };
-        let role = labels::role(found.version_stages());
-        if role.is_none() || stage.is_some_and(|stage| role != Some(stage)) {
-            return Ok(None);
-        }
-        match (found.secret_string, found.secret_binary) {
-            (Some(text), _) => Ok(Some(SecretValue::new(text.into_bytes()))),
-            (None, Some(bytes)) => Ok(Some(SecretValue::new(bytes.into_inner()))),
-            (None, None) => Err(ProviderError::new(
-                ErrorKind::Invalid,
-                "AWS answers with a version that has no value",
-            )),
+            Err(e) => absent_is_none(classify(Doing::Looking, &e)),
         }
     }
 
@@ -78,8 +75,16 @@ impl SecretsManagerProvider {
         at: &str,
         id: &str,
     ) -> Result<Option<SecretValue>, ProviderError> {
-        let request = self.client().await.get_secret_value().version_id(id);
-        self.get(at, request, None).await
+        let client = self.client().await;
+        let read = || self.get(at, client.get_secret_value().version_id(id));
+        let lags = |wrote: &Wrote, found: &Found| match found {
+            Some(found) => {
+                let mut labels = found.version_stages().iter();
+                labels.any(|label| wrote.was(label, Some(id)))
+            }
+            None => wrote.has_made(id),
+        };
+        value_of(self.wrote.shown(at, read, lags).await?, None)
     }
 
     pub(super) async fn get_stage(
@@ -88,8 +93,12 @@ impl SecretsManagerProvider {
         label: &str,
         stage: Stage,
     ) -> Result<Option<SecretValue>, ProviderError> {
-        let request = self.client().await.get_secret_value().version_stage(label);
-        self.get(at, request, Some(stage)).await
+        let client = self.client().await;
+        let read = || self.get(at, client.get_secret_value().version_stage(label));
+        let lags = |wrote: &Wrote, found: &Found| {
+            wrote.was(label, found.as_ref().and_then(|found| found.version_id()))
+        };
+        value_of(self.wrote.shown(at, read, lags).await?, Some(stage))
     }
 
     /// Makes the secret. Its first version is current, whatever is asked.
@@ -111,7 +120,10 @@ impl SecretsManagerProvider {
             .set_secret_binary(bytes);
         let made = request.send().await;
         let made = made.map_err(|e| classify(Doing::Changing, &e))?;
-        stored_as(id, made.version_id())
+        let native = stored_as(id, made.version_id())?;
+        self.wrote
+            .note(at, |wrote| wrote.made(&native.0, CURRENT, None));
+        Ok(native)
     }
 
     pub(super) async fn put(
@@ -119,7 +131,7 @@ impl SecretsManagerProvider {
         at: &str,
         id: Uuid,
         value: &SecretValue,
-        label: &str,
+        (label, from): (&'static str, Option<&str>),
     ) -> Result<Native, ProviderError> {
         let (text, bytes) = payload(value);
         let request = self
@@ -131,16 +143,23 @@ impl SecretsManagerProvider {
             .version_stages(label)
             .set_secret_string(text)
             .set_secret_binary(bytes);
+        let new = id.to_string();
+        self.wrote
+            .note(at, |wrote| wrote.begins(label, Some(new.as_str())));
         let put = request.send().await;
         let put = put.map_err(|e| classify(Doing::Changing, &e))?;
-        stored_as(id, put.version_id())
+        let native = stored_as(id, put.version_id())?;
+        self.wrote
+            .note(at, |wrote| wrote.made(&native.0, label, from));
+        Ok(native)
     }
 
-    /// Moves a label: off `from`, onto `to`. Done already: done.
+    /// Moves a label: off `from`, onto `to`. Done already: done. `before` is the secret as it was.
     pub(super) async fn relabel(
         &self,
         at: &str,
-        label: &str,
+        before: &Secret,
+        label: &'static str,
         from: Option<&str>,
         to: Option<&str>,
     ) -> Result<(), ProviderError> {
@@ -152,18 +171,31 @@ impl SecretsManagerProvider {
             .version_stage(label)
             .set_remove_from_version_id(from.map(str::to_owned))
             .set_move_to_version_id(to.map(str::to_owned));
-        let Err(e) = request.send().await else {
-            return Ok(());
-        };
-        if code(&e) != Some("InvalidParameterException") {
-            return Err(classify(Doing::Changing, &e));
+        self.wrote.note(at, |wrote| {
+            wrote.begins(label, to);
+            if label == CURRENT {
+                // AWS moves this one along.
+                wrote.begins(PREVIOUS, from);
+            }
+        });
+        if let Err(e) = request.send().await {
+            if code(&e) != Some("InvalidParameterException") {
+                return Err(classify(Doing::Changing, &e));
+            }
+            // The label is not where it was: this call's own earlier try, or somebody else. A look that
+            // shows it there is older than this answer.
+            let holds = |seen: &Option<Secret>| {
+                let holder = seen.as_ref().and_then(|now| now.holder(label));
+                holder == from && holder != to
+            };
+            let now = lag::shown(|| self.look(at), holds).await?.flatten();
+            if now.ok_or(NO_SUCH_VERSION)?.holder(label) != to {
+                return Err(STALE);
+            }
         }
-        // The label is not where it was: this call's own earlier try, or somebody else.
-        let now = self.look(at).await?.ok_or(NO_SUCH_VERSION)?;
-        match now.holder(label) == to {
-            true => Ok(()),
-            false => Err(STALE),
-        }
+        self.wrote
+            .note(at, |wrote| wrote.moved_of(before, label, from, to));
+        Ok(())
     }
 
     /// Waits until every replica has what the last call changed: two moves of labels after each
@@ -204,6 +236,25 @@ fn stored_as(id: Uuid, told: Option<&str>) -> Result<Native, ProviderError> {
         false => Err(ProviderError::new(
             ErrorKind::Ambiguous,
             "AWS' answer names another version than the one that was written",
+        )),
+    }
+}
+
+/// The value, if its version has a role, and the one that was asked for.
+fn value_of(found: Found, stage: Option<Stage>) -> Result<Option<SecretValue>, ProviderError> {
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let role = labels::role(found.version_stages());
+    if role.is_none() || stage.is_some_and(|stage| role != Some(stage)) {
+        return Ok(None);
+    }
+    match (found.secret_string, found.secret_binary) {
+        (Some(text), _) => Ok(Some(SecretValue::new(text.into_bytes()))),
+        (None, Some(bytes)) => Ok(Some(SecretValue::new(bytes.into_inner()))),
+        (None, None) => Err(ProviderError::new(
+            ErrorKind::Invalid,
+            "AWS answers with a version that has no value",
         )),
     }
 }

@@ -242,7 +242,13 @@ async fn a_label_that_was_moved_meanwhile_is_a_conflict() {
     service.asked();
     // Another candidate has taken its label by now: the switch is done all the same.
     let three = id(3).to_string();
-    let both = described(&[(&two, &["AWSCURRENT"]), (&three, &["AWSPENDING"])], "");
+    let one = id(1).to_string();
+    let all: [(&str, &[&str]); 3] = [
+        (&one, &["AWSPREVIOUS"]),
+        (&two, &["AWSCURRENT"]),
+        (&three, &["AWSPENDING"]),
+    ];
+    let both = described(&all, "");
     let (told, service) = promote([candidate(), moved(), elsewhere(), both]).await;
     told.unwrap();
     service.asked();
@@ -253,8 +259,14 @@ async fn replicas_are_waited_for_between_two_moves() {
     let state =
         |s: &str| format!(r#""ReplicationStatus":[{{"Region":"eu-west-1","Status":"{s}"}}]"#);
     let (behind, in_sync, failed) = (state("InProgress"), state("InSync"), state("Failed"));
-    let two = id(2).to_string();
-    let now = |more: &str| described(&[(&two, &["AWSCURRENT", "AWSPENDING"])], more);
+    let (one, two) = (id(1).to_string(), id(2).to_string());
+    let now = |more: &str| {
+        let all: [(&str, &[&str]); 2] = [
+            (&one, &["AWSPREVIOUS"]),
+            (&two, &["AWSCURRENT", "AWSPENDING"]),
+        ];
+        described(&all, more)
+    };
     let candidate = |more: &str| usual(Some(&["AWSPENDING"]), more);
 
     let (told, service) = promote([

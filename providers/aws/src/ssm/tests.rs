@@ -1,7 +1,7 @@
 //! What moto does not do as AWS does it: answers in the shape that AWS documents.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use keyrota_contract::{ErrorKind, Native, Provider, ProviderError, Stage, VersionRef};
+use keyrota_contract::{ErrorKind, Native, Place, Provider, ProviderError, Stage, VersionRef};
 
 use super::{SsmConfig, SsmProvider, Tier, full_name, sibling_of};
 use crate::testing::{Answer, Service, at, fails, id, nothing, ok, value};
@@ -267,9 +267,8 @@ async fn puts_wait_for_their_turn() {
     let p = provider(&service);
     let began = tokio::time::Instant::now();
     for n in 0..4 {
-        p.write(&at(), id(n), &value("v"), &nothing())
-            .await
-            .unwrap();
+        let at = Place::new(format!("app/{n}"));
+        p.write(&at, id(n), &value("v"), &nothing()).await.unwrap();
     }
     let took = began.elapsed().as_millis();
     assert!(took >= 300, "the fourth of a second waits: {took} ms");

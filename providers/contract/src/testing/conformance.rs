@@ -28,11 +28,18 @@ pub struct Subject {
 }
 
 /// Makes a test of every promise. `$subject` is a path to an async function without arguments that
-/// returns a [`Subject`]; the calling crate needs `tokio` with `rt` and `macros` for its tests.
+/// returns a [`Subject`]; the calling crate needs `tokio` with `rt` and `macros` for its tests. With a name
+/// and an expression before it, it makes one test of them all.
 #[macro_export]
 macro_rules! conformance {
     ($subject:path) => {
-        $crate::conformance! { @tests $subject;
+        $crate::conformance! { @each tests $subject }
+    };
+    ($name:ident: $subject:expr) => {
+        $crate::conformance! { @each together $name $subject }
+    };
+    (@each $($how:tt)*) => {
+        $crate::conformance! { @$($how)*;
             an_absent_place_is_empty,
             a_preflight_is_no_effect,
             a_write_is_pending_only,
@@ -54,6 +61,13 @@ macro_rules! conformance {
             one_of_two_writers_wins,
             dying_anywhere_and_repeating,
             no_value_in_what_is_printed,
+        }
+    };
+    (@together $name:ident $subject:expr; $($promise:ident,)*) => {
+        #[tokio::test]
+        async fn $name() {
+            let subject = $subject.await;
+            $($crate::testing::conformance::$promise(&subject).await;)*
         }
     };
     (@tests $subject:path; $($promise:ident,)*) => {

@@ -46,6 +46,7 @@ impl Memory {
             public_parts: true,
             first_is_current: false,
             fixed_values: true,
+            reads_lag: false,
             removes: true,
         })
     }

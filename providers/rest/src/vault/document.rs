@@ -42,6 +42,14 @@ struct About {
 }
 
 impl Held {
+    /// The number of the version that was answered with; 0: there is none.
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Here(document) => document.version,
+            Self::SoftDeleted(version) | Self::Gone(version) => *version,
+        }
+    }
+
     /// `Err` for what is neither a version nor its absence.
     pub fn from_reply(reply: Reply) -> Result<Self, ProviderError> {
         match reply.status {

@@ -4,7 +4,7 @@ use keyrota_contract::{Place, ProviderError, SecretValue, Stage, VersionInfo, Ve
 use vaultrs::api::kv2::responses::ReadSecretMetadataResponse;
 
 use super::document::{Held, Pending};
-use super::seen::{self, Current, Seen};
+use super::seen::{Current, Seen};
 use super::{VaultProvider, check_path, field, native, pending_native, sibling};
 
 /// How many versions that others made are looked through for a value of ours.
@@ -20,7 +20,7 @@ impl VaultProvider {
     pub(super) async fn look(&self, at: &Place) -> Result<Seen, ProviderError> {
         check_path(&at.path)?;
         self.know_the_mount().await?;
-        let meta = seen::metadata(&self.session, &self.mount, &at.path).await?;
+        let meta = self.metadata(&at.path).await?;
         self.look_beside(at, meta).await
     }
 

@@ -14,9 +14,11 @@
 //! - [`config`]: what a provider is made from
 //! - `wire`: one request, its limits, and what its reply means; `requests`: those vaultrs lacks
 //! - `login`: the token: got, renewed, got again
+//! - `calls`: the reads and writes of a path; `wrote`: which answers are older than a write
 //! - `look`, `seen`: what stands at a place; `document`: a secret's fields; `records`: its custom metadata
 //! - `preflight`: rights and settings that a later step would miss
 
+mod calls;
 pub mod config;
 mod document;
 mod login;
@@ -26,25 +28,21 @@ mod records;
 mod requests;
 mod seen;
 mod wire;
+mod wrote;
 
 use async_trait::async_trait;
 use keyrota_contract::{
     Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, SecretValue,
-    Stage, VersionInfo, VersionRef,
+    Stage, VersionInfo, VersionRef, Written,
 };
 use uuid::Uuid;
-use vaultrs::api::kv2::requests::{
-    DeleteSecretMetadataRequest, DestroySecretVersionsRequest, ReadSecretRequest,
-};
 
 pub use config::{Auth, Input, VaultConfig, address_is_wrong};
 
 use document::{Held, Pending};
 use login::Session;
 use look::Named;
-use requests::{Plain, PutVersion};
-use seen::Seen;
-use wire::Effect;
+use wrote::Wrote;
 
 /// The largest value. Its characters may take six times as many bytes in JSON, and a version must
 /// stay below the 1 MiB that a server with integrated storage keeps under one key.
@@ -59,6 +57,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     public_parts: true,
     first_is_current: false,
     fixed_values: true,
+    reads_lag: true,
     removes: true,
 };
 
@@ -70,6 +69,7 @@ pub struct VaultProvider {
     session: Session,
     mount: String,
     mount_is_known: tokio::sync::OnceCell<()>,
+    wrote: Written<Wrote>,
 }
 
 impl VaultProvider {
@@ -86,6 +86,7 @@ impl VaultProvider {
             mount: config.mount.clone(),
             session: Session::new(config)?,
             mount_is_known: tokio::sync::OnceCell::new(),
+            wrote: Written::default(),
         })
     }
 
@@ -95,69 +96,6 @@ impl VaultProvider {
             .get_or_try_init(|| preflight::mount(&self.session, &self.mount))
             .await
             .copied()
-    }
-
-    /// One version of a path, or its newest.
-    async fn data(&self, path: &str, version: Option<u64>) -> Result<Held, ProviderError> {
-        let read = || ReadSecretRequest {
-            mount: self.mount.clone(),
-            path: path.to_owned(),
-            version,
-        };
-        Held::from_reply(self.session.ask(Effect::None, read).await?)
-    }
-
-    /// The value of a version that may be gone.
-    async fn value_at(
-        &self,
-        at: &Place,
-        version: u64,
-    ) -> Result<Option<SecretValue>, ProviderError> {
-        match self.data(&at.path, Some(version)).await? {
-            Held::Here(document) => document.value(field(at)).map(Some),
-            Held::SoftDeleted(_) | Held::Gone(_) => Ok(None),
-        }
-    }
-
-    /// Writes down which version holds whose value. Other people's custom metadata stay.
-    async fn record(&self, at: &Place, seen: &Seen, id: Uuid) -> Result<(), ProviderError> {
-        let custom = seen.custom_with(seen.version(), id).ok_or(no_room())?;
-        let put = Plain::put_metadata(&self.mount, &at.path, &custom);
-        let reply = self.session.ask(Effect::Change, || put.clone()).await?;
-        reply.done(Effect::Change).map(drop)
-    }
-
-    async fn delete_sibling(&self, at: &Place) -> Result<(), ProviderError> {
-        let delete = || DeleteSecretMetadataRequest {
-            mount: self.mount.clone(),
-            path: sibling(at),
-        };
-        let reply = self.session.ask(Effect::Change, delete).await?;
-        reply.done(Effect::Change).map(drop)
-    }
-
-    async fn erase(&self, at: &Place, versions: Vec<u64>) -> Result<(), ProviderError> {
-        let destroy = || DestroySecretVersionsRequest {
-            mount: self.mount.clone(),
-            path: at.path.clone(),
-            versions: versions.clone(),
-        };
-        let reply = self.session.ask(Effect::Change, destroy).await?;
-        reply.done(Effect::Change).map(drop)
-    }
-
-    /// A check-and-set. A refused one is a `Conflict` if another version stands there: the server
-    /// answers every mistake with the same status, and its words are not for programs.
-    async fn put(&self, put: PutVersion) -> Result<u64, ProviderError> {
-        let reply = self.session.ask(Effect::Change, || put.clone()).await?;
-        if reply.status == 400 && !reply.is_upgrading() {
-            let now = seen::metadata(&self.session, &self.mount, &put.path).await?;
-            if now.map_or(0, |m| m.current_version) != put.cas {
-                return Err(stale());
-            }
-        }
-        let reply = reply.done(Effect::Change)?;
-        document::version_of(&reply)
     }
 }
 
@@ -236,9 +174,11 @@ impl Provider for VaultProvider {
             self.record(at, &seen, unrecorded).await?;
         }
         let candidate = Pending::compose(id, seen.version(), public, value);
-        let cas = seen.sibling_version;
-        self.put(PutVersion::new(&self.mount, &sibling(at), cas, candidate))
-            .await?;
+        match self.put_candidate(at, &seen, id, candidate).await {
+            Err(e)
+                if e.kind == ErrorKind::Conflict && self.stands(at, &seen, id, value).await? => {}
+            put => put?,
+        }
         Ok(pending_native(id))
     }
 
@@ -279,13 +219,14 @@ impl Provider for VaultProvider {
                     Held::SoftDeleted(_) | Held::Gone(_) => return Err(stale()),
                 },
             };
-            let put = PutVersion::new(&self.mount, &at.path, seen.version(), data);
-            let version = self.put(put).await?;
-            seen.became(version, to);
+            match self.put_named(at, &seen, data).await {
+                Ok(version) => seen.became(version, to),
+                Err(e) => seen = self.switched_before(at, to, e).await?,
+            }
             self.record(at, &seen, to).await?;
         }
         if seen.sibling_id() == Some(to) {
-            self.delete_sibling(at).await?;
+            self.delete_sibling(at, &seen).await?;
         }
         Ok(native(seen.version()))
     }
@@ -315,7 +256,7 @@ impl Provider for VaultProvider {
         let seen = self.look(at).await?;
         match self.resolve(at, &seen, v).await? {
             None => Ok(()),
-            Some(Named::Pending) => self.delete_sibling(at).await,
+            Some(Named::Pending) => self.delete_sibling(at, &seen).await,
             Some(Named::Version(version)) if seen.holds_current(version) => {
                 Err(conflict("the current version is not destroyed"))
             }
@@ -331,7 +272,7 @@ impl Provider for VaultProvider {
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         check_path(&at.path)?;
         self.know_the_mount().await?;
-        let meta = preflight::place(&self.session, &self.mount, at).await?;
+        let meta = preflight::place(self, at).await?;
         let seen = self.look_beside(at, meta).await?;
         self.list(at, &seen).await
     }

@@ -10,7 +10,7 @@ use vaultrs::api::kv2::responses::{ReadConfigurationResponse, ReadSecretMetadata
 use super::login::Session;
 use super::requests::Plain;
 use super::wire::{Effect, not_vault};
-use super::{invalid, seen, sibling};
+use super::{VaultProvider, invalid, sibling};
 
 /// Refuses a mount that is not there, or is no key/value engine with check-and-set.
 pub(super) async fn mount(session: &Session, mount: &str) -> Result<(), ProviderError> {
@@ -47,10 +47,10 @@ struct Mount {
 
 /// Refuses a place where a rotation would begin and not end; its metadata.
 pub(super) async fn place(
-    session: &Session,
-    mount: &str,
+    store: &VaultProvider,
     at: &Place,
 ) -> Result<Option<ReadSecretMetadataResponse>, ProviderError> {
+    let (session, mount) = (&store.session, &store.mount);
     let needs = needs(mount, at);
     let paths: Vec<_> = needs.iter().map(|need| need.path.clone()).collect();
     let reply = session
@@ -77,7 +77,7 @@ pub(super) async fn place(
             return Err(denied(need.missing));
         }
     }
-    let meta = seen::metadata(session, mount, &at.path).await?;
+    let meta = store.metadata(&at.path).await?;
     if meta.is_none() {
         for need in needs.iter().filter(|need| need.only_new) {
             if !has(need) {

@@ -12,6 +12,7 @@ use super::login::Session;
 use super::records::Records;
 use super::soft_deleted;
 use super::wire::Effect;
+use super::wrote::State;
 
 /// The metadata of a path; `None` if there is no such path.
 pub(super) async fn metadata(
@@ -177,6 +178,11 @@ impl Seen {
     /// Whose value stands at the sibling path, whatever became of it.
     pub fn sibling_id(&self) -> Option<Uuid> {
         self.sibling.as_ref().map(|p| p.id)
+    }
+
+    /// The sibling path as it was.
+    pub fn sibling_state(&self) -> State {
+        (self.sibling_version > 0).then_some((self.sibling_version, self.sibling_id()))
     }
 
     /// Our id of the newest version, if nobody has written it down.

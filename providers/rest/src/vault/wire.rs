@@ -276,6 +276,11 @@ impl Reply {
         self.status == 400 && self.says("Upgrading from non-versioned to versioned")
     }
 
+    /// A check-and-set named another version than the newest.
+    pub fn is_other_version(&self) -> bool {
+        self.status == 400 && self.says("check-and-set parameter did not match")
+    }
+
     /// There is nothing under this path. The same status with words means that there is no mount,
     /// or no namespace.
     pub fn is_absent(&self) -> bool {
