@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_credential_types::provider::SharedCredentialsProvider;
+
+use crate::who::Who;
 
 /// A call, with the credentials it may have to fetch, takes no longer. Several of them, one after
 /// the other, fit into the half minute that keyrota gives an effect.
@@ -65,13 +64,15 @@ pub(crate) async fn load(config: &AwsConfig, given: &Given) -> SdkConfig {
                 .build(),
         );
     if let Some(profile) = &config.profile {
-        loader = loader
-            .profile_name(profile)
-            .credentials_provider(OfProfile::new(profile, &config.region));
+        loader = loader.profile_name(profile);
     }
-    if let Some(key) = &given.0 {
-        loader = loader.credentials_provider(key.clone());
-    }
+    loader = match &given.0 {
+        Some(key) => loader.credentials_provider(key.clone()),
+        None => {
+            let region = Region::new(config.region.clone());
+            loader.credentials_provider(Who::new(config.profile.clone(), region))
+        }
+    };
     let sdk = loader.load().await;
     let Some(role) = &config.role_arn else {
         return sdk;
@@ -86,35 +87,4 @@ pub(crate) async fn load(config: &AwsConfig, given: &Given) -> SdkConfig {
     sdk.into_builder()
         .credentials_provider(SharedCredentialsProvider::new(role))
         .build()
-}
-
-/// The credentials of one profile. The default chain would ask the environment first.
-#[derive(Debug)]
-struct OfProfile(ProfileFileCredentialsProvider);
-
-impl OfProfile {
-    fn new(name: &str, region: &str) -> Self {
-        let region = Region::new(region.to_owned());
-        let around = ProviderConfig::without_region().with_region(Some(region));
-        let profile = ProfileFileCredentialsProvider::builder().profile_name(name);
-        Self(profile.configure(&around).build())
-    }
-}
-
-impl ProvideCredentials for OfProfile {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async move {
-            let found = self.0.provide_credentials().await;
-            found.map_err(|e| match e {
-                // It is named, so that nothing is there is a mistake.
-                CredentialsError::CredentialsNotLoaded(_) => {
-                    CredentialsError::invalid_configuration("a profile without credentials")
-                }
-                e => e,
-            })
-        })
-    }
 }

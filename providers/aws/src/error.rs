@@ -15,6 +15,7 @@ use aws_sdk_ssm::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use keyrota_contract::{ErrorKind, ProviderError};
 
 use crate::rights::Lacks;
+use crate::who::Never;
 
 /// Whether a call that got no answer may have changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +90,13 @@ pub(crate) fn code<E: ProvideErrorMetadata>(e: &SdkError<E>) -> Option<&str> {
 /// What provably never reached AWS.
 fn unsent<E: Error + 'static>(e: &SdkError<E>) -> Option<ProviderError> {
     let say = |kind, context| Some(ProviderError::new(kind, context));
+    if let Some(Never(why)) = find(e) {
+        return Some(*why);
+    }
     // The innermost: a role is assumed with credentials that may be missing themselves.
     if let Some(wrong) = last::<CredentialsError>(e) {
         return Some(match wrong {
             CredentialsError::CredentialsNotLoaded(_) => NO_CREDENTIALS,
-            CredentialsError::InvalidConfiguration(_) => WRONG_PROFILE,
             // Only an answer of STS has a code.
             _ => last::<ErrorMetadata>(wrong).map_or(NOT_FETCHED, refused_by_sts),
         });
@@ -128,17 +131,13 @@ const NO_CREDENTIALS: ProviderError = ProviderError::new(
     ErrorKind::Unavailable,
     "no AWS credentials are found: set them in the environment, a profile or the machine's role",
 );
-const WRONG_PROFILE: ProviderError = ProviderError::new(
-    ErrorKind::Denied,
-    "the AWS configuration files are wrong: the `profile` is missing or cannot be used",
-);
 const ROLE_REFUSED: ProviderError = ProviderError::new(
     ErrorKind::Denied,
     "STS refuses the role: check `role_arn`, whom the role trusts, and that the credentials have `sts:AssumeRole` on it",
 );
 const NOT_FETCHED: ProviderError = ProviderError::new(
     ErrorKind::Unavailable,
-    "AWS credentials could not be fetched (role, credential process or metadata service)",
+    "AWS credentials could not be fetched: look at the role, the credential process, the web identity token file or the metadata service",
 );
 
 fn last<'a, T: Error + 'static>(e: &'a (dyn Error + 'static)) -> Option<&'a T> {
@@ -149,7 +148,9 @@ fn find<'a, T: Error + 'static>(e: &'a (dyn Error + 'static)) -> Option<&'a T> {
     causes(e).find_map(|e| e.downcast_ref())
 }
 
-fn causes<'a>(e: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(crate) fn causes<'a>(
+    e: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(e);
     std::iter::from_fn(move || {
         let now = next?;

@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! - [`config`]: [`AwsConfig`], and the connection that is made of it at the first call
-//! - `error`: what an answer, or the lack of one, means; `rights`: what a denied call needs
+//! - `who`: the credentials, and why they never come; `error`: what an answer, or the lack of one, means; `rights`: what a denied call needs
 //! - [`secrets_manager`]: [`SecretsManagerProvider`], `kind = "aws-secrets-manager"`
 //! - [`ssm`]: [`SsmProvider`], `kind = "aws-ssm"`; `ssm/history`: what stands under a parameter's
 //!   name; `ssm/description`: what keyrota writes beside a version; `ssm/limiter`: how often
@@ -21,6 +21,7 @@ pub mod secrets_manager;
 pub mod ssm;
 #[cfg(test)]
 mod testing;
+mod who;
 
 pub use config::AwsConfig;
 pub use secrets_manager::SecretsManagerProvider;
