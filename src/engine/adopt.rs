@@ -5,7 +5,7 @@ use keyrota_contract::{
 };
 
 use super::mint::kid_fact;
-use super::parts::Parts;
+use super::parts::{Parts, flaw};
 use super::start::{Begin, NotBegun, Order};
 use super::target::ACCEPTS_ANYTHING;
 use super::{Engine, EngineError, Given, Stop, entries};
@@ -57,7 +57,11 @@ impl Engine {
         {
             return Ok(Adopted::Unfit(unfit));
         }
-        let current = parts.version(&VersionRef::Stage(Stage::Current)).await?;
+        let all = parts.provider.describe(&parts.place).await?;
+        if let Some(flaw) = flaw(&all) {
+            return Ok(Adopted::Unfit(flaw));
+        }
+        let current = parts.load(&all, &VersionRef::Stage(Stage::Current)).await?;
         let differs = match (&current, value) {
             (Some(current), Some(value)) => !current.value.same_as(value),
             _ => false,

@@ -17,6 +17,7 @@ use keyrota_rotation::{Phase, Reply, Round};
 use uuid::Uuid;
 
 use super::exposure;
+use super::parts::flaw;
 use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::providers::Providers;
@@ -131,6 +132,9 @@ impl Job<'_> {
                     Reply::Refused,
                     "somebody else's pending version stands at the place of a copy: a rotation by other means may be under way",
                 ));
+            }
+            if let Some(flaw) = flaw(&versions) {
+                return Err(Performed::failed(Reply::Refused, flaw));
             }
             if let (Shows::Current(template), Some(current)) = (&copy.shows, &material.current) {
                 exposure::render(template, current).map_err(|_| no_field())?;

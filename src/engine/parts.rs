@@ -266,6 +266,11 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Why what is current must not be adopted or written over.
+pub(super) fn flaw(all: &[VersionInfo]) -> Option<&'static str> {
+    find(all, &VersionRef::Stage(Stage::Current)).and_then(|v| v.flaw)
+}
+
 fn find<'v>(all: &'v [VersionInfo], which: &VersionRef) -> Option<&'v VersionInfo> {
     all.iter().find(|v| match which {
         VersionRef::Ours(id) => v.ours == Some(*id),

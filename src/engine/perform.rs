@@ -10,7 +10,7 @@ use keyrota_rotation::{Effect, Probed, Reply, Which};
 use uuid::Uuid;
 
 use super::journal::Journal;
-use super::parts::Parts;
+use super::parts::{Parts, flaw};
 use super::performed::{Learnt, Performed};
 use super::{Engine, Given, budget, lag};
 use crate::config::model::Secret;
@@ -61,6 +61,9 @@ impl Job<'_> {
                 Reply::Refused,
                 "somebody else's pending version stands in the provider: a rotation by other means may be under way",
             ));
+        }
+        if let Some(flaw) = flaw(&versions) {
+            return Err(Performed::failed(Reply::Refused, flaw));
         }
         let native = versions
             .iter()

@@ -56,6 +56,7 @@ mod tests {
             native: Native(native.to_owned()),
             ours: ours.then(Uuid::nil),
             stages: vec![Stage::Current],
+            flaw: None,
             created,
             public: Default::default(),
         }

@@ -1,13 +1,13 @@
 //! How a rotation begins, and how one that was begun goes on.
 
 use jiff::civil::DateTime;
-use keyrota_contract::{ErrorKind, Stage, Target};
+use keyrota_contract::{ErrorKind, ProviderError, Stage, Target};
 use keyrota_rotation::{Decision, Moment, Overlap, Phase, Policy, Record};
 use uuid::Uuid;
 
 use super::drive::Run;
 use super::journal::{Journal, place};
-use super::parts::{Parts, PartsError, is_self_verified};
+use super::parts::{Parts, PartsError, flaw, is_self_verified};
 use super::perform::Job;
 use super::rotators::rotator;
 use super::{Engine, EngineError, Given, Stop, entries, listeners};
@@ -261,6 +261,9 @@ impl Engine {
             parts.provider.preflight(&parts.place).await?;
         }
         let all = self.after_last(secret, parts, looked?).await?;
+        if let Some(flaw) = flaw(&all) {
+            return Err(ProviderError::new(ErrorKind::Invalid, flaw).into());
+        }
         Ok(all.iter().any(|v| v.stages.contains(&Stage::Current)))
     }
 

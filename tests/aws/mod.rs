@@ -3,4 +3,5 @@
 mod faults;
 mod profiles;
 mod quiet;
+mod shapes;
 mod whole;

@@ -14,6 +14,9 @@
 //! Every request names a label or a version: one without moves AWSCURRENT, or reads whatever stands
 //! there. A version without one of these labels counts as absent; AWS erases it in its own time.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use keyrota_contract::{
@@ -31,6 +34,7 @@ mod preflight;
 mod requests;
 mod wrote;
 use labels::{CURRENT, KEYROTA_PENDING, PENDING, PREVIOUS, Replicas, ours};
+use requests::Form;
 use wrote::Wrote;
 
 /// What every secret can do.
@@ -53,6 +57,8 @@ pub struct SecretsManagerProvider {
     given: Given,
     client: OnceCell<Client>,
     wrote: Written<Wrote>,
+    /// In which form the current version of a secret was seen to be.
+    forms: Mutex<BTreeMap<String, (String, Form)>>,
 }
 
 impl SecretsManagerProvider {
@@ -64,6 +70,7 @@ impl SecretsManagerProvider {
             given: Given::default(),
             client: OnceCell::new(),
             wrote: Written::default(),
+            forms: Mutex::default(),
         }
     }
 
@@ -150,6 +157,7 @@ impl Provider for SecretsManagerProvider {
         if secret.replicas == Replicas::Failed {
             return Err(REPLICA_FAILED);
         }
+        let form = self.form(at, &secret).await?;
         let label = secret.pending_label();
         if let (KEYROTA_PENDING, Some(stale)) = (label, secret.pending_under(PENDING)) {
             // A candidate from before AWS' own rotation was turned on; it would hold that up.
@@ -157,7 +165,7 @@ impl Provider for SecretsManagerProvider {
                 .await?;
         }
         let from = secret.holder(label);
-        self.put(at, id, value, (label, from)).await
+        self.put(at, id, value, form, (label, from)).await
     }
 
     async fn promote(

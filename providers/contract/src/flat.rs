@@ -204,6 +204,7 @@ impl<F: Flat> Provider for FlatProvider<F> {
                 ours: version.id,
                 stages: vec![stage],
                 created: None,
+                flaw: None,
                 public: version.public,
             })
             .collect())

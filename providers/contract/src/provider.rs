@@ -74,6 +74,9 @@ pub struct VersionInfo {
     pub stages: Vec<Stage>,
     /// When it was made, in milliseconds since 1970 UTC, if the provider says.
     pub created: Option<i64>,
+    /// Why keyrota must not adopt it or write over it as it is: it is kept in a form that does not protect
+    /// it, and a write would not keep that form. A fixed sentence that says what to do.
+    pub flaw: Option<&'static str>,
     /// What was stored beside it; empty where [`Capabilities::public_parts`] is false.
     pub public: Public,
 }

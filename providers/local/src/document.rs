@@ -74,6 +74,7 @@ impl Document {
                 ours: Some(v.id),
                 stages: vec![v.stage],
                 created: v.created,
+                flaw: None,
                 public: v.public.clone(),
             })
             .collect()

@@ -130,6 +130,7 @@ impl Secret {
             ours: ours(id),
             stages: self.role(id).into_iter().collect(),
             created: None,
+            flaw: None,
             public: Public::new(),
         };
         let infos = self.versions.keys().map(info);

@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::labels::{self, CURRENT, PREVIOUS, Replicas, Secret};
 use super::wrote::Wrote;
-use super::{NO_SUCH_VERSION, REPLICA_FAILED, SOFT_DELETED, STALE, SecretsManagerProvider};
+use super::{
+    NO_SUCH_VERSION, REPLICA_FAILED, SOFT_DELETED, STALE, SecretsManagerProvider, invalid,
+};
 use crate::config::load;
 use crate::error::{Doing, classify, code};
 
@@ -22,6 +24,15 @@ const REPLICAS_ASKED: u32 = 16;
 const REPLICAS_PAUSE: Duration = Duration::from_millis(500);
 
 type Found = Option<GetSecretValueOutput>;
+
+/// Where in a secret its value is: readers look in one of the two only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `SecretString`.
+    Text,
+    /// `SecretBinary`.
+    Bytes,
+}
 
 impl SecretsManagerProvider {
     pub(super) async fn client(&self) -> &Client {
@@ -59,7 +70,10 @@ impl SecretsManagerProvider {
         request: GetSecretValueFluentBuilder,
     ) -> Result<Option<GetSecretValueOutput>, ProviderError> {
         match request.secret_id(path).send().await {
-            Ok(found) => Ok(Some(found)),
+            Ok(found) => {
+                self.note_form(path, &found);
+                Ok(Some(found))
+            }
             Err(e) if code(&e) == Some("InvalidRequestException") => {
                 let e = classify(Doing::Looking, &e);
                 // Marked for deletion, or a version without a value: the description knows.
@@ -68,6 +82,38 @@ impl SecretsManagerProvider {
             }
             Err(e) => absent_is_none(classify(Doing::Looking, &e)),
         }
+    }
+
+    fn note_form(&self, path: &str, found: &GetSecretValueOutput) {
+        let is_current = found.version_stages().iter().any(|label| label == CURRENT);
+        if let (true, Some(version)) = (is_current, found.version_id()) {
+            let form = match found.secret_string {
+                Some(_) => Form::Text,
+                None => Form::Bytes,
+            };
+            let mut forms = self.forms.lock().unwrap_or_else(|held| held.into_inner());
+            forms.insert(path.to_owned(), (version.to_owned(), form));
+        }
+    }
+
+    /// In which form the readers of a secret find its value; `None`: there is none yet.
+    pub(super) async fn form(
+        &self,
+        at: &str,
+        secret: &Secret,
+    ) -> Result<Option<Form>, ProviderError> {
+        let Some(current) = secret.at(Stage::Current) else {
+            return Ok(None);
+        };
+        let seen = || {
+            let forms = self.forms.lock().unwrap_or_else(|held| held.into_inner());
+            let of_current = forms.get(at).filter(|(version, _)| version == current);
+            of_current.map(|(_, form)| *form)
+        };
+        if seen().is_none() {
+            self.get_stage(at, CURRENT, Stage::Current).await?;
+        }
+        Ok(seen())
     }
 
     pub(super) async fn get_version(
@@ -108,7 +154,7 @@ impl SecretsManagerProvider {
         id: Uuid,
         value: &SecretValue,
     ) -> Result<Native, ProviderError> {
-        let (text, bytes) = payload(value);
+        let (text, bytes) = payload(value, None)?;
         let request = self
             .client()
             .await
@@ -131,9 +177,10 @@ impl SecretsManagerProvider {
         at: &str,
         id: Uuid,
         value: &SecretValue,
+        form: Option<Form>,
         (label, from): (&'static str, Option<&str>),
     ) -> Result<Native, ProviderError> {
-        let (text, bytes) = payload(value);
+        let (text, bytes) = payload(value, form)?;
         let request = self
             .client()
             .await
@@ -221,11 +268,18 @@ impl SecretsManagerProvider {
     }
 }
 
-/// A value as AWS keeps it: text where it is text, so that AWS' own programs show it.
-fn payload(value: &SecretValue) -> (Option<String>, Option<Blob>) {
-    value.expose_to(|bytes| match std::str::from_utf8(bytes) {
-        Ok(text) => (Some(text.to_owned()), None),
-        Err(_) => (None, Some(Blob::new(bytes))),
+/// A value in the form that its readers know. A first one is text where it can be, so that AWS' own programs
+/// show it.
+fn payload(
+    value: &SecretValue,
+    form: Option<Form>,
+) -> Result<(Option<String>, Option<Blob>), ProviderError> {
+    value.expose_to(|bytes| match (std::str::from_utf8(bytes), form) {
+        (Ok(text), Some(Form::Text) | None) => Ok((Some(text.to_owned()), None)),
+        (_, Some(Form::Bytes)) | (Err(_), None) => Ok((None, Some(Blob::new(bytes)))),
+        (Err(_), Some(Form::Text)) => Err(invalid(
+            "the secret holds text (SecretString), and the new value is none: its readers would find nothing; name another path",
+        )),
     })
 }
 

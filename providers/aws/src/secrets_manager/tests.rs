@@ -49,9 +49,22 @@ fn moved() -> Answer {
     ok("UpdateSecretVersionStage", "{}")
 }
 
+fn current() -> Answer {
+    let one = id(1);
+    ok(
+        "GetSecretValue",
+        format!(r#"{{"VersionId":"{one}","VersionStages":["AWSCURRENT"],"SecretString":"one"}}"#),
+    )
+}
+
 async fn write(
     answers: impl IntoIterator<Item = Answer>,
 ) -> (Result<Native, ProviderError>, Service) {
+    let mut answers: Vec<_> = answers.into_iter().collect();
+    if answers.len() > 1 {
+        // In which form the value is that readers use.
+        answers.insert(1, current());
+    }
     let service = Service::with(answers).await;
     let told = provider(&service)
         .write(&at(), id(2), &value("two"), &nothing())
@@ -80,7 +93,7 @@ async fn read(answers: impl IntoIterator<Item = Answer>) -> ProviderError {
 async fn a_write_names_its_token_and_its_label() {
     let (told, service) = write([usual(None, ""), put(2)]).await;
     assert_eq!(told.unwrap(), Native(id(2).to_string()));
-    let asked = &service.asked()[1];
+    let asked = &service.asked()[2];
     assert!(
         asked.contains(r#""VersionStages":["AWSPENDING"]"#),
         "{asked}"
@@ -105,7 +118,7 @@ async fn the_same_token_with_another_value_is_a_conflict() {
 async fn where_aws_rotates_by_itself_the_candidate_has_a_label_of_its_own() {
     let (told, service) = write([usual(None, r#""RotationEnabled":true"#), put(2)]).await;
     told.unwrap();
-    let asked = &service.asked()[1];
+    let asked = &service.asked()[2];
     assert!(
         asked.contains(r#""VersionStages":["KEYROTA_PENDING"]"#),
         "{asked}"
@@ -150,7 +163,7 @@ async fn a_candidate_from_before_aws_rotated_does_not_hold_that_up() {
     );
     let (told, service) = write([stale, moved(), put(2)]).await;
     told.unwrap();
-    assert!(service.asked()[1].contains(&three));
+    assert!(service.asked()[2].contains(&three));
 }
 
 #[tokio::test]

@@ -24,6 +24,9 @@ pub(super) const FOREIGN_PENDING: ProviderError = conflict(
     "something that keyrota did not write stands where the candidate belongs (…/.keyrota/pending)",
 );
 
+/// AWS does not change a parameter's type.
+const OPEN: &str = "the parameter is not a SecureString: everybody who may list it reads its value; make a SecureString under another name, and name that one in `path`";
+
 /// The versions of one parameter, the oldest first; none if it does not exist.
 #[derive(Default)]
 pub(super) struct History {
@@ -178,6 +181,7 @@ impl Slots {
                 ours: version.description.id,
                 stages: vec![stage],
                 created: version.modified,
+                flaw: (!version.secure).then_some(OPEN),
                 public: version.description.public.clone(),
             })
             .collect()
@@ -187,9 +191,7 @@ impl Slots {
     pub(super) fn refuse_others(&self) -> Result<(), ProviderError> {
         let open = |v: Option<&Version>| v.is_some_and(|v| !v.secure);
         if open(self.named.latest()) || open(self.pending.latest()) {
-            return Err(invalid(
-                "the parameter is not a SecureString: everybody who may list it reads its value; make a SecureString under another name",
-            ));
+            return Err(invalid(OPEN));
         }
         match self.pending.latest() {
             Some(pending) if pending.description.id.is_none() => Err(FOREIGN_PENDING),

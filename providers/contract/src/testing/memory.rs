@@ -155,6 +155,7 @@ impl Provider for Memory {
                 ours: v.ours,
                 stages: vec![v.stage],
                 created: None,
+                flaw: None,
                 public: v.public.clone(),
             })
             .collect())

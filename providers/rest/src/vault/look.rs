@@ -63,6 +63,7 @@ impl VaultProvider {
                 ours: Some(pending.id),
                 stages: vec![Stage::Pending],
                 created: None,
+                flaw: None,
                 public: pending.public.clone(),
             });
         }
@@ -77,6 +78,7 @@ impl VaultProvider {
                 ours: seen.id_of(version),
                 stages: vec![stage],
                 created: seen.created(version),
+                flaw: None,
                 public: seen.public(version),
             });
         }
