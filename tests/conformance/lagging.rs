@@ -23,7 +23,6 @@ keyrota_contract::conformance!(secrets_manager_keeps_them_unevenly: subject("sm"
 keyrota_contract::conformance!(parameter_store_keeps_its_promises: subject("ssm", SHORT));
 keyrota_contract::conformance!(parameter_store_keeps_them_unevenly: subject("ssm", UNEVEN));
 keyrota_contract::conformance!(vault_keeps_its_promises: subject("vault", SHORT));
-keyrota_contract::conformance!(vault_keeps_them_unevenly: subject("vault", UNEVEN));
 
 async fn subject(kind: &str, lag: Lag) -> Subject {
     let bed = Bed::of(kind, lag).await;

@@ -6,6 +6,8 @@ use keyrota_contract::{ErrorKind, Native, Provider, ProviderError, Stage, Versio
 use super::SecretsManagerProvider;
 use crate::testing::{Answer, Service, at, fails, id, nothing, ok, value};
 
+mod replicas;
+
 const FOREIGN: &str = "4f2b8c1e-9a7d-4c3b-8e21-0d5f6a7b8c9d";
 
 fn provider(service: &Service) -> SecretsManagerProvider {
@@ -265,54 +267,6 @@ async fn a_label_that_was_moved_meanwhile_is_a_conflict() {
     let (told, service) = promote([candidate(), moved(), elsewhere(), both]).await;
     told.unwrap();
     service.asked();
-}
-
-#[tokio::test(start_paused = true)]
-async fn replicas_are_waited_for_between_two_moves() {
-    let state =
-        |s: &str| format!(r#""ReplicationStatus":[{{"Region":"eu-west-1","Status":"{s}"}}]"#);
-    let (behind, in_sync, failed) = (state("InProgress"), state("InSync"), state("Failed"));
-    let (one, two) = (id(1).to_string(), id(2).to_string());
-    let now = |more: &str| {
-        let all: [(&str, &[&str]); 2] = [
-            (&one, &["AWSPREVIOUS"]),
-            (&two, &["AWSCURRENT", "AWSPENDING"]),
-        ];
-        described(&all, more)
-    };
-    let candidate = |more: &str| usual(Some(&["AWSPENDING"]), more);
-
-    let (told, service) = promote([
-        candidate(&behind),
-        candidate(&in_sync),
-        moved(),
-        now(&behind),
-        now(&behind),
-        now(&in_sync),
-        moved(),
-    ])
-    .await;
-    told.unwrap();
-    service.asked();
-
-    // For ever: told to come back, and then nothing is moved before they have followed.
-    let never = std::iter::repeat_with(|| now(&behind)).take(17);
-    let (told, service) = promote(never).await;
-    assert_eq!(told.unwrap_err().kind, ErrorKind::Unavailable);
-    service.asked();
-
-    for answers in [
-        vec![candidate(&failed)],
-        vec![candidate(&in_sync), moved(), now(&failed)],
-    ] {
-        let (told, service) = promote(answers).await;
-        let told = told.unwrap_err();
-        assert_eq!(told.kind, ErrorKind::Unavailable);
-        assert!(told.context.contains("replica"), "{told}");
-        service.asked();
-    }
-    let (told, _) = write([usual(None, &failed)]).await;
-    assert_eq!(told.unwrap_err().kind, ErrorKind::Unavailable);
 }
 
 #[tokio::test]
