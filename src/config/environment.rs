@@ -166,9 +166,13 @@ fn zone(reader: &mut Reader<'_>, top: &Section<'_>) -> (TimeZone, String) {
     if ["UTC", "Etc/UTC"].contains(&name) {
         return (TimeZone::UTC, name.to_owned());
     }
-    // Abbreviations and offsets have no rules for summer time, or another region's.
-    let with_rules = name.contains('/') && !name.starts_with("Etc/");
-    match TimeZone::get(name).ok().filter(|_| with_rules) {
+    // The system's database may lack the links of older names, which the built-in one has.
+    let built_in = || jiff::tz::TimeZoneDatabase::bundled().get(name).ok();
+    match TimeZone::get(name)
+        .ok()
+        .or_else(built_in)
+        .filter(|_| is_zone(name))
+    {
         Some(zone) => (zone, name.to_owned()),
         None => {
             let known: Vec<String> = jiff::tz::db()
@@ -181,10 +185,26 @@ fn zone(reader: &mut Reader<'_>, top: &Section<'_>) -> (TimeZone, String) {
                 spot,
                 "timezone",
                 "is not an IANA time zone",
-                meant(guess, "write Area/City, as in Europe/Berlin, or UTC"),
+                meant(guess, zone_help(name)),
             );
             utc
         }
+    }
+}
+
+/// Names of files that lie beside the zones, and copies that count leap seconds.
+fn is_zone(name: &str) -> bool {
+    let other = ["posixrules", "localtime", "leapseconds"].contains(&name);
+    let copy = ["posix/", "right/"].iter().any(|dir| name.starts_with(dir));
+    !other && !copy && name.is_ascii()
+}
+
+/// An offset has no summer time, and an abbreviation may be another region's.
+fn zone_help(name: &str) -> &'static str {
+    let offset = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    match offset.starts_with(['+', '-']) && offset.bytes().any(|b| b.is_ascii_digit()) {
+        true => "an offset has no summer time: write Area/City, as in Europe/Berlin, or UTC",
+        false => "write Area/City, as in Europe/Berlin, or UTC",
     }
 }
 

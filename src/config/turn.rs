@@ -113,7 +113,7 @@ fn gap(
         Err(e) => {
             let (spot, at) = (s.spot_of("schedule"), join(&s.at, "schedule"));
             // The complaint repeats words of the text: only if they can be nothing but a schedule.
-            match is_cron_like(text) {
+            match is_cron_like(text) || !e.quotes {
                 true => reader.error(spot, &at, e.what, e.help),
                 false => reader.error(spot, &at, "is not a schedule", "write five fields (minute hour day month weekday), as in \"0 3 * * SUN\", or @monthly"),
             }

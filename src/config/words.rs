@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil;
+use keyrota_gate::Unusual;
 
 use super::keys::Ty;
 use super::mask::did_you_mean;
@@ -26,6 +27,14 @@ const DURATION_MAX: Duration = Duration::from_secs(20 * 366 * 86_400);
 /// Checks text against a type: `Err(None)` if text is the wrong type altogether.
 pub fn check(ty: &Ty, text: &str) -> Result<(), Option<Complaint>> {
     let complain = |what: &str, help: &str| Err(Some((what.to_owned(), help.to_owned())));
+    let sound: &dyn Fn(&str) -> bool = match ty {
+        Ty::Duration => &|text| duration(text).is_ok(),
+        Ty::Clock => &|text| clock(text).is_some(),
+        _ => &|_| false,
+    };
+    if let Some(complaint) = unusual(text, sound) {
+        return Err(Some(complaint));
+    }
     match ty {
         Ty::Text if text.is_empty() => {
             complain("is empty", "write something, or leave the key out")
@@ -111,6 +120,17 @@ pub fn example(ty: &Ty) -> String {
         Ty::Table(_) | Ty::Kinds(_) => "a table".to_owned(),
         Ty::Text | Ty::NotBuiltIn => "\"…\"".to_owned(),
     }
+}
+
+/// Digits and spaces of another script in what is sound otherwise: only then is it repeated.
+fn unusual(text: &str, sound: &dyn Fn(&str) -> bool) -> Option<Complaint> {
+    let (_, first) = Unusual::first_in(text)?;
+    let plain = text.chars().filter_map(|c| match Unusual::of(c) {
+        None => Some(c),
+        Some(unusual) => unusual.meant.filter(|_| !unusual.is_space()),
+    });
+    let plain: String = plain.collect();
+    sound(&plain).then(|| (format!("has {first}"), format!("write \"{plain}\"")))
 }
 
 /// `90s 10m 24h 7d 12w`.

@@ -18,10 +18,12 @@
 //!
 //! # Layout
 //! - `text`, `field`: the strict reading of the five fields, with a remedy for every mistake
+//! - `dialects`: schedules of other programs, and what to write instead
 //! - [`schedule`]: [`Schedule`], [`Turn`]: the next and the latest turn in a zone
 //! - [`hours`]: [`Window`], [`Blackout`], [`gate`]: when a rotation may start
 //! - [`due`]: [`Policy`], [`Due`], [`jitter`]: all of it together
 
+mod dialects;
 pub mod due;
 mod field;
 pub mod hours;

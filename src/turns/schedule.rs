@@ -9,6 +9,7 @@ use jiff::civil::{Date, DateTime, Time, time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
+use super::dialects;
 use super::text::{self, ParseError};
 
 /// One turn: what the clock on the wall was meant to show, and when that is.
@@ -36,7 +37,8 @@ impl Schedule {
     /// and 7 are Sunday. Refused, with the reason: what classic crons disagree about, and what
     /// would never fire.
     pub fn parse(source: &str) -> Result<Self, ParseError> {
-        let normal = text::normalise(source)?;
+        let normal =
+            text::normalise(source).map_err(|why| dialects::foreign(source).unwrap_or(why))?;
         let matcher = cron::Schedule::from_str(&normal)
             .expect("the strict reading lets nothing through that cron refuses");
         let minutes = || matcher.minutes().iter();

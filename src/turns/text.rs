@@ -17,6 +17,8 @@ pub struct ParseError {
     pub help: String,
     /// Where in the text, in bytes from its start.
     pub offset: usize,
+    /// Whether words of the text are repeated.
+    pub quotes: bool,
 }
 
 impl fmt::Display for ParseError {
@@ -178,5 +180,6 @@ pub(super) fn error(offset: usize, what: impl Into<String>, help: String) -> Par
         what: what.into(),
         help,
         offset,
+        quotes: true,
     }
 }

@@ -16,6 +16,21 @@ const SCHEMES: [&str; 14] = [
     "mongodb", "mongodb+srv", "amqp", "amqps", "http", "https",
 ];
 
+/// Schemes that one slip would turn into one of those, and that exist: IANA registered them, or
+/// drivers and proxies use them.
+#[rustfmt::skip] // a table of words reads better in lines than in a column
+const NOT_MISSPELLED: [&str; 17] = [
+    "mssql", "mysqls", "mysql3", "mysqli", "shttp", "http2", "http3", "httpg", "httpu", "httpx", "httpmu",
+    "amqp1", "redis2", "redis3", "redisx", "postgrest", "postgresql2",
+];
+
+/// Schemes whose URLs are often written without an authority.
+#[rustfmt::skip] // a table of words reads better in lines than in a column
+const OPAQUE: [&str; 22] = [
+    "about", "cid", "data", "did", "file", "geo", "jdbc", "magnet", "mailto", "news", "oracle", "r2dbc",
+    "sip", "sips", "sqlite", "sqlite3", "stun", "tel", "turn", "unix", "urn", "xmpp",
+];
+
 /// The authority of these names a server and its user, and their path a database: an `@` after the
 /// first `/`, `?` or `#` is then a sign that the authority ended too early.
 #[rustfmt::skip] // a table of words reads better in lines than in a column
@@ -36,7 +51,6 @@ const POSTGRES_PARAMETERS: [&str; 30] = [
 ];
 
 pub(crate) fn check(value: &str, schemes: &[String]) -> Result<(), Fault> {
-    let (scheme, start) = scheme(value, schemes)?;
     let allowed = |c: char| !c.is_whitespace() && !c.is_control();
     if let Some(at) = value.chars().position(|c| !allowed(c)) {
         return Err(Fault::format(format!(
@@ -44,8 +58,28 @@ pub(crate) fn check(value: &str, schemes: &[String]) -> Result<(), Fault> {
             at + 1
         )));
     }
+    // What the drivers of Java put before a URL or a name of their own.
+    let java = ["jdbc:", "r2dbc:", "JDBC:"]
+        .into_iter()
+        .find(|java| value.starts_with(java));
+    if let Some(java) = java.filter(|_| schemes.is_empty()) {
+        return match value[java.len()..].contains("://") {
+            true => check_authority(value, java.len(), schemes),
+            false => Ok(()),
+        };
+    }
+    check_authority(value, 0, schemes)
+}
+
+/// Judges what stands behind `before` bytes.
+fn check_authority(value: &str, before: usize, schemes: &[String]) -> Result<(), Fault> {
+    let Some((scheme, start)) = scheme(&value[before..], schemes)? else {
+        return Ok(());
+    };
+    let start = before + start;
     let rest = &value[start..];
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let end = properties(scheme, &rest[..end]).unwrap_or(end);
     let (authority, tail) = rest.split_at(end);
     if let Some(offset) = broken_authority(scheme, authority, tail) {
         return Err(unescaped(value, start + offset));
@@ -66,6 +100,19 @@ pub(crate) fn check(value: &str, schemes: &[String]) -> Result<(), Fault> {
     check_parameters(scheme, tail)
 }
 
+/// Where the properties of a SQL Server's URL begin: `sqlserver://host:1433;database=app`.
+fn properties(scheme: &str, authority: &str) -> Option<usize> {
+    let microsoft = ["sqlserver", "mssql", "jtds"]
+        .iter()
+        .any(|s| s.eq_ignore_ascii_case(scheme));
+    let first = authority.find(';').filter(|_| microsoft)?;
+    // A semicolon before an @ may stand in a password.
+    match authority.rfind('@') {
+        Some(at) if !authority[..at].contains('=') => Some(at + authority[at..].find(';')?),
+        _ => Some(first),
+    }
+}
+
 /// User, password and host as they stand, to look for placeholders in; empty for what is no URL.
 pub(crate) fn parts(value: &str) -> Vec<&str> {
     let Some((_, rest)) = value.split_once("://") else {
@@ -81,32 +128,37 @@ pub(crate) fn parts(value: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The scheme, and where the authority starts.
-fn scheme<'v>(value: &'v str, allowed: &[String]) -> Result<(&'v str, usize), Fault> {
+/// The scheme, and where the authority starts; `None` for a URL that has none.
+fn scheme<'v>(value: &'v str, allowed: &[String]) -> Result<Option<(&'v str, usize)>, Fault> {
     let example = allowed.first().map_or("https", String::as_str);
-    let Some((scheme, _)) = value.split_once("://") else {
-        return Err(Fault::format(format!(
-            "it is not a URL: it must begin like {example}://"
-        )));
-    };
+    let not_a_url = || Fault::format(format!("it is not a URL: it must begin like {example}://"));
     let in_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(in_scheme) {
-        return Err(Fault::format(format!(
-            "it is not a URL: it must begin like {example}://"
-        )));
+    let sound = |scheme: &&str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(in_scheme)
+    };
+    let opaque = value.split_once(':').filter(|(scheme, rest)| {
+        let names = |one: &&str| one.eq_ignore_ascii_case(scheme);
+        let listed = allowed.is_empty() || allowed.iter().any(|one| names(&one.as_str()));
+        !rest.is_empty() && !rest.starts_with("//") && listed && OPAQUE.iter().any(names)
+    });
+    if opaque.is_some() {
+        return Ok(None);
     }
+    let (scheme, _) = value.split_once("://").ok_or_else(not_a_url)?;
+    let scheme = Some(scheme).filter(sound).ok_or_else(not_a_url)?;
     let start = scheme.len() + "://".len();
     let lower = scheme.to_ascii_lowercase();
     if allowed.is_empty() {
-        return match nearest(&lower, SCHEMES) {
+        let known = NOT_MISSPELLED.contains(&lower.as_str());
+        return match nearest(&lower, SCHEMES).filter(|_| !known) {
             Some(meant) => Err(Fault::format(format!(
                 "its scheme is misspelled: did you mean {meant}://?"
             ))),
-            None => Ok((scheme, start)),
+            None => Ok(Some((scheme, start))),
         };
     }
     if allowed.iter().any(|one| one.eq_ignore_ascii_case(scheme)) {
-        return Ok((scheme, start));
+        return Ok(Some((scheme, start)));
     }
     let meant = nearest(&lower, allowed.iter().map(String::as_str));
     let listed = allowed.join("://, ");

@@ -194,3 +194,54 @@ fn boot_rules() {
     assert_eq!(environment.timezone.iana_name(), Some("Europe/Berlin"));
     assert_eq!(environment.digest.len(), 64);
 }
+
+/// Links of older names, zones without a city and fixed offsets are names as well.
+#[test]
+fn every_name_of_the_iana_database_is_a_time_zone() {
+    let bundled = jiff::tz::TimeZoneDatabase::bundled();
+    let mut names: std::collections::BTreeSet<String> =
+        bundled.available().map(|name| name.to_string()).collect();
+    assert!(names.len() > 590 && names.contains("US/Eastern") && names.contains("Etc/GMT+5"));
+    // What this machine has beyond that, in a newer edition.
+    let root = Path::new("/usr/share/zoneinfo");
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = path
+                .strip_prefix(root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
+            let zone = || std::fs::read(&path).is_ok_and(|bytes| bytes.starts_with(b"TZif"));
+            if path.is_dir() {
+                directories.extend((!["posix", "right"].contains(&name.as_str())).then_some(path));
+            } else if !["posixrules", "localtime"].contains(&name.as_str()) && zone() {
+                names.insert(name);
+            }
+        }
+    }
+    for name in names {
+        let text = format!("environment = 'development'\ntimezone = '{name}'\n");
+        let (environment, problems) = read("development", &text);
+        assert!(
+            !lines(&problems).contains("time zone"),
+            "{name}: {}",
+            lines(&problems)
+        );
+        assert_eq!(environment.timezone_name, name);
+    }
+    for (name, help) in [
+        ("+02:00", "an offset has no summer time"),
+        ("UTC+2", "an offset has no summer time"),
+        ("CEST", "write Area/City"),
+        ("right/Europe/Berlin", "write Area/City"),
+        ("posixrules", "write Area/City"),
+        ("Europe/Berlinn", "did you mean \"Europe/Berlin\""),
+    ] {
+        let text = format!("environment = 'development'\ntimezone = '{name}'\n");
+        let told = lines(&read("development", &text).1);
+        assert!(told.contains(help), "{name}: {told}");
+    }
+}

@@ -236,7 +236,7 @@ fn refuses_with_the_place_and_a_remedy() {
             "\"* * 1\"",
         ),
         ("@reboot", 0, "@reboot is not supported", "@hourly @daily"),
-        ("@every 5m", 0, "@every is not supported", "@hourly @daily"),
+        ("@every 5m", 0, "@every is not supported", "*/5 * * * *"),
         (
             "@fortnightly",
             0,
@@ -303,7 +303,7 @@ fn refuses_with_the_place_and_a_remedy() {
         ("0,,5 * * * *", 2, "minute: a value is missing", "0 to 59"),
         ("1- * * * *", 2, "minute: a value is missing", "0 to 59"),
         ("-5 * * * *", 0, "minute: a value is missing", "0 to 59"),
-        ("٣ * * * *", 0, "minute: \"٣\" is not understood", "0 to 59"),
+        ("٣ * * * *", 0, "U+0663", "write \"3 * * * *\""),
         ("0 3 * * SUN\n", 8, "weekday: \"SUN\n\" is not", "write SUN"),
     ];
     for (text, offset, what, help) in cases {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod dialects;
 mod due;
 mod grammar;
 mod hours;

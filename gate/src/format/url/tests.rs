@@ -32,6 +32,115 @@ fn sound_urls() {
     assert_eq!(remedy("POSTGRES://h/db", &["postgres"]), None);
 }
 
+/// What IANA registered and what drivers, brokers, stores and proxies put before `://`.
+#[rustfmt::skip] // a table of words reads better in lines than in a column
+const OTHERS: [&str; 149] = [
+    "acct", "acme", "afp", "amqp10", "azblob", "bolt", "bolt+s", "bolt+ssc", "bolt+routing",
+    "cassandra", "clickhouse", "clickhouses", "cockroachdb", "coap", "coaps", "coap+tcp",
+    "coaps+ws", "couchbase", "couchbases", "couchdb", "crdb", "cql", "dns", "docker", "docker+ssl",
+    "doh", "doip", "dynamodb", "elasticsearch", "etcd", "etcds", "feed", "fish", "ftp", "ftps",
+    "git", "git+ssh", "git+https", "gopher", "grpc", "grpcs", "gs", "h2", "hdfs", "http+unix",
+    "https+unix", "httpunix", "icap", "imap", "imaps", "influxdb", "influxdb2", "ipfs", "ipp",
+    "ipps", "irc", "ircs", "jaeger", "jms", "kafka", "kafka+ssl", "kafkas", "ldap", "ldapi",
+    "ldaps", "libsql", "libsqls", "memcache", "memcached", "mms", "mongo", "mqtt", "mqtts",
+    "mqtt+ssl", "mssql+pymssql", "mysql+mysqlconnector", "mysql+srv", "mariadb+mariadbconnector",
+    "nats+tls", "neo4j", "neo4j+s", "neo4j+ssc", "nfs", "nntp", "ntp", "oci", "odbc", "opensearch",
+    "oracle", "otlp", "pg", "pgsql", "pgx", "pop", "pop3", "pop3s", "postgis", "prometheus",
+    "pulsar", "pulsar+ssl", "rabbitmq", "redis+cluster", "redis+sentinel", "redis+socket",
+    "rediss+cluster", "redis-sentinel", "redis-socket", "rsync", "rtmp", "rtmps", "rtsp", "rtsps",
+    "s3", "s3a", "s3n", "sftp", "smb", "smtp+tls", "snowflake", "snmp", "socks4", "socks5",
+    "socks5h", "spanner", "sqlserver", "ssh", "statsd", "stomp", "stomp+ssl", "syslog", "tcp",
+    "tcps", "telnet", "tds", "tftp", "tls", "trino", "udp", "unix", "valkey", "valkeys", "vault",
+    "vertica", "vnc", "ws", "wss", "xmpp-client", "zk", "zookeeper",
+];
+
+#[test]
+fn a_scheme_that_exists_is_not_misspelled() {
+    for scheme in OTHERS
+        .iter()
+        .chain(&SCHEMES)
+        .chain(&NOT_MISSPELLED)
+        .chain(&SERVERS)
+    {
+        for url in [
+            format!("{scheme}://user:pa%40ss@host.example:1234/path?a=b"),
+            format!("{scheme}://h/"),
+        ] {
+            assert_eq!(remedy(&url, &[]), None, "{url}");
+            assert_eq!(
+                remedy(&url.to_ascii_uppercase().replace("PA%40SS", "pa%40ss"), &[]),
+                None,
+                "{url}"
+            );
+        }
+    }
+    for slip in [
+        "htps",
+        "htpps",
+        "httsp",
+        "postgress",
+        "postgre",
+        "mysq",
+        "mongdb",
+        "rediis",
+        "maridb",
+    ] {
+        let told = remedy(&format!("{slip}://h/"), &[]).unwrap();
+        assert!(told.contains("misspelled"), "{slip}: {told}");
+    }
+}
+
+#[test]
+fn urls_of_drivers() {
+    for url in [
+        "jdbc:postgresql://db.internal:5432/app?user=app",
+        "jdbc:mysql://db/app",
+        "jdbc:oracle:thin:@//db.internal:1521/app",
+        "jdbc:h2:mem:test",
+        "jdbc:sqlserver://db.internal:1433;databaseName=app;encrypt=true",
+        "r2dbc:postgresql://db/app",
+        "sqlserver://db.internal:1433;database=app;user=sa;password=p@ss",
+        "sqlserver://db.internal;database=app",
+        "sqlserver://sa:p;ss@db.internal:1433;database=app",
+        "sqlserver://sa:pass@db.internal:1433?database=app",
+        "mssql://sa:pass@db.internal:1433/app",
+        "mysql+pymysql://app:pass@db/app",
+        "postgresql+psycopg2://app@db/app",
+        "http+unix://%2Frun%2Fdocker.sock/info",
+        "mailto:ops@example.com",
+        "sqlite:app.db",
+        "sqlite:///srv/app.db",
+        "unix:/run/app.sock",
+        "urn:isbn:0451450523",
+    ] {
+        assert_eq!(remedy(url, &[]), None, "{url}");
+    }
+    for (url, expected) in [
+        (
+            "jdbc:postgresql://db:99999/app",
+            "the port after the host must be a number from 1 to 65535",
+        ),
+        (
+            "sqlserver://db:99999;database=app",
+            "the port after the host must be a number from 1 to 65535",
+        ),
+        (
+            "jdbc:postgresql://app:p@s@db/app",
+            "the @ at character 24 is not escaped: percent-encode the password (@ is written %40)",
+        ),
+        (
+            "localhost:8080",
+            "it is not a URL: it must begin like https://",
+        ),
+        ("mailto:", "it is not a URL: it must begin like https://"),
+    ] {
+        assert_eq!(remedy(url, &[]).as_deref(), Some(expected), "{url}");
+    }
+    let allowed = ["https"];
+    assert!(remedy("mailto:ops@example.com", &allowed).is_some());
+    assert!(remedy("jdbc:postgresql://db/app", &allowed).is_some());
+}
+
 #[test]
 fn mistakes_are_placed() {
     let escape = |at: usize, c: char, code: &str| {
