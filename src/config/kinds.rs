@@ -4,6 +4,7 @@ use super::model::{
     Algorithm, DatabaseFormat, Encoding, External, ExternalFormat, Jwt, JwtFormat, Kind, Random,
     SigningKey, Verifiers,
 };
+use super::reach::{self, Reach};
 use super::read::{Reader, Section, join};
 use super::target;
 use super::words::is_url;
@@ -23,7 +24,7 @@ pub fn kind(
         "postgres" => Kind::Postgres(target::postgres(reader, section, root)),
         "mysql" => Kind::Mysql(target::mysql(reader, section, root)),
         "command" => Kind::Command(target::command(reader, section)),
-        "jwt" => Kind::Jwt(jwt(reader, section, fallback)),
+        "jwt" => Kind::Jwt(jwt(reader, section, fallback, root)),
         "signing-key" => Kind::SigningKey(signing_key(reader, section, fallback)),
         "random" => Kind::Random(random(reader, section)),
         _ => Kind::External(external(section)),
@@ -63,7 +64,7 @@ pub(super) const RDS_FIELDS: &[&str] = &[
     "dbInstanceIdentifier",
 ];
 
-fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
+fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool, root: &Path) -> Jwt {
     let algorithm = match s.text("algorithm") {
         Some("HS256") => Algorithm::Hs256,
         Some("RS256") => Algorithm::Rs256,
@@ -109,7 +110,7 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
         &format!("does not apply to {alg}"),
         "remove it; bits is for RS256",
     );
-    for key in ["jwks_url", "jwks_max_age"] {
+    for key in ["jwks_url", "jwks_ca_file", "jwks_private", "jwks_max_age"] {
         refuse(
             key,
             symmetric,
@@ -137,6 +138,28 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
         "has to be an https URL",
         "write https://host/path; http only for localhost",
     );
+    let private = s.flag("jwks_private").unwrap_or(false);
+    let reach = url.filter(|u| is_url(u)).and_then(reach::of_url);
+    refuse(
+        "jwks_url",
+        reach == Some(Reach::Never),
+        "leads to a link-local address or a metadata service",
+        "write the address that verifiers read",
+    );
+    refuse(
+        "jwks_url",
+        reach == Some(Reach::Private) && !private,
+        "leads to this host or a private network",
+        "add jwks_private = true if verifiers read the set there",
+    );
+    for key in ["jwks_ca_file", "jwks_private"] {
+        refuse(
+            key,
+            url.is_none(),
+            "says nothing without jwks_url",
+            "add jwks_url, or remove it",
+        );
+    }
     let accept = s.flag("accept_invalidation").unwrap_or(false);
     refuse(
         "accept_invalidation",
@@ -175,6 +198,8 @@ fn jwt(reader: &mut Reader<'_>, s: &Section<'_>, fallback: bool) -> Jwt {
                 .unwrap_or(Duration::from_secs(600)),
         },
         jwks_url: url.map(str::to_owned),
+        jwks_ca_file: s.text("jwks_ca_file").map(|path| root.join(path)),
+        jwks_private: private,
         accept_invalidation: accept,
     }
 }

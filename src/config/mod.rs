@@ -9,6 +9,7 @@
 //! - [`model`]: what comes out
 //! - `keys`: every key of every file, once; `read`: a spanned tree against those tables;
 //!   `words`: the small languages inside strings
+//! - [`reach`]: which addresses a `jwks_url` may lead to
 //! - [`schema`]: the same tables as JSON Schema
 //! - [`diagnostic`]: problems as text, for GitHub, as JSON; `mask`: lines without values
 //!
@@ -30,6 +31,7 @@ mod mask;
 pub mod model;
 mod place;
 mod provider;
+pub mod reach;
 pub(crate) mod read;
 pub mod schema;
 mod secret;

@@ -110,15 +110,14 @@ impl<'a> Parts<'a> {
         let who = format!("secrets.{}", secret.name);
         let refused = |why| PartsError::Refused(who.clone(), why);
         let published = match &secret.kind {
-            Kind::Jwt(model::Jwt {
-                jwks_url: Some(url),
-                ..
-            }) => Some(
-                Published::new(url)
-                    .map_err(|_| refused("jwks_url is not an address that keyrota reads"))?,
-            ),
+            Kind::Jwt(jwt) => jwt.jwks_url.as_ref().map(|url| {
+                let ca_file = jwt.jwks_ca_file.clone();
+                Published::new(url, ca_file, jwt.jwks_private)
+                    .map_err(|why| refused(why.sentence()))
+            }),
             _ => None,
         };
+        let published = published.transpose()?;
         Ok(Self {
             place: place(secret),
             provider: providers.get(&secret.provider),

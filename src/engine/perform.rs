@@ -160,10 +160,7 @@ impl Job<'_> {
                 Reply::Retry,
                 "the public key set does not show the new kid yet",
             )),
-            Err(_) => Err(Performed::failed(
-                Reply::Retry,
-                "the public key set cannot be read at its jwks_url",
-            )),
+            Err(why) => Err(Performed::failed(Reply::Retry, why.sentence())),
         }
     }
 

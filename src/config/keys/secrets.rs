@@ -169,6 +169,16 @@ static JWT: &[Key] = &[
         "Where verifiers read the public set: settle begins when the kid is seen there.",
     ),
     may(
+        "jwks_ca_file",
+        Ty::Text,
+        "The authorities that may vouch for the server of jwks_url; the system's when absent.",
+    ),
+    may(
+        "jwks_private",
+        Ty::Flag,
+        "jwks_url may lead to this host or a private network.",
+    ),
+    may(
         "accept_invalidation",
         Ty::Flag,
         "HS256 without env_fallback: living tokens die at the switch.",

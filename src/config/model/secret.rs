@@ -1,5 +1,6 @@
 //! Secrets: what they are, when their turn comes, how long they wait, what a program sees of them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{Timestamp, civil};
@@ -172,6 +173,10 @@ pub struct Jwt {
     pub jwks_max_age: Duration,
     /// Where verifiers read the public set: settle begins when the kid is seen there.
     pub jwks_url: Option<String>,
+    /// The authorities that may vouch for that server; `None`: the system's.
+    pub jwks_ca_file: Option<PathBuf>,
+    /// Whether `jwks_url` may lead to this host or a private network.
+    pub jwks_private: bool,
     /// HS256 without a fallback: living tokens die at the switch, and the file says so.
     pub accept_invalidation: bool,
 }

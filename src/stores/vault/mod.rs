@@ -13,6 +13,7 @@ use super::rights::Giver;
 use super::{Building, Built, Problem, Reading, Settings, StoreKind};
 use crate::config::keys::{Key, Ty, may, must};
 use crate::config::model::Reference;
+use crate::config::reach::{self, Reach};
 use crate::config::read::{Reader, Section, join};
 use crate::engine::input::{self, InputError};
 use crate::engine::parts::PartsError;
@@ -130,6 +131,11 @@ fn read(
     {
         let at = join(&section.at, "address");
         let help = "write \"https://vault.example.com:8200\"";
+        reader.error(section.spot_of("address"), &at, why, help);
+    } else if reach::of_url(&address) == Some(Reach::Never) {
+        let at = join(&section.at, "address");
+        let why = "leads to a link-local address or a metadata service";
+        let help = "write the address of a Vault or OpenBao server";
         reader.error(section.spot_of("address"), &at, why, help);
     }
     let name = |key: &str| (section.spot_of(key), join(&section.at, key));

@@ -75,8 +75,38 @@ pub(super) const CASES: &[Case] = &[
     ),
     (
         "local http",
-        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'http://127.0.0.1:9700/jwks'",
+        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'http://127.0.0.1:9700/jwks'\njwks_private = true",
         &[],
+    ),
+    (
+        "local, unsaid",
+        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'http://localhost:9700/jwks'",
+        &["11:12 leads to this host or a private network"],
+    ),
+    (
+        "private",
+        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'https://10.1.2.3/jwks'",
+        &["11:12 leads to this host or a private network"],
+    ),
+    (
+        "private, in another form",
+        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'https://0x7f.1/jwks'",
+        &["11:12 leads to this host or a private network"],
+    ),
+    (
+        "metadata",
+        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'https://[::ffff:169.254.169.254]/jwks'\njwks_private = true",
+        &["11:12 leads to a link-local address or a metadata service"],
+    ),
+    (
+        "metadata by name",
+        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_url = 'https://metadata.google.internal/jwks'\njwks_private = true",
+        &["11:12 leads to a link-local address or a metadata service"],
+    ),
+    (
+        "an authority for nothing",
+        "[secrets.a]\nkind = 'jwt'\nalgorithm = 'EdDSA'\ntoken_ttl = '1h'\njwks_ca_file = 'ca.pem'",
+        &["11:16 says nothing without jwks_url"],
     ),
     (
         "who verifies",

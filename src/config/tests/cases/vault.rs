@@ -30,6 +30,11 @@ pub const CASES: &[Case] = &[
         ],
     ),
     (
+        "a metadata service",
+        "[providers.v]\nkind = 'vault'\naddress = 'https://[::ffff:169.254.169.254]:8200'\nmount = 'kv'\nauth = { method = 'token', token = { env = 'T' } }",
+        &["9:11 leads to a link-local address or a metadata service"],
+    ),
+    (
         "nothing of it",
         "[providers.v]\nkind = 'vault'",
         &[
