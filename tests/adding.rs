@@ -228,7 +228,7 @@ fn forget(top: &Path, folder: &Path, tree: &BTreeSet<String>) {
 /// The names of the tests that the one line becomes.
 fn promises() -> Vec<&'static str> {
     let suite = include_str!("../providers/contract/src/testing/conformance.rs");
-    let list = suite.split("@tests $subject;").nth(1).unwrap();
+    let list = suite.split("@$($how)*;").nth(1).unwrap();
     let list = list.split('}').next().unwrap();
     list.split(',')
         .map(str::trim)

@@ -11,20 +11,20 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{
-    AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, Stat, StatxAttributes,
-    StatxFlags, Uid,
-};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, Stat, Uid};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::error::{FileError, classify, classify_std};
 use crate::trusted;
+use rename::can_rename_over;
+
+mod rename;
 
 /// How a replaced file is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,62 +222,6 @@ impl Drop for Staged {
             let _ = rustix::fs::unlinkat(&self.dir, temporary, AtFlags::empty());
         }
     }
-}
-
-fn can_rename_over(dir: &OwnedFd, name: &OsStr) -> Result<(), FileError> {
-    if is_mounted(dir, name) {
-        return Err(FileError::Mounted);
-    }
-    for _ in 0..10 {
-        let temporary = temporary_name(name, COUNTER.fetch_add(1, Ordering::Relaxed));
-        rustix::fs::mkdirat(dir, &temporary, Mode::RWXU).map_err(classify)?;
-        // The lock tells `sweep` that we are alive.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let held = rustix::fs::openat(dir, &temporary, flags, Mode::empty());
-        let _held = held.inspect(|held| {
-            let _ = rustix::fs::flock(held, FlockOperation::NonBlockingLockExclusive);
-        });
-        let renamed = rustix::fs::renameat(dir, &temporary, dir, name);
-        let _ = rustix::fs::unlinkat(dir, &temporary, AtFlags::REMOVEDIR);
-        match renamed {
-            Err(Errno::NOTDIR) => return Ok(()),
-            Err(Errno::NOENT) => {} // a sweep found it before the lock
-            Err(e) => return Err(classify(e)),
-            Ok(()) => {
-                // The target was removed meanwhile, and an empty directory is in its place.
-                let _ = rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR);
-                return Err(FileError::Changed);
-            }
-        }
-    }
-    Err(FileError::Io)
-}
-
-fn is_mounted(dir: &OwnedFd, name: &OsStr) -> bool {
-    let (nothing, links) = (StatxFlags::empty(), AtFlags::SYMLINK_NOFOLLOW);
-    match rustix::fs::statx(dir, name, links, nothing) {
-        Ok(stat)
-            if stat
-                .stx_attributes_mask
-                .contains(StatxAttributes::MOUNT_ROOT) =>
-        {
-            stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
-        }
-        _ => is_on_another_mount(dir, name),
-    }
-}
-
-/// For kernels before 5.8, which do not say it of a file.
-fn is_on_another_mount(dir: &OwnedFd, name: &OsStr) -> bool {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(dir, name, flags, Mode::empty()).ok();
-    let mount = |fd: &OwnedFd| {
-        let told = format!("/proc/self/fdinfo/{}", fd.as_raw_fd());
-        let told = std::fs::read_to_string(told).ok()?;
-        let id = told.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
-        Some(id.trim().to_owned())
-    };
-    file.is_some_and(|file| mount(&file) != mount(dir))
 }
 
 /// Opens the directory that holds `path`'s last component.

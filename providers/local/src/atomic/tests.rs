@@ -411,16 +411,3 @@ fn a_sparse_file_takes_no_memory_of_its_size() {
     fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
     assert_eq!(can_replace(&path, Options::PRIVATE), Ok(()));
 }
-
-/// What kernels before 5.8 are asked for.
-#[test]
-fn a_name_on_another_mount_is_known_without_the_attribute() {
-    let (dir, path) = dir();
-    fs::write(&path, "").unwrap();
-    let here = open_dir(dir.path()).unwrap();
-    assert!(!is_on_another_mount(&here, path.file_name().unwrap()));
-    assert!(is_on_another_mount(
-        &open_dir(Path::new("/")).unwrap(),
-        OsStr::new("proc")
-    ));
-}
