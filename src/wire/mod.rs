@@ -145,9 +145,18 @@ impl Drop for Wire {
     }
 }
 
+/// Before the next connection is asked for, after one that the system could not give.
+const AGAIN: Duration = Duration::from_millis(100);
+
 async fn serve(listener: UnixListener, watched: Watched, fault: Arc<Mutex<Option<Fault>>>) {
     let us = i32::try_from(std::process::id()).ok();
-    while let Ok((driver, _)) = listener.accept().await {
+    loop {
+        // Out of descriptors, say. The name stays ours: another process could take it, and be given
+        // what the driver tells the server.
+        let Ok((driver, _)) = listener.accept().await else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
         if us.is_none() || driver.peer_cred().ok().and_then(|peer| peer.pid()) != us {
             continue;
         }

@@ -111,6 +111,7 @@ struct Login<'a> {
     methods: &'a [Method],
     /// Nothing more may be asked for.
     proved: bool,
+    let_in: bool,
     over: bool,
     bytes: usize,
 }
@@ -120,6 +121,7 @@ impl<'a> Login<'a> {
         Self {
             methods,
             proved: false,
+            let_in: false,
             over: false,
             bytes: 0,
         }
@@ -137,11 +139,22 @@ impl<'a> Login<'a> {
     /// Judges a message before the driver sees it. `R` is a question about the user, or says that the
     /// user is let in; it is judged as long as the connection lasts.
     fn hear(&mut self, kind: u8, body: &[u8]) -> Result<(), Fault> {
+        // Questions, errors, notices and the protocol's version come before the user is let in. The
+        // driver would take anything else for having been let in.
+        if !self.let_in && !matches!(kind, b'R' | b'E' | b'N' | b'v') {
+            return Err(Fault::Method(Some(Method::Nothing)));
+        }
         match (kind, body) {
+            // The driver ends the program for these.
+            (b'Z', []) | (b'R', [0, 0, 0, 5]) => Err(Fault::Method(None)),
+            (b'K', key) if key.len() < 8 => Err(Fault::Method(None)),
             (b'R', [a, b, c, d, ..]) => {
                 let asked = match u32::from_be_bytes([*a, *b, *c, *d]) {
                     // Let in.
-                    0 if self.proved => return Ok(()),
+                    0 if self.proved => {
+                        self.let_in = true;
+                        return Ok(());
+                    }
                     0 => Method::Nothing,
                     3 => Method::Password,
                     5 => Method::Md5,
@@ -158,6 +171,7 @@ impl<'a> Login<'a> {
                     return Err(Fault::Method(Some(asked)));
                 }
                 self.proved |= matches!(asked, Method::Password | Method::Md5);
+                self.let_in |= asked == Method::Nothing;
                 Ok(())
             }
             (b'R', _) => Err(Fault::Method(None)),
@@ -205,6 +219,28 @@ mod tests {
         for short in [&b""[..], b"\0", b"\0\0\0"] {
             assert!(Login::new(&all).hear(b'R', short).is_err());
         }
+    }
+
+    /// Whoever skips the questions has proved nothing, and was proved nothing.
+    #[test]
+    fn nothing_is_heard_before_the_user_is_let_in() {
+        let early = [b'R', b'E', b'N', b'v'];
+        let skipped = Err(Fault::Method(Some(Method::Nothing)));
+        for kind in (0..=u8::MAX).filter(|kind| !early.contains(kind)) {
+            let mut login = Login::new(&[Method::Scram]);
+            assert_eq!(login.hear(kind, b"I"), skipped, "{kind}");
+            for code in [10, 11, 12] {
+                assert_eq!(login.hear(b'R', &asked(code)), Ok(()));
+                assert_eq!(login.hear(kind, b"I"), skipped, "{kind} after {code}");
+            }
+        }
+        for (kind, body) in [(b'Z', &b""[..]), (b'K', b""), (b'K', b"1234567")] {
+            let mut login = Login::new(&[Method::Nothing]);
+            assert_eq!(login.hear(b'R', &asked(0)), Ok(()));
+            assert_eq!(login.hear(kind, body), Err(Fault::Method(None)));
+        }
+        let mut login = Login::new(&[Method::Md5]);
+        assert!(login.hear(b'R', &5_u32.to_be_bytes()).is_err());
     }
 
     #[test]
