@@ -172,6 +172,10 @@ impl<'a> Run<'a> {
         self.engine.keep_lock().await?;
         let begun = self.journal.machine.clone().begin();
         let intent = entries::intent(self, effect);
+        if matches!(effect, Effect::Promote) {
+            // Its answer may be lost, and a look that is older than it says that it did nothing.
+            self.journal.wrote_ms = Some(self.engine.now().0);
+        }
         self.write(begun, Vec::new(), vec![intent]).await?;
         kill.after_intent();
         let job = Job {

@@ -4,7 +4,7 @@
 //! them from the record: the candidate that is written, and the version that its switch replaced.
 
 use keyrota_contract::{ErrorKind, ProviderError, Stage, VersionInfo, lag};
-use keyrota_rotation::{Phase, Reply};
+use keyrota_rotation::{Finishing, Phase, Reply};
 
 use super::journal::Journal;
 use super::parts::Parts;
@@ -43,10 +43,13 @@ impl Job<'_> {
         if !is_recent(self.engine, self.parts, self.journal.wrote_ms) {
             return false;
         }
-        let switched = matches!(
-            self.journal.machine.phase,
-            Phase::Switch(_) | Phase::Confirm | Phase::Grace { .. } | Phase::Retire(_)
-        );
+        let machine = &self.journal.machine;
+        let switched = match machine.phase {
+            Phase::Switch(_) | Phase::Confirm | Phase::Grace { .. } | Phase::Retire(_) => true,
+            // A promote whose answer is missing is waited for; at last the store is believed.
+            Phase::Finish(Finishing::Observe | Finishing::Late(_)) => machine.promoting,
+            _ => false,
+        };
         match switched {
             true => shows(all, self.journal.from.as_deref()),
             // Nobody but this rotation ends it.
@@ -120,7 +123,8 @@ pub(super) async fn of_earlier_try(
 ) -> Result<Vec<VersionInfo>, Performed> {
     let (provider, place) = (&job.parts.provider, &job.parts.place);
     let ours = |all: &Vec<VersionInfo>| all.iter().any(|v| v.ours == Some(job.id));
-    let waits = provider.capabilities().reads_lag && job.journal.machine.failures > 0;
+    // A process that died counts no failure.
+    let waits = provider.capabilities().reads_lag;
     let read = || provider.describe(place);
     let all = match waits {
         true => lag::shown(read, |all| !ours(all)).await?,
