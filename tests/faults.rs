@@ -120,7 +120,11 @@ fn an_older_state_is_refused_for_the_checkpoints_outside() {
     assert_eq!(verified["sound"], false);
     assert_eq!(current(&keyrota), before, "no value is lost with the state");
     let ran = keyrota.run(ROTATE).code(22);
-    assert!(ran.stderr.contains("a copy was restored"), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("an older copy of the state was put back"),
+        "{ran:?}"
+    );
     assert_eq!(current(&keyrota), before, "nothing was begun");
     // A person takes the evidence aside: work goes on from what the provider says.
     let checkpoints = keyrota.path(".keyrota/checkpoints");

@@ -11,20 +11,17 @@ use keyrota_contract::{
 use keyrota_rest::vault::{Auth, VaultConfig, VaultProvider};
 use uuid::Uuid;
 
-use crate::support::lagging::{Lag, Lagging};
+use crate::support::lagging::Lagging;
 use crate::support::moto::{Moto, config, secrets_manager, ssm};
 use crate::support::openbao::{OpenBao, input};
 
-const SHORT: Lag = Lag::All(Duration::from_millis(120));
-const UNEVEN: Lag = Lag::EverySecond(Duration::from_millis(120));
+const SHORT: Duration = Duration::from_millis(120);
 
 keyrota_contract::conformance!(secrets_manager_keeps_its_promises: subject("sm", SHORT));
-keyrota_contract::conformance!(secrets_manager_keeps_them_unevenly: subject("sm", UNEVEN));
 keyrota_contract::conformance!(parameter_store_keeps_its_promises: subject("ssm", SHORT));
-keyrota_contract::conformance!(parameter_store_keeps_them_unevenly: subject("ssm", UNEVEN));
 keyrota_contract::conformance!(vault_keeps_its_promises: subject("vault", SHORT));
 
-async fn subject(kind: &str, lag: Lag) -> Subject {
+async fn subject(kind: &str, lag: Duration) -> Subject {
     let bed = Bed::of(kind, lag).await;
     let provider = bed.provider();
     Subject::new(provider, "lagging").keeping(bed)
@@ -46,7 +43,7 @@ enum Stores {
 }
 
 impl Bed {
-    async fn of(kind: &str, lag: Lag) -> Self {
+    async fn of(kind: &str, lag: Duration) -> Self {
         let (proxy, stores) = if kind == "vault" {
             let (first, second) = tokio::join!(OpenBao::start(), OpenBao::start());
             let tokens = Some((first.root_token(), second.root_token()));
@@ -128,7 +125,7 @@ async fn every_read_after_every_write(kind: &str) {
     let mut compared = 0;
     for (l, lag_ms) in [300, 1_000, 3_000].into_iter().enumerate() {
         // Reads in one order, and in the other.
-        bed.proxy.lag(Lag::All(Duration::from_millis(lag_ms))).await;
+        bed.proxy.lag(Duration::from_millis(lag_ms)).await;
         let at = Place::new(format!("reads/{l}"));
         let mut from: Option<Native> = None;
         for step in 0..5 {
@@ -183,7 +180,7 @@ async fn too_far_behind(kind: &str) {
     p.write(&at, id(1), &value, &Public::new()).await.unwrap();
     p.promote(&at, id(1), None).await.unwrap();
     p.describe(&at).await.unwrap();
-    bed.proxy.lag(Lag::All(Duration::from_secs(3_600))).await;
+    bed.proxy.lag(Duration::from_secs(3_600)).await;
     let value = SecretValue::copy_of(b"two");
     p.write(&at, id(2), &value, &Public::new()).await.unwrap();
     let began = Instant::now();

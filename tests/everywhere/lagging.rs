@@ -14,7 +14,7 @@ use keyrota::state::Outcome;
 use crate::recovery::on_two_threads;
 use crate::support::evidence::Evidence;
 use crate::support::http_proxy::{Proxy, Spoil};
-use crate::support::lagging::{Lag, Lagging};
+use crate::support::lagging::Lagging;
 use crate::support::moto::Moto;
 use crate::support::openbao::OpenBao;
 
@@ -62,7 +62,7 @@ impl Far {
 
     /// A store that holds a first value, which both servers have.
     fn slow(&self, provider: &'static str, path: &str, secret: &str) -> Slow {
-        let (stores, none) = (&self.stores, Lag::All(Duration::ZERO));
+        let (stores, none) = (&self.stores, Duration::ZERO);
         let (first, second, tokens) = match provider {
             "vault" => (
                 stores.bao.plain(),
@@ -86,7 +86,7 @@ impl Far {
 }
 
 impl Slow {
-    fn lag(&self, lag: Lag) {
+    fn lag(&self, lag: Duration) {
         self.bed.stores.runtime.block_on(self.lagging.lag(lag));
     }
 
@@ -113,7 +113,7 @@ impl Slow {
         assert_eq!(self.value(Stage::Previous), None, "{case}");
     }
 
-    fn one_rotation(&self, known: usize, lag: Lag, lost: Option<When>) {
+    fn one_rotation(&self, known: usize, lag: Duration, lost: Option<When>) {
         let case = format!("{} {lag:?} {lost:?}", self.provider);
         let old = self.value(Stage::Current).unwrap();
         self.lag(lag);
@@ -151,10 +151,7 @@ impl Slow {
 /// Every write may lose its answer; nothing of keyrota's own is read as somebody else's.
 fn every_lag(provider: &'static str) {
     let far = Far::start();
-    let lags = [
-        Lag::All(Duration::from_secs(1)),
-        Lag::All(Duration::from_millis(2_500)),
-    ];
+    let lags = [Duration::from_secs(1), Duration::from_millis(2_500)];
     let rows: u32 = on_two_threads(lags.into_iter().enumerate().map(|(n, lag)| {
         let far = far.clone();
         move || {
@@ -200,7 +197,7 @@ fn stores_that_lag_for_long() {
         move || {
             let slow = far.slow(provider, "lagging/long", TOKEN);
             slow.bed.run(&["rotate", "token", "--wait"]).code(0);
-            slow.one_rotation(1, Lag::All(Duration::from_secs(11)), None);
+            slow.one_rotation(1, Duration::from_secs(11), None);
             1
         }
     }));
@@ -233,7 +230,7 @@ fn processes_that_take_turns() {
         move || {
             let slow = far.slow(provider, "lagging/turns", KEY);
             slow.bed.run(&["rotate", "key", "--wait"]).code(0);
-            slow.lag(Lag::All(Duration::from_secs(5)));
+            slow.lag(Duration::from_secs(5));
             let file = || std::fs::read_to_string(slow.bed.keyrota.path("out/app.env")).unwrap();
             for rotation in 2..4 {
                 let old = slow.value(Stage::Current).unwrap();

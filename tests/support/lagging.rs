@@ -12,15 +12,6 @@ use tokio::sync::Mutex;
 
 use super::http_proxy::{answer_of, message, name_of};
 
-/// How far reads are behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lag {
-    /// All of them, by so much.
-    All(Duration),
-    /// Every second one, by so much: a balancer before copies that are not equally far.
-    EverySecond(Duration),
-}
-
 /// Forwards until it is dropped.
 pub struct Lagging {
     address: SocketAddr,
@@ -39,15 +30,20 @@ struct Inner {
 }
 
 struct Queue {
-    lag: Lag,
-    reads: usize,
+    /// How far reads are behind.
+    lag: Duration,
     /// Writes that the second server does not have yet.
     waiting: VecDeque<(Instant, Vec<u8>)>,
 }
 
 impl Lagging {
     /// Before two servers that are equal now. `token`: of the first and of the second.
-    pub async fn before(first: &str, second: &str, token: Option<(&str, &str)>, lag: Lag) -> Self {
+    pub async fn before(
+        first: &str,
+        second: &str,
+        token: Option<(&str, &str)>,
+        lag: Duration,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner {
@@ -56,7 +52,6 @@ impl Lagging {
             token: token.map(|(a, b)| (a.to_owned(), b.to_owned())),
             queue: Mutex::new(Queue {
                 lag,
-                reads: 0,
                 waiting: VecDeque::new(),
             }),
             stale: AtomicUsize::new(0),
@@ -90,7 +85,7 @@ impl Lagging {
     }
 
     /// From now on.
-    pub async fn lag(&self, lag: Lag) {
+    pub async fn lag(&self, lag: Duration) {
         self.inner.queue.lock().await.lag = lag;
     }
 }
@@ -121,14 +116,7 @@ async fn serve(mut client: TcpStream, inner: Arc<Inner>) {
 
 async fn read(inner: &Inner, request: &[u8]) -> Vec<u8> {
     let mut queue = inner.queue.lock().await;
-    queue.reads += 1;
-    let lag = match queue.lag {
-        Lag::All(lag) => lag,
-        Lag::EverySecond(_) if queue.reads % 2 == 0 => {
-            return answer_of(&inner.first, request).await;
-        }
-        Lag::EverySecond(lag) => lag,
-    };
+    let lag = queue.lag;
     while let Some((at, _)) = queue.waiting.front()
         && at.elapsed() >= lag
     {

@@ -1,12 +1,14 @@
 //! Numbers that no healthy server sends: each is an error or an answer, never a panic and never a
 //! loop over as many versions as a number says.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use keyrota_contract::{Native, Place, Provider, Public, SecretValue, Stage, VersionRef};
 
+use tokio::task::JoinSet;
+
 use super::id;
-use super::replies::fake;
+use super::replies::{asking, fake, server};
 
 /// Every number of every reply, and what a healthy server sends there.
 const SPOTS: &[(&str, &str)] = &[
@@ -86,18 +88,29 @@ fn answer(line: &str) -> (u16, String) {
 const VERSION: &str =
     r#"{"created_time":"2026-11-27T00:00:00Z","deletion_time":"","destroyed":false}"#;
 
+/// All at once: this server shows nothing of what is written, and that is waited for.
 #[tokio::test]
 async fn no_number_of_a_server_stops_the_program() {
-    let at = Place::new("app/x");
-    let value = SecretValue::copy_of(b"w");
-    // What is said where, and nothing else is odd.
-    let odd = Arc::new(Mutex::new(("", "")));
-    let said = odd.clone();
-    let (p, _) = fake(move |line| {
+    let mut cases = JoinSet::new();
+    for (spot, _) in SPOTS {
+        for number in NUMBERS {
+            cases.spawn(answered(spot, number));
+        }
+    }
+    let answered: usize = cases.join_all().await.into_iter().sum();
+    println!("{answered} answers");
+    assert!(
+        answered > 500,
+        "the replies are those of a server: {answered}"
+    );
+}
+
+/// How many calls are answered where this number is odd, and no other.
+async fn answered(spot: &'static str, number: &'static str) -> usize {
+    let (address, _) = server(move |line| {
         let (status, mut text) = answer(line);
-        let odd = *said.lock().unwrap();
         for (name, usual) in SPOTS {
-            let said = if *name == odd.0 { odd.1 } else { usual };
+            let said = if *name == spot { number } else { usual };
             let within_text = text.contains(&format!("\"{name}")) || *name == "RECORD";
             let said = if within_text {
                 said.trim_matches('"')
@@ -108,35 +121,37 @@ async fn no_number_of_a_server_stops_the_program() {
         }
         (status, text)
     });
+    let at = Place::new("app/x");
+    let versions = [
+        VersionRef::Stage(Stage::Current),
+        VersionRef::Stage(Stage::Previous),
+        VersionRef::Stage(Stage::Pending),
+        VersionRef::Ours(id(2)),
+        VersionRef::Native(Native(number.trim_matches('"').to_owned())),
+    ];
+    let p = asking(address.clone());
     let mut answered = 0;
-    for (spot, _) in SPOTS {
-        for number in NUMBERS {
-            *odd.lock().unwrap() = (spot, number);
-            let mut note = |ok: bool| answered += usize::from(ok);
-            note(p.preflight(&at).await.is_ok());
-            note(p.describe(&at).await.is_ok());
-            for v in [
-                VersionRef::Stage(Stage::Current),
-                VersionRef::Stage(Stage::Previous),
-                VersionRef::Stage(Stage::Pending),
-                VersionRef::Ours(id(2)),
-                VersionRef::Native(Native(number.trim_matches('"').to_owned())),
-            ] {
-                note(p.read(&at, &v).await.is_ok());
-                note(p.destroy(&at, &v).await.is_ok());
-            }
-            note(p.write(&at, id(3), &value, &Public::new()).await.is_ok());
-            for from in [None, Some("7"), Some(number)] {
-                let from = from.map(|from| Native(from.to_owned()));
-                note(p.promote(&at, id(2), from.as_ref()).await.is_ok());
-            }
-            note(p.remove(&at, &Native("7".into())).await.is_ok());
-        }
+    let mut note = |ok: bool| answered += usize::from(ok);
+    note(p.preflight(&at).await.is_ok());
+    note(p.describe(&at).await.is_ok());
+    for v in &versions {
+        note(p.read(&at, v).await.is_ok());
     }
-    assert!(
-        answered > 500,
-        "the replies are those of a server: {answered}"
-    );
+    let (p, mut writes) = (Arc::new(asking(address)), JoinSet::new());
+    for v in versions {
+        let (p, at) = (p.clone(), at.clone());
+        writes.spawn(async move { p.destroy(&at, &v).await.is_ok() });
+    }
+    for from in [None, Some("7"), Some(number)] {
+        let (p, at) = (p.clone(), at.clone());
+        let from = from.map(|from| Native(from.to_owned()));
+        writes.spawn(async move { p.promote(&at, id(2), from.as_ref()).await.is_ok() });
+    }
+    let value = SecretValue::copy_of(b"w");
+    note(p.write(&at, id(3), &value, &Public::new()).await.is_ok());
+    note(p.remove(&at, &Native("7".into())).await.is_ok());
+    writes.join_all().await.into_iter().for_each(note);
+    answered
 }
 
 #[tokio::test]

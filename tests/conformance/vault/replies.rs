@@ -25,11 +25,19 @@ fn empty(answer: (u16, String)) -> impl Fn(&str) -> (u16, String) + Send + Sync 
     }
 }
 
-/// A server that answers each request's first line with `answer`. It ends with the test's process;
-/// what it was asked is kept.
+/// A provider that asks [`server`].
 pub(super) fn fake(
     answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
 ) -> (VaultProvider, Arc<Mutex<Vec<String>>>) {
+    let (address, asked) = server(answer);
+    (asking(address), asked)
+}
+
+/// A server that answers each request's first line with `answer`. It ends with the test's process;
+/// what it was asked is kept.
+pub(super) fn server(
+    answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
     let answer = Arc::new(answer);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -74,6 +82,11 @@ pub(super) fn fake(
             });
         }
     });
+    (address, asked)
+}
+
+/// A provider that asks there, and has written nothing yet.
+pub(super) fn asking(address: String) -> VaultProvider {
     let provider = VaultProvider::new(VaultConfig {
         address,
         mount: "kv".into(),
@@ -82,7 +95,7 @@ pub(super) fn fake(
         auth: Auth::Token(input("s.token")),
         timeout: Duration::from_secs(10),
     });
-    (provider.unwrap(), asked)
+    provider.unwrap()
 }
 
 #[tokio::test]
