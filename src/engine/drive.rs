@@ -172,9 +172,10 @@ impl<'a> Run<'a> {
         self.engine.keep_lock().await?;
         let begun = self.journal.machine.clone().begin();
         let intent = entries::intent(self, effect);
+        let before = self.journal.promoting_ms;
         if matches!(effect, Effect::Promote) {
             // Its answer may be lost, and a look that is older than it says that it did nothing.
-            self.journal.wrote_ms = Some(self.engine.now().0);
+            self.journal.promoting_ms = Some(self.engine.now().0);
         }
         self.write(begun, Vec::new(), vec![intent]).await?;
         kill.after_intent();
@@ -192,6 +193,10 @@ impl<'a> Run<'a> {
             .await
             .unwrap_or(Performed::failed(Reply::Ambiguous, "no answer in time"));
         kill.after_reply();
+        if matches!(performed.reply, Reply::Refused | Reply::Retry | Reply::Held) {
+            // It did nothing, says the store itself.
+            self.journal.promoting_ms = before;
+        }
         self.outcome(Some(effect), performed).await?;
         kill.after_outcome();
         Ok(())

@@ -33,6 +33,9 @@ pub struct Journal {
     /// When it last wrote to the provider, in milliseconds since 1970 UTC: so long reads may lag behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wrote_ms: Option<i64>,
+    /// When it began a promote whose answer is missing, in milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoting_ms: Option<i64>,
 }
 
 /// A stored record that this binary cannot read.
@@ -52,6 +55,7 @@ impl Journal {
             given: false,
             failure: None,
             wrote_ms: None,
+            promoting_ms: None,
         }
     }
 

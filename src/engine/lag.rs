@@ -40,16 +40,17 @@ impl Job<'_> {
     }
 
     fn is_behind(&self, all: &[VersionInfo]) -> bool {
-        if !is_recent(self.engine, self.parts, self.journal.wrote_ms) {
-            return false;
-        }
-        let machine = &self.journal.machine;
-        let switched = match machine.phase {
+        let recent = |ms| is_recent(self.engine, self.parts, ms);
+        let (phase, promoting) = (&self.journal.machine.phase, self.journal.promoting_ms);
+        let switched = match phase {
             Phase::Switch(_) | Phase::Confirm | Phase::Grace { .. } | Phase::Retire(_) => true,
             // A promote whose answer is missing is waited for; at last the store is believed.
-            Phase::Finish(Finishing::Observe | Finishing::Late(_)) => machine.promoting,
+            Phase::Finish(Finishing::Observe | Finishing::Late(_)) => recent(promoting),
             _ => false,
         };
+        if !recent(self.journal.wrote_ms.max(promoting)) {
+            return false;
+        }
         match switched {
             true => shows(all, self.journal.from.as_deref()),
             // Nobody but this rotation ends it.
