@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Trusted {
     /// The trusted time, in milliseconds since 1970-01-01 UTC.
     pub ms: i64,
-    /// The host that read it.
-    pub host: String,
-    /// That host's boot.
+    /// The boot in which it was read.
     pub boot: String,
     /// The boot clock at that moment, in milliseconds since that boot.
     pub boot_ms: i64,
@@ -30,9 +28,7 @@ pub struct Trusted {
 pub struct Reading {
     /// The wall clock, in milliseconds since 1970-01-01 UTC.
     pub wall_ms: i64,
-    /// This host.
-    pub host: String,
-    /// Its boot, as the kernel names it; a name of its own where the kernel does not say.
+    /// This host's boot, as the kernel names it; a name of its own where the kernel does not say.
     pub boot: String,
     /// Its boot clock, in milliseconds.
     pub boot_ms: i64,
@@ -64,7 +60,7 @@ impl Reading {
 
     /// `moment`, and what has provably passed since then.
     pub fn since(&self, moment: &Trusted) -> Trusted {
-        let mut since = self.at(self.proven_ms(moment));
+        let mut since = self.at(self.now_ms(moment));
         since.doubt = moment.doubt;
         since
     }
@@ -77,7 +73,7 @@ impl Reading {
     /// How far the wall clock is ahead of the proven time, or behind it if negative, in
     /// milliseconds. `None`: they agree.
     pub fn skew_ms(&self, anchor: &Trusted) -> Option<i64> {
-        let skew = self.wall_ms.saturating_sub(self.proven_ms(anchor));
+        let skew = self.wall_ms.saturating_sub(self.now_ms(anchor));
         (skew.saturating_abs() > AGREE_MS).then_some(skew)
     }
 
@@ -85,20 +81,15 @@ impl Reading {
     /// `before`: a clock that was set is no time that passed. Between two boots, or two hosts, a step
     /// ahead of at most 32 days counts as time that passed, unless the time was in doubt before.
     pub fn shift_ms(&self, before: &Trusted, after: &Trusted) -> Option<i64> {
-        let step = self.proven_ms(after).saturating_sub(self.proven_ms(before));
+        let step = self.now_ms(after).saturating_sub(self.now_ms(before));
         let passed = self.boot != before.boot && !before.doubt && (0..=OFF_MAX_MS).contains(&step);
         (step.saturating_abs() > AGREE_MS && !passed).then_some(step)
     }
 
-    /// The time to judge by. Within one boot it runs as the boot clock does, however the wall clock
-    /// is set meanwhile.
-    pub fn now_ms(&self, anchor: &Trusted) -> i64 {
-        self.proven_ms(anchor)
-    }
-
-    /// The earliest time that it can be now. A reading of another boot, or of another host, says
-    /// nothing of the time in between.
-    fn proven_ms(&self, known: &Trusted) -> i64 {
+    /// The time to judge by: the earliest that it can be. Within one boot it runs as the boot clock
+    /// does, however the wall clock is set meanwhile. A reading of another boot, or of another host,
+    /// says nothing of the time in between.
+    pub fn now_ms(&self, known: &Trusted) -> i64 {
         let passed = match self.boot == known.boot {
             true => self.boot_ms.saturating_sub(known.boot_ms),
             false => 0,
@@ -107,7 +98,7 @@ impl Reading {
     }
 
     fn is_believed(&self, known: &Trusted) -> bool {
-        let unproven = self.wall_ms.saturating_sub(self.proven_ms(known));
+        let unproven = self.wall_ms.saturating_sub(self.now_ms(known));
         !self.waiting && unproven <= OFF_MAX_MS || self.server_agrees()
     }
 
@@ -119,7 +110,6 @@ impl Reading {
     fn at(&self, ms: i64) -> Trusted {
         Trusted {
             ms,
-            host: self.host.clone(),
             boot: self.boot.clone(),
             boot_ms: self.boot_ms,
             doubt: false,
@@ -169,7 +159,6 @@ mod tests {
     fn known() -> Trusted {
         Trusted {
             ms: 1_000 * DAY,
-            host: "ops-1".to_owned(),
             boot: "one".to_owned(),
             boot_ms: 5 * DAY,
             doubt: false,
@@ -180,7 +169,6 @@ mod tests {
     fn reading() -> Reading {
         Reading {
             wall_ms: 1_000 * DAY + DAY / 24,
-            host: "ops-1".to_owned(),
             boot: "one".to_owned(),
             boot_ms: 5 * DAY + DAY / 24,
             server_ms: None,
@@ -217,7 +205,6 @@ mod tests {
         assert_eq!(judged(rebooted), (0, Some(HOUR)));
         // Another host, without a server: nothing is proven.
         let other = |r: &mut Reading| {
-            r.host = "ops-2".to_owned();
             r.boot = "three".to_owned();
         };
         assert_eq!(judged(other), (0, Some(HOUR)));

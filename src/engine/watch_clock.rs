@@ -19,7 +19,6 @@ const KEEP_EVERY_MS: i64 = 5 * 60_000;
 pub fn reading(clock: &dyn Clock, holder: &Holder) -> Reading {
     Reading {
         wall_ms: clock.now().as_millisecond(),
-        host: holder.host.clone(),
         // Without a name of the boot, only this process can be compared with itself.
         boot: (clock.boot()).unwrap_or_else(|| format!("process {}", holder.instance)),
         boot_ms: i64::try_from(clock.elapsed().as_millis()).unwrap_or(i64::MAX),
