@@ -320,7 +320,7 @@ fn is_ahead(policy: &turns::Policy, known: &state::Secret, now: Timestamp) -> bo
 }
 
 /// Further than a zone, a change of its clock, or a clock that was set back a little would explain.
-fn is_far_ahead(at: Timestamp, now: Timestamp) -> bool {
+pub fn is_far_ahead(at: Timestamp, now: Timestamp) -> bool {
     at.duration_since(now) > SignedDuration::from_hours(24)
 }
 

@@ -7,7 +7,7 @@ use keyrota_rotation::{
 };
 
 use super::journal::{Journal, place};
-use super::mint::kid_fact;
+use super::mint::{kid_fact, owner};
 use super::parts::{Parts, PartsError};
 use super::perform::Job;
 use super::performed::{Learnt, Performed};
@@ -249,7 +249,7 @@ impl<'a> Run<'a> {
                 self.row.fingerprint = Some(fingerprint.clone());
                 self.journal.public.clone_from(public);
                 if let Some(kid) = public.get("kid") {
-                    let owner = format!("{}/{}/{}", self.row.env, self.row.secret, self.row.id);
+                    let owner = owner(&self.row.env, &self.row.secret, self.row.id);
                     changes.push(Change::ClaimFact {
                         key: kid_fact(kid),
                         value: owner,

@@ -6,6 +6,7 @@ use keyrota_contract::{
 };
 use keyrota_gate::{KeyForm, check_kid, private_key};
 use keyrota_rotation::Reply;
+use uuid::Uuid;
 
 use super::parts::Parts;
 use super::perform::Job;
@@ -116,8 +117,8 @@ impl Job<'_> {
     }
 
     /// Who claims the candidate's key id.
-    pub(super) fn owner(&self) -> String {
-        format!("{}/{}/{}", self.engine.env.name, self.secret.name, self.id)
+    fn owner(&self) -> String {
+        owner(&self.engine.env.name, &self.secret.name, self.id)
     }
 }
 
@@ -214,6 +215,11 @@ fn hands_out_kid(secret: &Secret) -> bool {
         });
     let mut all = files.flatten().chain(&secret.env);
     all.any(|variable| variable.role == Role::Kid)
+}
+
+/// Who claims the key id that a rotation of a secret gives.
+pub(super) fn owner(env: &str, secret: &str, rotation: Uuid) -> String {
+    format!("{env}/{secret}/{rotation}")
 }
 
 /// Under which fact the owner of a key id is known.

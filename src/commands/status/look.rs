@@ -5,7 +5,8 @@ use keyrota_rotation::{Phase, Time, Todo};
 
 use crate::commands::say;
 use crate::config::model::{Environment, Kind, Secret};
-use crate::engine::daemon::{FAILURES_MAX, due, turn_policy};
+use crate::engine::clock;
+use crate::engine::daemon::{FAILURES_MAX, due, is_far_ahead, turn_policy};
 use crate::engine::journal::Journal;
 use crate::engine::mend::Looked;
 use crate::state::{self, Rotation};
@@ -174,11 +175,11 @@ fn age(secret: &Secret, changed_ms: Option<i64>, now: Timestamp) -> Age {
     let (Some(limit), Some(changed)) = (secret.max_age, changed_ms) else {
         return Age::Unlimited;
     };
-    let age = now.as_millisecond().saturating_sub(changed);
     // It was changed under a clock that was far ahead: nobody knows when.
-    if age < -24 * 3_600_000 {
+    if is_far_ahead(clock::timestamp(changed), now) {
         return Age::Over;
     }
+    let age = now.as_millisecond().saturating_sub(changed);
     let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
     if age >= limit {
         Age::Over
