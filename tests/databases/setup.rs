@@ -35,6 +35,26 @@ fn psql(server: &Postgres, database: &str, user: &str, password: &str, script: &
     Ran::fed(&mut command, script)
 }
 
+/// Two rotations, after the printed script was run. The server's log has the `call` by which passwords are
+/// changed, and no password.
+fn rotated(bed: Bed, log: impl Fn() -> String, call: &str) -> Bed {
+    for (user, password) in [("a", FIRST), ("k", ADMIN)] {
+        bed.set_password(user, password);
+    }
+    let bed = bed.imported();
+    let mut passwords = Vec::new();
+    for _ in 0..2 {
+        bed.run(&["rotate", "database", "--wait"]).code(0);
+        passwords.push(login(&bed.value("current").unwrap()).1);
+    }
+    bed.sound();
+    let log = log();
+    assert!(log.contains(call), "{call} is used");
+    let named: Vec<_> = passwords.iter().map(|p| ("a password", p)).collect();
+    assert_eq!(Leaks::of(&named).find(log.as_bytes()).len(), 0);
+    bed
+}
+
 #[test]
 fn postgres_gives_what_it_says() {
     let server = Arc::new(Postgres::with("log_statement = 'all'", ""));
@@ -52,23 +72,7 @@ fn postgres_gives_what_it_says() {
         let ran = psql(&server, &name, postgres::ADMIN, &superuser, &script).code(0);
         assert_eq!(ran.stdout, "");
     }
-    for (user, password) in [("a", FIRST), ("k", ADMIN)] {
-        bed.set_password(user, password);
-    }
-    let bed = bed.imported();
-    let mut passwords = Vec::new();
-    for _ in 0..2 {
-        bed.run(&["rotate", "database", "--wait"]).code(0);
-        passwords.push(login(&bed.value("current").unwrap()).1);
-    }
-    bed.sound();
-    let log = server.log();
-    assert!(
-        log.contains("SELECT keyrota_roles."),
-        "the functions are used"
-    );
-    let named: Vec<_> = passwords.iter().map(|p| ("a password", p)).collect();
-    assert_eq!(Leaks::of(&named).find(log.as_bytes()).len(), 0);
+    let bed = rotated(bed, || server.log(), "SELECT keyrota_roles.");
 
     // The application's data, which the administrator does not read.
     let (_, current) = login(&bed.value("current").unwrap());
@@ -190,23 +194,7 @@ fn mariadb_gives_what_it_says() {
         for _ in 0..2 {
             assert_eq!(server.client("admin", SUPER, &script), Ok(String::new()));
         }
-        for (user, password) in [("a", FIRST), ("k", ADMIN)] {
-            bed.set_password(user, password);
-        }
-        let bed = bed.imported();
-        let mut passwords = Vec::new();
-        for _ in 0..2 {
-            bed.run(&["rotate", "database", "--wait"]).code(0);
-            passwords.push(login(&bed.value("current").unwrap()).1);
-        }
-        bed.sound();
-        let log = server.statements();
-        assert!(
-            log.contains("CALL keyrota_accounts."),
-            "the procedures are used"
-        );
-        let named: Vec<_> = passwords.iter().map(|p| ("a password", p)).collect();
-        assert_eq!(Leaks::of(&named).find(log.as_bytes()).len(), 0);
+        let bed = rotated(bed, || server.statements(), "CALL keyrota_accounts.");
         the_application(&bed, &server);
         the_administrator(&bed, &server);
     }
