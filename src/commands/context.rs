@@ -11,9 +11,9 @@ use keyrota_local::trusted::Changeable;
 
 use super::Global;
 use super::exit::Failed;
+use crate::config::input::{self, InputError};
 use crate::config::model::{Environment, Host, Reference};
 use crate::config::{self, diagnostic};
-use crate::engine::input::{self, InputError};
 use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
 use crate::output;

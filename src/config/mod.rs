@@ -4,7 +4,7 @@
 //! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
 //! - [`environment`]: one file; below it `secret` (`kinds`, `place`, `waits`, `turn`), `consumer`, `boot`,
 //!   `provider`; what one kind of provider says stands in [`crate::stores`]
-//! - [`mod@host`]: the file `keyrota.toml`
+//! - [`mod@host`]: the file `keyrota.toml`; [`input`]: keys, tokens and passwords that a file refers to
 //! - [`gate_rules`]: from an environment to what the gate asks of a program
 //! - [`model`]: what comes out
 //! - `keys`: every key of every file, once; `read`: a spanned tree against those tables;
@@ -13,8 +13,8 @@
 //! - [`schema`]: the same tables as JSON Schema
 //! - [`diagnostic`]: problems as text, for GitHub, as JSON; `mask`: lines without values
 //!
-//! Decoding is pure: [`environment::decode`] takes text and a time. Only [`load()`] and
-//! [`host::load`] read files, and nothing here reads a value that a file refers to.
+//! Decoding is pure: [`environment::decode`] takes text and a time. [`load()`] and [`host::load`] read
+//! files; only [`input`] reads a value that a file refers to, and only when it is asked to.
 
 mod boot;
 mod consumer;
@@ -24,6 +24,7 @@ mod effort;
 pub mod environment;
 pub mod gate_rules;
 pub mod host;
+pub mod input;
 pub(crate) mod keys;
 mod kinds;
 mod load;

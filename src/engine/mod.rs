@@ -12,7 +12,7 @@
 //! - [`clock`]: which time is trusted, pure; `watch_clock`: the same at work
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
-//! - [`parts`], [`providers`], `rotators`: from the checked model to the things that act; `remembered`: values that were read already; [`input`]: keys and tokens
+//! - [`parts`], [`providers`], `rotators`: from the checked model to the things that act; `remembered`: values that were read already
 //! - [`adopt`]: import; [`view`]: what is current, for `run`, `jwks` and `status`
 //! - [`forecast`]: what would happen if nothing failed, and when, pure
 //! - [`daemon`]: follows the schedules; [`request`]: decisions for a process at work; `kill`: kill points for tests
@@ -28,7 +28,6 @@ mod entries;
 mod error;
 pub mod exposure;
 pub mod forecast;
-pub mod input;
 pub mod journal;
 mod kill;
 mod lag;

@@ -13,11 +13,11 @@ use keyrota_local::IdentityError;
 use keyrota_rotation::Effect;
 
 use super::copies::{self, Copy};
-use super::input::InputError;
 use super::listeners;
 use super::providers::Providers;
 use super::remembered::Remembered;
 use super::rotators::rotator;
+use crate::config::input::InputError;
 use crate::config::model::{
     self, ConsumerKind, DatabaseFormat, Environment, ExternalFormat, JwtFormat, Kind, Secret,
     Verifiers,

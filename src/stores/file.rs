@@ -7,10 +7,10 @@ use keyrota_local::{FileProvider, Identities};
 
 use super::rights::Giver;
 use super::{Building, Built, Problem, Reading, Settings, StoreKind};
+use crate::config::input;
 use crate::config::keys::{Key, TEXTS, Ty, may, must};
 use crate::config::model::Reference;
 use crate::config::read::{Reader, Section, join};
-use crate::engine::input;
 use crate::engine::parts::PartsError;
 
 pub static KIND: StoreKind = StoreKind {

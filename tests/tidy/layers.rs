@@ -52,6 +52,7 @@ const RULES: &[Rule] = &[
     Rule {
         within: &["src/config"],
         except: &[
+            "src/config/input.rs",
             "src/config/load.rs",
             "src/config/source.rs",
             "src/config/tests",

@@ -11,11 +11,11 @@ use keyrota_rest::vault::{
 
 use super::rights::Giver;
 use super::{Building, Built, Problem, Reading, Settings, StoreKind};
+use crate::config::input::{self, InputError};
 use crate::config::keys::{Key, Ty, may, must};
 use crate::config::model::Reference;
 use crate::config::reach::{self, Reach};
 use crate::config::read::{Reader, Section, join};
-use crate::engine::input::{self, InputError};
 use crate::engine::parts::PartsError;
 
 mod rights;
