@@ -17,7 +17,7 @@ use super::exit::{self, Failed};
 use super::say;
 use crate::config::did_you_mean;
 use crate::config::model::{Environment, Provider, Secret};
-use crate::stores::rights::{Document, Giver, Right};
+use crate::config::registry::rights::{Document, Giver, Right};
 
 /// Options of `keyrota policy`.
 #[derive(Debug, Args)]

@@ -3,7 +3,8 @@
 //! # Layout
 //! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
 //! - [`environment`]: one file; below it `secret` (`kinds`, `place`, `waits`, `turn`), `consumer`, `boot`,
-//!   `provider`; what one kind of provider says stands in [`crate::stores`]
+//!   `provider`
+//! - [`registry`]: what describes a kind of provider; the kinds themselves are in `src/stores`
 //! - [`mod@host`]: the file `keyrota.toml`; [`input`]: keys, tokens and passwords that a file refers to
 //! - [`gate_rules`]: from an environment to what the gate asks of a program
 //! - [`model`]: what comes out
@@ -34,6 +35,7 @@ mod place;
 mod provider;
 pub mod reach;
 pub(crate) mod read;
+pub mod registry;
 pub mod schema;
 mod secret;
 pub mod source;

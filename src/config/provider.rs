@@ -6,7 +6,8 @@ use std::path::Path;
 use super::environment::{check_name, tables};
 use super::model::{Kind, Provider, Role, Secret};
 use super::read::{Reader, Section, join};
-use crate::stores::{self, PROVIDERS, Reading};
+use super::registry::Reading;
+use crate::stores::{self, PROVIDERS};
 
 /// Reads them all; also the names of those that cannot be read.
 pub fn all(

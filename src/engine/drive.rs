@@ -8,13 +8,14 @@ use keyrota_rotation::{
 
 use super::journal::{Journal, place};
 use super::mint::{kid_fact, owner};
-use super::parts::{Parts, PartsError};
+use super::parts::Parts;
 use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::start::policy;
 use super::{Engine, EngineError, Given, Stop, budget, entries};
 use crate::audit::Actor;
 use crate::config::model::Secret;
+use crate::config::registry::BuildError;
 use crate::state::{self, Change, Rotation};
 
 /// An effect that takes longer than this is of unknown outcome; consumers have their own limits,
@@ -39,7 +40,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, EngineError> {
         let journal = Journal::from_text(&row.record).map_err(|_| EngineError::UnreadableRecord)?;
         if journal.at != place(secret) {
-            return Err(EngineError::Parts(PartsError::Refused(
+            return Err(EngineError::Parts(BuildError::Refused(
                 format!("secrets.{}", secret.name),
                 "its kind, provider or path was edited while its rotation is under way: put it back until that has ended (keyrota status)",
             )));

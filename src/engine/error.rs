@@ -5,7 +5,7 @@ use std::fmt;
 use keyrota_contract::ProviderError;
 use keyrota_rotation::Illegal;
 
-use super::parts::PartsError;
+use crate::config::registry::BuildError;
 use crate::state::StateError;
 
 /// Why the engine stopped working. What was begun is safe: the state says how far it came.
@@ -14,7 +14,7 @@ pub enum EngineError {
     /// The state failed.
     State(StateError),
     /// A part cannot be put together.
-    Parts(PartsError),
+    Parts(BuildError),
     /// A provider failed outside a rotation.
     Provider(ProviderError),
     /// A stored record is of another version, or damaged.
@@ -60,8 +60,8 @@ impl From<StateError> for EngineError {
     }
 }
 
-impl From<PartsError> for EngineError {
-    fn from(e: PartsError) -> Self {
+impl From<BuildError> for EngineError {
+    fn from(e: BuildError) -> Self {
         Self::Parts(e)
     }
 }

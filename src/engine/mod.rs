@@ -56,11 +56,12 @@ use keyrota_rotation::{Outcome, Phase, Time};
 
 use crate::audit::{self, NewEntry};
 use crate::config::model::{ConsumerKind, Environment, Secret};
+use crate::config::registry::BuildError;
 use crate::keys::Keys;
 use crate::state::{self, Change, Lock, StateError, Store};
 use crate::world::{Clock, uuid_v7};
 use clock::Trusted;
-use parts::{Parts, PartsError};
+use parts::Parts;
 use providers::Providers;
 use uuid::Uuid;
 
@@ -339,7 +340,7 @@ impl Engine {
             if let Some(document) = file.document_info()?
                 && document.host != self.lock.holder().host
             {
-                return Err(EngineError::Parts(PartsError::Refused(
+                return Err(EngineError::Parts(BuildError::Refused(
                     format!("providers.{name}"),
                     "the document belongs to another host; rotate there, or give this host a document of its own",
                 )));
@@ -354,7 +355,7 @@ impl Engine {
         self.sweep();
         match self.commit(&changes, &log).await {
             Ok(()) => self.watch_clock().await.map(drop),
-            Err(StateError::Claimed(_)) => Err(EngineError::Parts(PartsError::Refused(
+            Err(StateError::Claimed(_)) => Err(EngineError::Parts(BuildError::Refused(
                 "keys".to_owned(),
                 "these are not the keys that the state was made with: fingerprints and checkpoints would not fit; use the same seed on every host of one state",
             ))),

@@ -1,7 +1,6 @@
 //! From the checked model to the things that act: the only place that knows every kind.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use keyrota_contract::{
     Consumer, Native, Place, Provider, ProviderError, Public, Rotator, SecretValue, Stage, Version,
     VersionInfo, VersionRef,
 };
-use keyrota_local::IdentityError;
 use keyrota_rotation::Effect;
 
 use super::copies::{self, Copy};
@@ -17,36 +15,13 @@ use super::listeners;
 use super::providers::Providers;
 use super::remembered::Remembered;
 use super::rotators::rotator;
-use crate::config::input::InputError;
 use crate::config::model::{
     self, ConsumerKind, DatabaseFormat, Environment, ExternalFormat, JwtFormat, Kind, Secret,
     Verifiers,
 };
+use crate::config::registry::BuildError;
 use crate::consumers::{command, file, jwks};
 use crate::rotators::published::Published;
-
-/// A part that cannot be put together.
-#[derive(Debug)]
-pub enum PartsError {
-    /// A key, a token or a password cannot be read; which table wants it.
-    Input(String, InputError),
-    /// The identity of a file provider does not fit; which provider.
-    Identity(String, IdentityError),
-    /// The configuration passed `validate`, and the part still refuses it; which, and why.
-    Refused(String, &'static str),
-}
-
-impl fmt::Display for PartsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Input(who, why) => write!(f, "{who}: {why}"),
-            Self::Identity(who, why) => write!(f, "{who}: {why}"),
-            Self::Refused(who, why) => write!(f, "{who}: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for PartsError {}
 
 /// One consumer of a secret.
 pub struct Listener<'a> {
@@ -106,9 +81,9 @@ impl<'a> Parts<'a> {
         env: &Environment,
         secret: &'a Secret,
         providers: &Providers,
-    ) -> Result<Self, PartsError> {
+    ) -> Result<Self, BuildError> {
         let who = format!("secrets.{}", secret.name);
-        let refused = |why| PartsError::Refused(who.clone(), why);
+        let refused = |why| BuildError::Refused(who.clone(), why);
         let published = match &secret.kind {
             Kind::Jwt(jwt) => jwt.jwks_url.as_ref().map(|url| {
                 let ca_file = jwt.jwks_ca_file.clone();

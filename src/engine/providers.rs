@@ -7,9 +7,8 @@ use std::sync::Arc;
 use keyrota_contract::Provider;
 use keyrota_local::FileProvider;
 
-use super::parts::PartsError;
 use crate::config::model::Environment;
-use crate::stores::{Building, Built};
+use crate::config::registry::{BuildError, Building, Built};
 
 /// The providers of an environment, by name.
 pub struct Providers {
@@ -23,7 +22,7 @@ pub struct Providers {
 impl Providers {
     /// Puts them together and reads their keys. `made_identity` is where development keeps the
     /// identity that `keyrota` made for itself.
-    pub fn new(env: &Environment, host: &str, made_identity: &Path) -> Result<Self, PartsError> {
+    pub fn new(env: &Environment, host: &str, made_identity: &Path) -> Result<Self, BuildError> {
         let mut providers = Self {
             all: BTreeMap::new(),
             files: BTreeMap::new(),

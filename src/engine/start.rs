@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::drive::Run;
 use super::journal::{Journal, place};
-use super::parts::{Parts, PartsError, flaw, is_self_verified};
+use super::parts::{Parts, flaw, is_self_verified};
 use super::perform::Job;
 use super::rotators::rotator;
 use super::{Engine, EngineError, Given, Stop, entries, listeners};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::{Environment, Kind, Secret, WhenAbsent};
+use crate::config::registry::BuildError;
 use crate::state::{Change, Rotation};
 
 /// Tries of an effect before a rotation that can still be taken back is given up: with the
@@ -302,9 +303,9 @@ impl Engine {
 
 /// What the file asks of a rotation of `secret` that begins now; `first` if there is no current
 /// value. Needs no provider, no keys and no state.
-pub fn planned(env: &Environment, secret: &Secret, first: bool) -> Result<Policy, PartsError> {
+pub fn planned(env: &Environment, secret: &Secret, first: bool) -> Result<Policy, BuildError> {
     let rotator = rotator("", secret, None).ok_or_else(|| {
-        PartsError::Refused(
+        BuildError::Refused(
             format!("secrets.{}", secret.name),
             "the kind does not take these settings",
         )

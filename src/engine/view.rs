@@ -3,9 +3,10 @@
 use keyrota_contract::{ErrorKind, ProviderError, Public, Stage, Variable, VersionRef};
 
 use super::exposure::{self, Shown};
-use super::parts::{Parts, PartsError};
+use super::parts::Parts;
 use super::providers::Providers;
 use crate::config::model::{Environment, Kind, Secret};
+use crate::config::registry::BuildError;
 use crate::rotators::jwks::Jwks;
 
 /// Why a variable cannot be made.
@@ -14,7 +15,7 @@ pub enum ViewError {
     /// The provider failed; for which secret.
     Provider(String, ProviderError),
     /// The parts do not fit together.
-    Parts(PartsError),
+    Parts(BuildError),
     /// A template names a field that the value does not have.
     Field(exposure::NoSuchField),
 }

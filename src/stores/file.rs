@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use keyrota_local::{FileProvider, Identities};
 
-use super::rights::Giver;
-use super::{Building, Built, Problem, Reading, Settings, StoreKind};
 use crate::config::input;
 use crate::config::keys::{Key, TEXTS, Ty, may, must};
 use crate::config::model::Reference;
 use crate::config::read::{Reader, Section, join};
-use crate::engine::parts::PartsError;
+use crate::config::registry::rights::Giver;
+use crate::config::registry::{BuildError, Building, Built, Problem, Reading, Settings, StoreKind};
 
 pub static KIND: StoreKind = StoreKind {
     word: "file",
@@ -157,19 +156,19 @@ impl Settings for Document {
         }
     }
 
-    fn build(&self, how: &Building<'_>) -> Result<Built, PartsError> {
+    fn build(&self, how: &Building<'_>) -> Result<Built, BuildError> {
         let key = match &self.identity {
             Some(reference) => input::resolve(reference),
             None => input::from_file(how.made_identity),
         };
-        let key = key.map_err(|e| PartsError::Input(how.table(), e))?;
+        let key = key.map_err(|e| BuildError::Input(how.table(), e))?;
         let identities = key
             .expose_to(Identities::parse)
-            .map_err(|e| PartsError::Identity(how.table(), e))?;
+            .map_err(|e| BuildError::Identity(how.table(), e))?;
         let (environment, host) = (how.environment, how.host);
         FileProvider::new(&self.path, identities, &self.recipients, environment, host)
             .map(|built| Built::Document(Arc::new(built)))
-            .map_err(|e| PartsError::Identity(how.table(), e))
+            .map_err(|e| BuildError::Identity(how.table(), e))
     }
 
     fn made_document(&self) -> Option<&Path> {

@@ -1,5 +1,7 @@
 //! The registry.
 
+use std::path::Path;
+
 use super::*;
 use crate::config::keys::Ty;
 

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use keyrota_rotation::{Effect, Record, Round, Time, Which};
 
 use crate::config::model::{Environment, Kind, Secret, Source, TurnPolicy};
+use crate::config::registry::BuildError;
 use crate::config::say_duration;
 use crate::engine;
 use crate::engine::daemon::turn_policy;
 use crate::engine::forecast::{self, Forecast, Step, What};
-use crate::engine::parts::PartsError;
 use crate::state;
 use crate::turns::{Due, Turn};
 
@@ -92,7 +92,7 @@ pub fn outline<'a>(
     known: &Known,
     turns: usize,
     now: Timestamp,
-) -> Result<Outline<'a>, PartsError> {
+) -> Result<Outline<'a>, BuildError> {
     let begins = match &secret.kind {
         Kind::External(_) => Begins::Never,
         _ if secret.imported => Begins::Given,

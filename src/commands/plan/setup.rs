@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::commands::policy::rights;
 use crate::config::model::{ConsumerKind, Environment, Kind, Secret, WhenAbsent};
+use crate::config::registry::rights::Giver;
 use crate::engine::rotators::setup_sql;
-use crate::stores::rights::Giver;
 
 /// Something that has to exist, for one provider or secret.
 #[derive(Debug, PartialEq, Eq)]

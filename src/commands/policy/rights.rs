@@ -4,7 +4,7 @@
 
 use crate::config::gate_rules::sees;
 use crate::config::model::{Environment, Kept, Kind, PlaceRole, Program, Provider, Secret};
-use crate::stores::rights::{Asked, Giver, Policy, Right, Touched};
+use crate::config::registry::rights::{Asked, Giver, Policy, Right, Touched};
 
 /// Who is given the rights.
 #[derive(Debug, Clone, Copy)]

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::rights::{Use, asked, in_words, rights};
 use crate::config::model::{Environment, Secret};
+use crate::config::registry::rights::{Giver, Policy, Right};
 use crate::config::{Source, environment};
-use crate::stores::rights::{Giver, Policy, Right};
 
 fn file(provider: &str) -> Environment {
     let text = format!(

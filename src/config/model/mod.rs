@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::stores::{Settings, StoreKind};
+use super::registry::{Settings, StoreKind};
 
 mod consumer;
 mod place;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use keyrota_aws::ssm::WRITES_PER_SECOND;
 use keyrota_aws::{AwsConfig, SecretsManagerProvider, SsmConfig, SsmProvider, Tier};
 
-use super::rights::Giver;
-use super::{Building, Built, Problem, Settings, StoreKind};
 use crate::config::keys::{Key, Ty, may, must};
 use crate::config::model::Reference;
 use crate::config::read::{Reader, Section, join};
+use crate::config::registry::rights::Giver;
+use crate::config::registry::{BuildError, Building, Built, Problem, Settings, StoreKind};
 use crate::config::words::is_url;
-use crate::engine::parts::PartsError;
 
 mod rights;
 
@@ -183,7 +182,7 @@ impl Settings for SecretsManager {
         Giver::Service(self)
     }
 
-    fn build(&self, _: &Building<'_>) -> Result<Built, PartsError> {
+    fn build(&self, _: &Building<'_>) -> Result<Built, BuildError> {
         let provider = SecretsManagerProvider::new(self.0.clone());
         Ok(Built::Store(Arc::new(provider)))
     }
@@ -236,7 +235,7 @@ impl Settings for ParameterStore {
         Giver::Service(self)
     }
 
-    fn build(&self, _: &Building<'_>) -> Result<Built, PartsError> {
+    fn build(&self, _: &Building<'_>) -> Result<Built, BuildError> {
         let provider = SsmProvider::new(self.aws.clone(), self.own.clone());
         Ok(Built::Store(Arc::new(provider)))
     }

@@ -6,8 +6,8 @@ use keyrota_aws::{AwsConfig, Tier};
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::rights::{Asked, Document, Only, Policy, Purpose, Right, once};
 use super::{ParameterStore, SecretsManager, role_account};
+use crate::config::registry::rights::{Asked, Document, Only, Policy, Purpose, Right, once};
 
 /// The account that is meant where nobody says which: the one of whoever has the policy.
 const ANY_ACCOUNT: &str = "*";

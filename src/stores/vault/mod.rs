@@ -9,14 +9,13 @@ use keyrota_rest::vault::{
     Auth, Input, VaultConfig, VaultProvider, address_is_wrong, path_is_wrong,
 };
 
-use super::rights::Giver;
-use super::{Building, Built, Problem, Reading, Settings, StoreKind};
 use crate::config::input::{self, InputError};
 use crate::config::keys::{Key, Ty, may, must};
 use crate::config::model::Reference;
 use crate::config::reach::{self, Reach};
 use crate::config::read::{Reader, Section, join};
-use crate::engine::parts::PartsError;
+use crate::config::registry::rights::Giver;
+use crate::config::registry::{BuildError, Building, Built, Problem, Reading, Settings, StoreKind};
 
 mod rights;
 
@@ -266,8 +265,8 @@ impl Settings for Vault {
     }
 
     /// An input that is missing is told at once, and read again at each login.
-    fn build(&self, how: &Building<'_>) -> Result<Built, PartsError> {
-        let missing = |e| PartsError::Input(how.table(), e);
+    fn build(&self, how: &Building<'_>) -> Result<Built, BuildError> {
+        let missing = |e| BuildError::Input(how.table(), e);
         let auth = match &self.auth {
             Login::Token(token) => Auth::Token(sensitive(token).map_err(missing)?),
             Login::AppRole {
@@ -298,7 +297,7 @@ impl Settings for Vault {
         // Read here, once, so that what was judged is what is trusted.
         let authorities = self.ca_file.as_deref().map(crate::trust::authority);
         let authorities = authorities.transpose().map_err(|_| {
-            PartsError::Refused(
+            BuildError::Refused(
                 how.table(),
                 "ca_file cannot be read, or others can change it",
             )
@@ -313,7 +312,7 @@ impl Settings for Vault {
         };
         match VaultProvider::new(config) {
             Ok(provider) => Ok(Built::Store(Arc::new(provider))),
-            Err(e) => Err(PartsError::Refused(how.table(), e.context)),
+            Err(e) => Err(BuildError::Refused(how.table(), e.context)),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::rights::{Asked, Document, Policy, Purpose, Right, once};
 use super::Vault;
+use crate::config::registry::rights::{Asked, Document, Policy, Purpose, Right, once};
 
 impl Policy for Vault {
     fn language(&self) -> &'static str {
