@@ -13,11 +13,12 @@ use super::Global;
 use super::exit::Failed;
 use crate::config::input::{self, InputError};
 use crate::config::model::{Environment, Host, Reference};
-use crate::config::{self, diagnostic};
+use crate::config::{self, Registry, diagnostic};
 use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
 use crate::output;
 use crate::state::{self, Access, Holder, Location, Store};
+use crate::stores;
 use crate::trust;
 use crate::world::{Clock, SystemClock, SystemEntropy};
 
@@ -30,6 +31,8 @@ const SCHEDULES: &str = "/etc/keyrota/schedules";
 pub struct Context<'a> {
     pub global: &'a Global,
     pub clock: Arc<dyn Clock>,
+    /// The kinds that schedules may name.
+    pub registry: Registry,
 }
 
 /// What a command needs when it only reads.
@@ -72,6 +75,7 @@ impl<'a> Context<'a> {
         Self {
             global,
             clock: Arc::new(SystemClock),
+            registry: stores::registry(),
         }
     }
 
@@ -103,10 +107,11 @@ impl<'a> Context<'a> {
         let Some(path) = self.host_file() else {
             return Ok(Host::default());
         };
-        let loaded = config::host::load(&path).map_err(|(diagnostics, sources)| {
-            self.tell(&diagnostics, &sources);
-            Failed::config("")
-        })?;
+        let loaded =
+            config::host::load(&path, &self.registry).map_err(|(diagnostics, sources)| {
+                self.tell(&diagnostics, &sources);
+                Failed::config("")
+            })?;
         trusted(loaded.changeable.iter().map(|why| (&*path, why)))?;
         Ok(loaded.host)
     }
@@ -153,7 +158,12 @@ impl<'a> Context<'a> {
 
     /// One environment by name.
     pub fn load(&self, dir: &Path, host: Host, name: String) -> Result<Chosen, Failed> {
-        let mut loaded = config::load(dir, Some(std::slice::from_ref(&name)), self.now());
+        let mut loaded = config::load(
+            dir,
+            Some(std::slice::from_ref(&name)),
+            self.now(),
+            &self.registry,
+        );
         let failed = loaded.has_errors();
         if failed {
             self.tell(&loaded.diagnostics, &loaded.sources);
@@ -211,7 +221,12 @@ impl<'a> Context<'a> {
             output::json_note(&format!("{}\n", diagnostic::json(diagnostics)));
         } else {
             let colour = output::notes_have_colour();
-            output::coloured_note(&diagnostic::text(diagnostics, sources, colour));
+            output::coloured_note(&diagnostic::text(
+                diagnostics,
+                sources,
+                &self.registry,
+                colour,
+            ));
         }
     }
 }

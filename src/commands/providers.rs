@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::exit::{self, Failed};
 use super::say;
-use crate::config::{CONSUMERS, Key, Kinds, SECRETS};
-use crate::stores::{self, PROVIDERS};
+use crate::config::{Family, Key, Kinds, Registry};
 
 /// Options of `keyrota providers`.
 #[derive(Debug, Args)]
@@ -29,14 +28,16 @@ pub struct Providers {}
 /// Does it; the exit code.
 pub fn run(_: &Providers, context: &Context<'_>) -> Result<u8, Failed> {
     if context.global.json {
-        say::print_json(&as_json())?;
+        say::print_json(&as_json(&context.registry))?;
     } else {
-        say::print(&as_text())?;
+        say::print(&as_text(&context.registry))?;
     }
     Ok(exit::DONE)
 }
 
-fn as_text() -> String {
+const FAMILIES: [Family; 3] = [Family::Provider, Family::Secret, Family::Consumer];
+
+fn as_text(registry: &Registry) -> String {
     let header = [
         "PROVIDER",
         "PROMOTE",
@@ -46,7 +47,7 @@ fn as_text() -> String {
         "PUBLIC PARTS",
     ];
     let mut rows = vec![header.map(str::to_owned)];
-    for kind in stores::KINDS {
+    for kind in registry.stores() {
         let can = kind.capabilities;
         rows.push([
             kind.word.to_owned(),
@@ -58,7 +59,7 @@ fn as_text() -> String {
         ]);
     }
     let mut out = say::table(&rows);
-    for kinds in [&PROVIDERS, &SECRETS, &CONSUMERS] {
+    for kinds in FAMILIES.map(|family| registry.kinds(family)) {
         let mut rows = vec![[
             format!("{} KIND", kinds.noun.to_uppercase()),
             "KEYS".to_owned(),
@@ -76,8 +77,9 @@ fn as_text() -> String {
     out
 }
 
-fn as_json() -> Value {
-    let told = |kinds: &Kinds| -> Vec<Value> {
+fn as_json(registry: &Registry) -> Value {
+    let told = |family| -> Vec<Value> {
+        let kinds = registry.kinds(family);
         let of = |kind| {
             let keys = keys(kinds, kind)
                 .map(|k| json!({"name": k.name, "required": k.required, "doc": k.doc}));
@@ -85,8 +87,8 @@ fn as_json() -> Value {
         };
         kinds.names().map(of).collect()
     };
-    let mut providers = told(&PROVIDERS);
-    for (provider, kind) in providers.iter_mut().zip(stores::KINDS) {
+    let mut providers = told(Family::Provider);
+    for (provider, kind) in providers.iter_mut().zip(registry.stores()) {
         let can = kind.capabilities;
         provider["capabilities"] = json!({
             "promote": promote(can),
@@ -102,8 +104,8 @@ fn as_json() -> Value {
     json!({
         "schema_version": 1,
         "providers": providers,
-        "secrets": told(&SECRETS),
-        "consumers": told(&CONSUMERS),
+        "secrets": told(Family::Secret),
+        "consumers": told(Family::Consumer),
     })
 }
 
@@ -135,9 +137,11 @@ mod tests {
 
     #[test]
     fn every_provider_of_the_files_says_what_it_can_do() {
-        let (text, json) = (as_text(), as_json());
-        assert!(PROVIDERS.names().count() > 0);
-        for (n, kind) in PROVIDERS.names().enumerate() {
+        let registry = crate::stores::registry();
+        let (text, json) = (as_text(&registry), as_json(&registry));
+        let providers = registry.kinds(Family::Provider);
+        assert!(providers.names().count() > 0);
+        for (n, kind) in providers.names().enumerate() {
             let can = &json["providers"][n];
             assert_eq!(can["kind"], kind);
             assert!(can["capabilities"]["value_bytes_max"].is_u64(), "{can}");
@@ -151,12 +155,11 @@ mod tests {
 
     #[test]
     fn every_kind_is_told_with_the_keys_it_must_have() {
-        let (text, json) = (as_text(), as_json());
-        for (kinds, member) in [
-            (&PROVIDERS, "providers"),
-            (&SECRETS, "secrets"),
-            (&CONSUMERS, "consumers"),
-        ] {
+        let registry = crate::stores::registry();
+        let (text, json) = (as_text(&registry), as_json(&registry));
+        let members = ["providers", "secrets", "consumers"];
+        for (family, member) in FAMILIES.into_iter().zip(members) {
+            let kinds = registry.kinds(family);
             for kind in kinds.names() {
                 let line = text.lines().rfind(|l| l.starts_with(&format!("{kind} ")));
                 assert!(line.is_some(), "{kind} is missing in {text}");

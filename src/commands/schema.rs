@@ -20,7 +20,7 @@ Sums and contradictions (is the grace long enough?) are the part of `keyrota val
 pub struct Schema {}
 
 /// Does it; the exit code.
-pub fn run(_: &Schema, _: &Context<'_>) -> Result<u8, Failed> {
-    say::print_data(&format!("{:#}\n", json_schema()))?;
+pub fn run(_: &Schema, context: &Context<'_>) -> Result<u8, Failed> {
+    say::print_data(&format!("{:#}\n", json_schema(&context.registry)))?;
     Ok(exit::DONE)
 }

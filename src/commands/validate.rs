@@ -10,7 +10,7 @@ use super::exit::{self, Failed};
 use super::say;
 use crate::config::diagnostic::{self, Diagnostic};
 use crate::config::model::{Host, Spot};
-use crate::config::{self, Loaded, Severity};
+use crate::config::{self, Loaded, Registry, Severity};
 use crate::output;
 
 /// Options of `keyrota validate`.
@@ -48,7 +48,12 @@ pub fn run(args: &Validate, context: &Context<'_>) -> Result<u8, Failed> {
     } else {
         args.format
     };
-    let answer = answer(&loaded, format, output::answers_have_colour());
+    let answer = answer(
+        &loaded,
+        &context.registry,
+        format,
+        output::answers_have_colour(),
+    );
     say::written(match format {
         Format::Text => output::coloured_answer(&answer),
         Format::Github => output::answer(&answer),
@@ -63,7 +68,9 @@ pub fn run(args: &Validate, context: &Context<'_>) -> Result<u8, Failed> {
 
 /// The host's file and the schedules, with what is wrong in any of them.
 fn load(context: &Context<'_>) -> Loaded {
-    let host = context.host_file().map(|path| config::host::load(&path));
+    let host = context
+        .host_file()
+        .map(|path| config::host::load(&path, &context.registry));
     let (host, wrong) = match host {
         None => (Host::default(), None),
         Some(Ok(loaded)) => (loaded.host, None),
@@ -75,7 +82,7 @@ fn load(context: &Context<'_>) -> Loaded {
     let mut loaded = if wrong.is_some() && !dir.is_dir() {
         Loaded::default()
     } else {
-        config::load(&dir, names, context.now())
+        config::load(&dir, names, context.now(), &context.registry)
     };
     if let Some((diagnostics, sources)) = wrong {
         loaded.diagnostics.splice(0..0, diagnostics);
@@ -92,12 +99,12 @@ fn nothing_in(dir: &Path) -> Diagnostic {
     Diagnostic::error(dir, Spot::default(), "", "has no schedule in it", help)
 }
 
-fn answer(loaded: &Loaded, format: Format, colour: bool) -> String {
+fn answer(loaded: &Loaded, registry: &Registry, format: Format, colour: bool) -> String {
     let told = &loaded.diagnostics;
     match format {
         Format::Text => format!(
             "{}{}\n",
-            diagnostic::text(told, &loaded.sources, colour),
+            diagnostic::text(told, &loaded.sources, registry, colour),
             summary(loaded)
         ),
         Format::Github => format!("{}{}\n", diagnostic::github(told), summary(loaded)),

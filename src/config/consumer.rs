@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::effort;
-use super::keys;
+use super::keys::Family;
 use super::model::{
     CommandConsumer, Consumer, ConsumerKind, EnvFileFormat, EnvVar, FileConsumer, JwksConsumer,
     Kind, Secret, Spot,
@@ -32,7 +32,7 @@ pub fn all(
             continue;
         };
         let spot = reader.spot(item);
-        let Some((word, section)) = reader.kind(table, &keys::CONSUMERS, spot, &at) else {
+        let Some((word, section)) = reader.kind(table, Family::Consumer, spot, &at) else {
             continue;
         };
         let kind = match word {

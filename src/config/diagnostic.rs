@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::mask::Masks;
 use super::model::Spot;
+use super::registry::Registry;
 use super::source::Source;
 use crate::output;
 
@@ -125,14 +126,19 @@ fn place(file: &Path, spot: Spot) -> String {
 }
 
 /// For people: `file:line:col`, the message, the masked line, the remedy. Problems of files that
-/// are not among `sources` are shown without the line.
-pub fn text(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> String {
+/// are not among `sources` are shown without the line. A line shows the words of `registry`'s kinds.
+pub fn text(
+    diagnostics: &[Diagnostic],
+    sources: &[Source],
+    registry: &Registry,
+    color: bool,
+) -> String {
     let renderer = if color {
         Renderer::styled()
     } else {
         Renderer::plain()
     };
-    let mut masks = Masks::default();
+    let mut masks = Masks::new(registry);
     let sources: HashMap<&Path, &Source> = sources.iter().map(|s| (s.file.as_path(), s)).collect();
     let mut out = String::new();
     for d in diagnostics {

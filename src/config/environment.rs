@@ -16,6 +16,7 @@ use super::keys::{self, Key};
 use super::model::{Environment, Program, Role, Spot};
 use super::provider;
 use super::read::{Reader, Section, in_order, join, meant};
+use super::registry::Registry;
 use super::secret::{self, Around};
 use super::source::Source;
 use super::turn::Gaps;
@@ -28,8 +29,9 @@ pub fn decode(
     name: &str,
     root: &Path,
     now: Timestamp,
+    registry: &Registry,
 ) -> (Environment, Vec<Diagnostic>) {
-    let (mut reader, tree) = Reader::open(source);
+    let (mut reader, tree) = Reader::open(source, registry);
     let top = reader.top(&tree, keys::ENVIRONMENT);
     no_secret_material(&mut reader);
     if let (Some((_, node)), Some(stated)) = (top.get("environment"), top.text("environment"))

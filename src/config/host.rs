@@ -8,12 +8,13 @@ use super::diagnostic::Diagnostic;
 use super::keys;
 use super::model::Host;
 use super::read::Reader;
+use super::registry::Registry;
 use super::source::Source;
 
 /// Reads a host's file. Relative paths resolve from the file's directory. The host is usable only
 /// if nothing is wrong.
-pub fn decode(source: &Source) -> (Host, Vec<Diagnostic>) {
-    let (mut reader, tree) = Reader::open(source);
+pub fn decode(source: &Source, registry: &Registry) -> (Host, Vec<Diagnostic>) {
+    let (mut reader, tree) = Reader::open(source, registry);
     let top = reader.top(&tree, keys::HOST);
     let root = source.file.parent().unwrap_or(Path::new("."));
     let state = top.text("state").map(|text| match text.contains("://") {
@@ -67,9 +68,9 @@ pub struct Loaded {
 }
 
 /// Reads a host's file from disk.
-pub fn load(file: &Path) -> Result<Loaded, (Vec<Diagnostic>, Vec<Source>)> {
+pub fn load(file: &Path, registry: &Registry) -> Result<Loaded, (Vec<Diagnostic>, Vec<Source>)> {
     let source = Source::read(file).map_err(|problem| (vec![*problem], Vec::new()))?;
-    match decode(&source) {
+    match decode(&source, registry) {
         (host, problems) if problems.is_empty() => Ok(Loaded {
             host,
             changeable: source.changeable,

@@ -12,6 +12,7 @@ use super::environment;
 use super::mask::{did_you_mean, name};
 use super::model::{Environment, Spot};
 use super::read::meant;
+use super::registry::Registry;
 use super::source::Source;
 use super::words::is_name;
 
@@ -42,8 +43,14 @@ impl Loaded {
 
 /// Reads every `*.toml` of a directory. With `names`, only problems of those environments and of
 /// places they share with others are told; without, all. Reads files and nothing else: no network,
-/// no credentials, no state. `now` decides which turns are looked at.
-pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loaded {
+/// no credentials, no state. `now` decides which turns are looked at,
+/// `registry` which kinds there are.
+pub fn load(
+    directory: &Path,
+    names: Option<&[String]>,
+    now: Timestamp,
+    registry: &Registry,
+) -> Loaded {
     let mut loaded = Loaded::default();
     let files = match schedule_files(directory) {
         Ok(files) => files,
@@ -76,7 +83,7 @@ pub fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loade
         match Source::read(file) {
             Err(problem) => problems.push((stem.clone(), *problem)),
             Ok(source) => {
-                let (environment, found) = environment::decode(&source, stem, &root, now);
+                let (environment, found) = environment::decode(&source, stem, &root, now, registry);
                 problems.extend(found.into_iter().map(|p| (stem.clone(), p)));
                 environments.push(environment);
                 if let Some(changeable) = source.changeable.clone().filter(|_| asked(stem)) {

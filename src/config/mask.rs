@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use super::effort;
 use super::keys;
 use super::model::Spot;
+use super::registry::Registry;
 use super::source::Source;
 
 /// What stands for a masked value, whatever its length.
@@ -18,9 +18,9 @@ const MASK: char = '…';
 /// More of a line than this does not help.
 const LINE_BYTES_MAX: usize = 240;
 
-/// Whether a value may be shown: our own words and near misses of them, numbers of up to four
-/// digits with a unit, times of day, dates, cron fields, `@` names, `{fields}`.
-pub fn is_plain(value: &str) -> bool {
+/// Whether a value may be shown: `words`, which are our own, and near misses of them, numbers of up to
+/// four digits with a unit, times of day, dates, cron fields, `@` names, `{fields}`.
+pub fn is_plain(value: &str, words: &[&str]) -> bool {
     if value.is_empty() || value.len() > 40 {
         return value.is_empty();
     }
@@ -34,11 +34,8 @@ pub fn is_plain(value: &str) -> bool {
         && value.contains(' ')
         && all(value, |c| c.is_ascii_digit() || "*/,- ".contains(c));
     let fields = value.starts_with('{') && keys::is_field_only(value);
-    quantity || clock || cron || fields || WORDS.iter().any(|word| near(value, word))
+    quantity || clock || cron || fields || words.iter().any(|word| near(value, word))
 }
-
-/// Our own words.
-static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| keys::words().collect());
 
 /// A name from a file as it may stand in a message; long or random ones are not repeated.
 pub fn name(name: &str) -> String {
@@ -90,8 +87,12 @@ pub struct Masked {
 }
 
 /// The lines of each source, read once however many problems they have.
-#[derive(Debug, Default)]
-pub struct Masks(HashMap<PathBuf, Lines>);
+#[derive(Debug)]
+pub struct Masks<'r> {
+    /// Our own words.
+    words: &'r [&'static str],
+    sources: HashMap<PathBuf, Lines>,
+}
 
 /// One source.
 #[derive(Debug)]
@@ -117,10 +118,18 @@ enum Judge {
     Name,
 }
 
-impl Masks {
+impl<'r> Masks<'r> {
+    /// Shows the words of these kinds, whatever the file.
+    pub fn new(registry: &'r Registry) -> Self {
+        Self {
+            words: registry.words(),
+            sources: HashMap::new(),
+        }
+    }
+
     /// The first line of a spot, masked. Of a long line, the part around the spot.
     pub fn line(&mut self, source: &Source, spot: Spot) -> Masked {
-        let lines = self.0.entry(source.file.clone()).or_insert_with(|| {
+        let lines = self.sources.entry(source.file.clone()).or_insert_with(|| {
             effort::spend(source.text.len());
             Lines {
                 inside: inside_strings(&source.text),
@@ -140,6 +149,7 @@ impl Masks {
         let at = |byte: usize| byte.saturating_sub(first).min(line.len());
         let window = window(line, at(spot.start));
         let mut masker = Masker {
+            words: self.words,
             out: String::new(),
             map: vec![0; window.len() + 1],
             from: window.start,
@@ -235,7 +245,8 @@ fn values(line: &str, from: usize, mut header: bool, pieces: &mut Vec<Piece>) {
     }
 }
 
-struct Masker {
+struct Masker<'r> {
+    words: &'r [&'static str],
     out: String,
     /// For each byte of what is shown of the line, its place in `out`.
     map: Vec<usize>,
@@ -243,17 +254,17 @@ struct Masker {
     from: usize,
 }
 
-impl Masker {
+impl Masker<'_> {
     fn piece(&mut self, line: &str, range: &Range<usize>, judge: Judge, window: &Range<usize>) {
         let word = &line[range.clone()];
         let shown = match judge {
             Judge::Shown => true,
             Judge::Hidden => false,
             Judge::Quoted(c) => {
-                word.len() >= 2 && word.ends_with(c) && is_plain(word.trim_matches(c))
+                word.len() >= 2 && word.ends_with(c) && is_plain(word.trim_matches(c), self.words)
             }
-            Judge::Word => is_plain(word),
-            Judge::Name => is_plain(word) || word.split('.').all(is_name),
+            Judge::Word => is_plain(word, self.words),
+            Judge::Name => is_plain(word, self.words) || word.split('.').all(is_name),
         };
         let part = range.start.max(window.start)..range.end.min(window.end);
         effort::spend(part.len());

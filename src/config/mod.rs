@@ -51,8 +51,9 @@ pub(crate) mod words;
 mod tests;
 
 pub use diagnostic::{Diagnostic, Severity};
-pub use keys::{CONSUMERS, Key, Kinds, SECRETS};
+pub use keys::{Family, Key, Kinds};
 pub use load::{Loaded, load};
 pub use mask::did_you_mean;
+pub use registry::Registry;
 pub use source::Source;
 pub use words::say_duration;

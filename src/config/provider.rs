@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::environment::{check_name, tables};
+use super::keys::Family;
 use super::model::{Kind, Provider, Role, Secret};
 use super::read::{Reader, Section, join};
 use super::registry::Reading;
-use crate::stores::{self, PROVIDERS};
 
 /// Reads them all; also the names of those that cannot be read.
 pub fn all(
@@ -23,10 +23,10 @@ pub fn all(
         let at = join("providers", name);
         check_name(reader, spot, name, &at);
         names.push(name.to_owned());
-        let Some((word, section)) = reader.kind(table, &PROVIDERS, spot, &at) else {
+        let Some((word, section)) = reader.kind(table, Family::Provider, spot, &at) else {
             continue;
         };
-        if let Some(kind) = stores::kind(word) {
+        if let Some(kind) = reader.registry.store(word) {
             providers.push(Provider {
                 name: name.to_owned(),
                 kind,

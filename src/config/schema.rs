@@ -3,17 +3,18 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{ENVIRONMENT, Key, Kinds, REFERENCE, Ty};
+use super::registry::Registry;
 
-/// The schema of `schedules/<environment>.toml`. Sums and contradictions are `validate`'s part.
-pub fn json_schema() -> Value {
+/// The schema of `schedules/<environment>.toml` with the kinds of `registry`. Sums and contradictions are `validate`'s part.
+pub fn json_schema(registry: &Registry) -> Value {
     let keys: Vec<&Key> = ENVIRONMENT.iter().collect();
-    let mut schema = table(&keys, None);
+    let mut schema = table(&keys, None, registry);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("keyrota schedule");
     schema
 }
 
-fn table(keys: &[&Key], kind: Option<&str>) -> Value {
+fn table(keys: &[&Key], kind: Option<&str>, registry: &Registry) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     if let Some(kind) = kind {
@@ -22,7 +23,7 @@ fn table(keys: &[&Key], kind: Option<&str>) -> Value {
     }
     // What is not built in is not offered: additionalProperties refuses it.
     for key in keys.iter().filter(|k| k.is_built_in()) {
-        let mut property = of(&key.ty);
+        let mut property = of(&key.ty, registry);
         property["description"] = json!(key.doc);
         properties.insert(key.name.to_owned(), property);
     }
@@ -30,7 +31,7 @@ fn table(keys: &[&Key], kind: Option<&str>) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
-fn of(ty: &Ty) -> Value {
+fn of(ty: &Ty, registry: &Registry) -> Value {
     match ty {
         Ty::Text => json!({"type": "string", "minLength": 1}),
         Ty::Template => json!({"type": "string"}),
@@ -49,24 +50,26 @@ fn of(ty: &Ty) -> Value {
             json!({"type": "string", "pattern": "^[A-Za-z0-9_.][A-Za-z0-9_.-]*:[A-Za-z0-9_.][A-Za-z0-9_.-]*$"})
         }
         Ty::Reference => {
-            let mut reference = table(&REFERENCE.iter().collect::<Vec<_>>(), None);
+            let mut reference = table(&REFERENCE.iter().collect::<Vec<_>>(), None, registry);
             reference["minProperties"] = json!(1);
             reference["maxProperties"] = json!(1);
             reference
         }
-        Ty::List(of_items) => json!({"type": "array", "items": of(of_items)}),
-        Ty::Table(keys) => table(&keys.iter().collect::<Vec<_>>(), None),
-        Ty::Map(of_entries) => json!({"type": "object", "additionalProperties": of(of_entries)}),
-        Ty::Either(a, b) => json!({"anyOf": [of(a), of(b)]}),
-        Ty::Kinds(kinds) => by_kind(kinds),
+        Ty::List(of_items) => json!({"type": "array", "items": of(of_items, registry)}),
+        Ty::Table(keys) => table(&keys.iter().collect::<Vec<_>>(), None, registry),
+        Ty::Map(of_entries) => {
+            json!({"type": "object", "additionalProperties": of(of_entries, registry)})
+        }
+        Ty::Either(a, b) => json!({"anyOf": [of(a, registry), of(b, registry)]}),
+        Ty::Kinds(family) => by_kind(registry.kinds(*family), registry),
         Ty::NotBuiltIn => json!(false),
     }
 }
 
-fn by_kind(kinds: &Kinds) -> Value {
+fn by_kind(kinds: &Kinds, registry: &Registry) -> Value {
     let variants: Vec<Value> = kinds
         .names()
-        .map(|kind| table(&kinds.keys(kind).unwrap_or_default(), Some(kind)))
+        .map(|kind| table(&kinds.keys(kind).unwrap_or_default(), Some(kind), registry))
         .collect();
     json!({"type": "object", "required": ["kind"], "oneOf": variants})
 }

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::consumer;
 use super::environment::{check_name, tables};
-use super::keys::{self, Key};
+use super::keys::{self, Family, Key};
 use super::kinds;
 use super::model::{Confirm, EnvVar, Kind, Part, Role, Secret, Spot, Template, WhenAbsent};
 use super::place;
@@ -55,7 +55,7 @@ pub fn all(
     for (spot, name, table) in tables(reader, top, "secrets") {
         let at = join("secrets", name);
         check_name(reader, spot, name, &at);
-        let Some((word, section)) = reader.kind(table, &keys::SECRETS, spot, &at) else {
+        let Some((word, section)) = reader.kind(table, Family::Secret, spot, &at) else {
             unread.extend(claimed(table));
             continue;
         };
@@ -119,7 +119,11 @@ fn secret<'t>(
     except.extend((!announce).then_some("settle"));
     section.inherit(
         defaults,
-        &keys::SECRETS.keys(word).unwrap_or_default(),
+        &reader
+            .registry
+            .kinds(Family::Secret)
+            .keys(word)
+            .unwrap_or_default(),
         &except,
     );
     let env = variables(reader, &section, &kind);

@@ -8,7 +8,7 @@ use keyrota_gate::Unusual;
 use super::keys::Ty;
 use super::mask::did_you_mean;
 use super::model::{Owner, Part, Template};
-use super::read::{meant, shown};
+use super::read::meant;
 
 /// What is wrong and what to write.
 pub type Complaint = (String, String);
@@ -24,8 +24,9 @@ const UNITS: &[(&str, u64)] = &[
 /// Longer than any schedule a person means; keeps every sum far from overflow.
 const DURATION_MAX: Duration = Duration::from_secs(20 * 366 * 86_400);
 
-/// Checks text against a type: `Err(None)` if text is the wrong type altogether.
-pub fn check(ty: &Ty, text: &str) -> Result<(), Option<Complaint>> {
+/// Checks text against a type: `Err(None)` if text is the wrong type altogether. `shown` quotes a wrong
+/// word if it may be shown.
+pub fn check(ty: &Ty, text: &str, shown: &dyn Fn(&str) -> String) -> Result<(), Option<Complaint>> {
     let complain = |what: &str, help: &str| Err(Some((what.to_owned(), help.to_owned())));
     let sound: &dyn Fn(&str) -> bool = match ty {
         Ty::Duration => &|text| duration(text).is_ok(),

@@ -6,8 +6,7 @@
 //! a token. A store's protocol stands in the crate of its dependencies, `providers/*`, unless it needs
 //! none that this crate has not.
 
-use crate::config::keys::{Key, Kinds};
-use crate::config::registry::StoreKind;
+use crate::config::registry::{Registry, StoreKind};
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -38,25 +37,7 @@ const LEFT_OUT: &[&str] = &[
     "vault",
 ];
 
-/// `[providers.*]`, as the readers of files want it.
-pub static PROVIDERS: Kinds = Kinds {
-    noun: "provider",
-    common: &[],
-    built: &KEYS,
-    planned: LEFT_OUT,
-};
-
-static KEYS: [(&str, &[&[Key]]); KINDS.len()] = {
-    let mut all: [(&str, &[&[Key]]); KINDS.len()] = [("", &[]); KINDS.len()];
-    let mut n = 0;
-    while n < KINDS.len() {
-        all[n] = (KINDS[n].word, KINDS[n].keys);
-        n += 1;
-    }
-    all
-};
-
-/// The kind of this word, if it is built in.
-pub fn kind(word: &str) -> Option<&'static StoreKind> {
-    KINDS.iter().copied().find(|kind| kind.word == word)
+/// The kinds of this build.
+pub fn registry() -> Registry {
+    Registry::new(KINDS, LEFT_OUT)
 }

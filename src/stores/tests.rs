@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::keys::Ty;
+use crate::config::keys::{Key, Ty};
 
 #[test]
 fn a_word_is_one_kind_whether_built_in_or_not() {
@@ -92,7 +92,7 @@ fn the_page_tells_every_key_with_its_default_and_no_other() {
 #[cfg(feature = "aws")]
 #[test]
 fn the_defaults_of_parameter_store_are_those_of_its_crate() {
-    let kind = kind("aws-ssm").expect("built in");
+    let kind = registry().store("aws-ssm").expect("built in");
     let doc = |name: &str| {
         let mut keys = kind.keys.iter().copied().flatten();
         keys.find(|key| key.name == name).map_or("", |key| key.doc)

@@ -221,7 +221,12 @@ fn schedule() -> Environment {
     let schedules = directory.path().join("schedules");
     std::fs::create_dir(&schedules).unwrap();
     std::fs::write(schedules.join("development.toml"), text).unwrap();
-    let mut loaded = config::load(&schedules, None, jiff::Timestamp::now());
+    let mut loaded = config::load(
+        &schedules,
+        None,
+        jiff::Timestamp::now(),
+        &keyrota::stores::registry(),
+    );
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
     loaded.environments.remove(0)
 }

@@ -27,7 +27,13 @@ path = "app/admin"
     );
     let source = Source::new("schedules/development.toml", &text);
     let now = jiff::Timestamp::UNIX_EPOCH;
-    let (env, wrong) = environment::decode(&source, "development", Path::new("/srv"), now);
+    let (env, wrong) = environment::decode(
+        &source,
+        "development",
+        Path::new("/srv"),
+        now,
+        &crate::stores::registry(),
+    );
     assert_eq!(wrong, []);
     env
 }

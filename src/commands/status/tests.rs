@@ -42,8 +42,13 @@ const DAY_MS: i64 = 86_400_000;
 
 fn env() -> Environment {
     let source = Source::new("schedules/production.toml", FILE);
-    let (env, wrong) =
-        crate::config::environment::decode(&source, "production", Path::new("/srv"), now());
+    let (env, wrong) = crate::config::environment::decode(
+        &source,
+        "production",
+        Path::new("/srv"),
+        now(),
+        &crate::stores::registry(),
+    );
     assert_eq!(wrong, []);
     env
 }

@@ -1,5 +1,7 @@
 //! The keys of `[[secrets.*.consumers]]`.
 
+use std::borrow::Cow;
+
 use super::{Key, Kinds, TEXTS, Ty, may, must};
 
 /// `[[secrets.*.consumers]]`.
@@ -13,11 +15,11 @@ pub static CONSUMERS: Kinds = Kinds {
         ),
         may("host", Ty::Text, "Which host delivers; any when absent."),
     ],
-    built: &[
+    built: Cow::Borrowed(&[
         ("file", &[FILE]),
         ("command", &[COMMAND]),
         ("jwks", &[JWKS]),
-    ],
+    ]),
     planned: &["systemd", "webhook"],
 };
 

@@ -1,13 +1,13 @@
 //! Every key of every file: its name, its type, what it is for. Unknown keys, wrong types, the
 //! printed JSON Schema and what may be shown of a line all come from these tables and nowhere else.
 
+use std::borrow::Cow;
+
 mod consumers;
 mod secrets;
 
 pub use consumers::CONSUMERS;
 pub use secrets::{CONFIRM, COPY, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
-
-use crate::stores::PROVIDERS;
 
 /// One key of a table.
 #[derive(Debug)]
@@ -65,12 +65,26 @@ pub enum Ty {
     /// Either of two.
     Either(&'static Ty, &'static Ty),
     /// A table whose `kind` decides its keys.
-    Kinds(&'static Kinds),
+    Kinds(Family),
     /// Known, and not in this build.
     NotBuiltIn,
 }
 
-/// The kinds a table can be of.
+/// The three families of kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// `[providers.*]`.
+    Provider,
+    /// `[secrets.*]`.
+    Secret,
+    /// `[[secrets.*.consumers]]`.
+    Consumer,
+}
+
+/// The word of a kind, and the keys only it has.
+pub type KindKeys = (&'static str, &'static [&'static [Key]]);
+
+/// The kinds of one family.
 #[derive(Debug)]
 pub struct Kinds {
     /// What they are called together.
@@ -78,7 +92,7 @@ pub struct Kinds {
     /// Keys every kind has.
     pub common: &'static [Key],
     /// The kinds of this build and the keys only they have.
-    pub built: &'static [(&'static str, &'static [&'static [Key]])],
+    pub built: Cow<'static, [KindKeys]>,
     /// Kinds the file format knows and this build has not.
     pub planned: &'static [&'static str],
 }
@@ -144,12 +158,12 @@ pub static ENVIRONMENT: &[Key] = &[
     ),
     may(
         "providers",
-        Ty::Map(&Ty::Kinds(&PROVIDERS)),
+        Ty::Map(&Ty::Kinds(Family::Provider)),
         "What keeps values.",
     ),
     may(
         "secrets",
-        Ty::Map(&Ty::Kinds(&SECRETS)),
+        Ty::Map(&Ty::Kinds(Family::Secret)),
         "What is kept, changed and told.",
     ),
     may(
@@ -266,19 +280,9 @@ pub static HOST: &[Key] = &[
     may("alerts", Ty::NotBuiltIn, "What pages a person."),
 ];
 
-/// All words a file may hold as a value: they are ours, so they may be shown.
-pub fn words() -> impl Iterator<Item = &'static str> {
-    let kinds = [&PROVIDERS, &SECRETS, &CONSUMERS];
-    let names = kinds
-        .into_iter()
-        .flat_map(|k| k.names().chain(k.planned.iter().copied()));
-    let tables = kinds.into_iter().flat_map(|k| {
-        k.built
-            .iter()
-            .flat_map(|(_, keys)| keys.iter().copied().flatten())
-    });
-    let values = tables.chain(CONFIRM).chain(BOOT).flat_map(words_at);
-    let spelt = [
+/// The words that any table of these kinds, or any other of a file, may hold as a value.
+pub fn words<'k>(kinds: impl IntoIterator<Item = &'k Kinds>) -> Vec<&'static str> {
+    let mut words = vec![
         "development",
         "staging",
         "production",
@@ -289,11 +293,20 @@ pub fn words() -> impl Iterator<Item = &'static str> {
         "@monthly",
         "@yearly",
         "@annually",
+        "true",
+        "false",
+        "UTC",
     ];
-    names
-        .chain(values)
-        .chain(spelt)
-        .chain(["true", "false", "UTC"])
+    words.extend(CONFIRM.iter().chain(BOOT).flat_map(words_at));
+    for kinds in kinds {
+        words.extend(kinds.names().chain(kinds.planned.iter().copied()));
+        let tables = kinds
+            .built
+            .iter()
+            .flat_map(|(_, keys)| keys.iter().copied());
+        words.extend(tables.flatten().flat_map(words_at));
+    }
+    words
 }
 
 fn words_at(key: &Key) -> Vec<&'static str> {

@@ -1,6 +1,8 @@
 //! The keys of `[defaults]` and `[secrets.*]`.
 
-use super::{CONSUMERS, Key, Kinds, TEXTS, Ty, may, must};
+use std::borrow::Cow;
+
+use super::{Family, Key, Kinds, TEXTS, Ty, may, must};
 
 /// `[defaults]`.
 pub static DEFAULTS: &[Key] = &[
@@ -121,7 +123,7 @@ pub static SECRETS: Kinds = Kinds {
             "Further places that follow it; a grace begins when all have the new value.",
         ),
     ],
-    built: &[
+    built: Cow::Borrowed(&[
         ("jwt", &[JWT, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT]),
         (
             "signing-key",
@@ -132,7 +134,7 @@ pub static SECRETS: Kinds = Kinds {
         ("mysql", &[DATABASE, TURNS]),
         ("command", &[COMMAND, RANDOM, TURNS, WHEN_ABSENT]),
         ("external", &[EXTERNAL]),
-    ],
+    ]),
     planned: &[],
 };
 
@@ -351,7 +353,7 @@ static TURNS: &[Key] = &[
     ),
     may(
         "consumers",
-        Ty::List(&Ty::Kinds(&CONSUMERS)),
+        Ty::List(&Ty::Kinds(Family::Consumer)),
         "Who is told, in this order.",
     ),
 ];

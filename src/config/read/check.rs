@@ -83,7 +83,7 @@ impl Reader<'_> {
                 self.error(spot, at, what, help);
                 return false;
             }
-            (_, DeValue::String(text)) => match words::check(ty, text) {
+            (_, DeValue::String(text)) => match words::check(ty, text, &|word| self.shown(word)) {
                 Ok(()) => return true,
                 Err(Some((what, help))) => {
                     self.error(spot, at, what, help);

@@ -8,9 +8,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::effort;
-use super::keys::{Key, Kinds, Ty};
+use super::keys::{Family, Key, Ty};
 use super::mask::{did_you_mean, is_plain, name};
 use super::model::Spot;
+use super::registry::Registry;
 use super::source::Source;
 use super::words;
 
@@ -34,6 +35,8 @@ const COMPARISONS_MAX: usize = 5_000;
 pub struct Reader<'a> {
     /// The file.
     pub source: &'a Source,
+    /// The kinds that it may name.
+    pub registry: &'a Registry,
     problems: Vec<Diagnostic>,
     /// The syntax is broken, so what seems missing may only be unreadable.
     pub broken: bool,
@@ -45,11 +48,12 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Parses a file. Syntax errors are problems; what could be read is returned all the same.
-    pub fn open(source: &'a Source) -> (Self, DeTable<'a>) {
+    pub fn open(source: &'a Source, registry: &'a Registry) -> (Self, DeTable<'a>) {
         let (tree, errors) = DeTable::parse_recoverable(&source.text);
         let tree = tree.into_inner();
         let mut reader = Self {
             source,
+            registry,
             problems: Vec::new(),
             broken: false,
             unreadable: HashSet::new(),
@@ -181,6 +185,15 @@ impl<'a> Reader<'a> {
         self.problems
     }
 
+    /// A word in quotes if it may be shown.
+    pub(super) fn shown(&self, word: &str) -> String {
+        if is_plain(word, self.registry.words()) {
+            format!("\"{word}\"")
+        } else {
+            "of this name".to_owned()
+        }
+    }
+
     /// Where a value stands.
     pub fn spot(&self, node: Node<'_>) -> Spot {
         self.source.spot(node.span())
@@ -250,10 +263,11 @@ impl<'a> Reader<'a> {
     pub fn kind<'t>(
         &mut self,
         table: &'t DeTable<'t>,
-        kinds: &Kinds,
+        family: Family,
         spot: Spot,
         at: &str,
     ) -> Option<(&'static str, Section<'t>)> {
+        let kinds = self.registry.kinds(family);
         let list = kinds.names().collect::<Vec<_>>().join(", ");
         let Some(node) = table.get("kind") else {
             if !self.broken {
@@ -293,7 +307,7 @@ impl<'a> Reader<'a> {
         }
         let Some((known, _)) = kinds.built.iter().find(|(k, _)| *k == word) else {
             let guess = self.guess(word, kinds.names().chain(kinds.planned.iter().copied()));
-            let what = format!("there is no {} kind {}", kinds.noun, shown(word));
+            let what = format!("there is no {} kind {}", kinds.noun, self.shown(word));
             self.error(
                 kind_spot,
                 &path,
@@ -386,15 +400,6 @@ pub fn join(at: &str, key: &str) -> String {
         name(key)
     } else {
         format!("{at}.{}", name(key))
-    }
-}
-
-/// A word in quotes if it may be shown.
-pub fn shown(word: &str) -> String {
-    if is_plain(word) {
-        format!("\"{word}\"")
-    } else {
-        "of this name".to_owned()
     }
 }
 

@@ -4,19 +4,70 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use keyrota_contract::{Capabilities, Provider};
 use keyrota_local::{FileProvider, IdentityError};
 
 use super::input::InputError;
-use super::keys::Key;
+use super::keys::{self, CONSUMERS, Family, Key, Kinds, SECRETS};
 use super::model::Reference;
 use super::read::{Reader, Section};
 
 pub mod rights;
 
 use rights::Giver;
+
+/// The kinds that files may name. It is a value: a test can make a shorter one.
+#[derive(Debug)]
+pub struct Registry {
+    stores: &'static [&'static StoreKind],
+    providers: Kinds,
+    words: OnceLock<Vec<&'static str>>,
+}
+
+impl Registry {
+    /// A registry of these kinds of provider, in the order in which they are listed. `left_out`: the
+    /// words of kinds that files may know and this build has not; readers refuse them as such.
+    pub fn new(stores: &'static [&'static StoreKind], left_out: &'static [&'static str]) -> Self {
+        Self {
+            stores,
+            providers: Kinds {
+                noun: "provider",
+                common: &[],
+                built: stores.iter().map(|kind| (kind.word, kind.keys)).collect(),
+                planned: left_out,
+            },
+            words: OnceLock::new(),
+        }
+    }
+
+    /// The kinds of provider.
+    pub fn stores(&self) -> &'static [&'static StoreKind] {
+        self.stores
+    }
+
+    /// The kind of provider of this word, if it is built in.
+    pub fn store(&self, word: &str) -> Option<&'static StoreKind> {
+        self.stores.iter().copied().find(|kind| kind.word == word)
+    }
+
+    /// The kinds of one family, as the readers of files want them.
+    pub fn kinds(&self, family: Family) -> &Kinds {
+        match family {
+            Family::Provider => &self.providers,
+            Family::Secret => &SECRETS,
+            Family::Consumer => &CONSUMERS,
+        }
+    }
+
+    /// All words a file may hold as a value: they are ours, so they may be shown.
+    pub fn words(&self) -> &[&'static str] {
+        let all = [Family::Provider, Family::Secret, Family::Consumer];
+        self.words
+            .get_or_init(|| keys::words(all.map(|family| self.kinds(family))))
+    }
+}
 
 /// A kind of provider, before any file is read.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::now;
-use crate::config::{Loaded, diagnostic, host, load, source};
+use super::{kinds, load, now, rendered};
+use crate::config::{Loaded, diagnostic, host, source};
 
 fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -240,7 +240,7 @@ fn a_file_of_rubbish_is_told_in_bounded_words() {
     ]);
     let loaded = load(d.path(), None, now());
     assert_eq!(loaded.diagnostics.len(), 202);
-    let text = diagnostic::text(&loaded.diagnostics, &loaded.sources, false);
+    let text = rendered(&loaded.diagnostics, &loaded.sources);
     assert!(text.len() < 100_000, "{} bytes", text.len());
     assert!(text.contains("more than 200 problems"));
 }
@@ -305,7 +305,7 @@ fn keyrota_toml() {
     let file = d.path().join("keyrota.toml");
     let told = |text: &str| {
         std::fs::write(&file, text).unwrap();
-        host::load(&file)
+        host::load(&file, &kinds())
             .map_err(|(problems, _)| problems.iter().map(|p| p.message()).collect::<Vec<_>>())
     };
     let good = "host = 'ops-1'\nschedules = 's'\nstate = 'postgres://k@db/k'\nstate_password = { credential = 'p' }\nkeys = { file = '/k' }";

@@ -10,6 +10,8 @@ use super::diagnostic::{self, Diagnostic};
 use super::environment::decode;
 use super::model::Environment;
 use super::source::Source;
+use super::{Loaded, Registry};
+use crate::stores;
 
 mod across;
 mod cases;
@@ -19,6 +21,21 @@ mod shipped;
 mod sound;
 mod strangers;
 
+/// The kinds of this build.
+pub(super) fn kinds() -> Registry {
+    stores::registry()
+}
+
+/// Reads a directory of schedules.
+pub(super) fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -> Loaded {
+    super::load(directory, names, now, &kinds())
+}
+
+/// Problems as people read them, without colours.
+pub(super) fn rendered(problems: &[Diagnostic], sources: &[Source]) -> String {
+    diagnostic::text(problems, sources, &kinds(), false)
+}
+
 /// Sunday, 22 November 2026.
 pub(super) fn now() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
@@ -27,7 +44,7 @@ pub(super) fn now() -> Timestamp {
 /// Reads text as `schedules/<name>.toml`.
 pub(super) fn read(name: &str, text: &str) -> (Environment, Vec<Diagnostic>) {
     let source = Source::new(format!("schedules/{name}.toml"), text);
-    decode(&source, name, Path::new("/srv/app"), now())
+    decode(&source, name, Path::new("/srv/app"), now(), &kinds())
 }
 
 /// `line:col key: what; help` of every problem.
@@ -51,10 +68,10 @@ pub(super) fn lines(problems: &[Diagnostic]) -> String {
 pub(super) fn outputs(name: &str, text: &str, problems: &[Diagnostic]) -> String {
     let source = Source::new(format!("schedules/{name}.toml"), text);
     let sources = [source];
-    let text =
-        diagnostic::text(problems, &sources, true) + &diagnostic::text(problems, &sources, false);
+    let shown =
+        diagnostic::text(problems, &sources, &kinds(), true) + &rendered(problems, &sources);
     format!(
-        "{text}{}{}{problems:?}",
+        "{shown}{}{}{problems:?}",
         diagnostic::github(problems),
         diagnostic::json(problems)
     )

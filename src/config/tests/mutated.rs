@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{outputs, read};
+use super::{kinds, outputs, read, rendered};
 use crate::config::Source;
 use crate::config::host;
 
@@ -74,7 +74,7 @@ proptest! {
     #[test]
     fn a_hosts_file_neither(text in "([a-z_]{1,14} = (\"[ -~]{0,12}\"|[0-9]{1,3}|\\{ [a-z]{3,6} = \"x\" \\})\n|.{0,8}\n){0,6}") {
         let source = Source::new("keyrota.toml", text.as_str());
-        let (_, problems) = host::decode(&source);
-        let _ = crate::config::diagnostic::text(&problems, &[source], false);
+        let (_, problems) = host::decode(&source, &kinds());
+        let _ = rendered(&problems, &[source]);
     }
 }

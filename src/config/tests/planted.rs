@@ -1,7 +1,7 @@
 //! One file with many mistakes: all are told in one run, each where it stands, none with a value.
 
-use super::{lines, outputs, read};
-use crate::config::{Source, diagnostic};
+use super::{lines, outputs, read, rendered};
+use crate::config::Source;
 
 const FILE: &str = include_str!("planted.toml");
 /// What a person sees. After a change of wording: KEYROTA_WRITE_EXPECTED=1, then read the diff.
@@ -15,7 +15,7 @@ const SHOWN: &str = include_str!("planted.txt");
 fn everything_is_told_at_once() {
     let (_, problems) = read("production", FILE);
     let sources = [Source::new("schedules/production.toml", FILE)];
-    let text = diagnostic::text(&problems, &sources, false);
+    let text = rendered(&problems, &sources);
     if std::env::var_os("KEYROTA_WRITE_EXPECTED").is_some() {
         std::fs::write(
             concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/planted.txt"),

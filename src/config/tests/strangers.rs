@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::{now, read};
+use super::{load, now, read};
 use crate::config::source::{FILE_BYTES_MAX, Source};
-use crate::config::{cross, diagnostic, effort, gate_rules, load};
+use crate::config::{cross, diagnostic, effort, gate_rules};
 
 /// What a long file is made of.
 struct Hostile {
@@ -94,7 +94,7 @@ fn steps(bytes: usize, file: &Hostile) -> usize {
     problems.extend(cross::accounts(&both));
     problems.extend(cross::missing_variables(&[&both[0], &both[1]]));
     gate_rules::rules(&both[0], both[0].programs.first(), &both[1..]);
-    diagnostic::text(&problems, &[Source::new(&both[0].file, text)], false);
+    super::rendered(&problems, &[Source::new(&both[0].file, text)]);
     diagnostic::github(&problems);
     effort::spent()
 }

@@ -29,7 +29,12 @@ fn secret(lines: &str) -> Secret {
     std::fs::create_dir(&schedules).unwrap();
     let text = format!("{HEAD}[secrets.a]\n{}\n", lines.replace("; ", "\n"));
     std::fs::write(schedules.join("development.toml"), text).unwrap();
-    let mut loaded = config::load(&schedules, None, jiff::Timestamp::UNIX_EPOCH);
+    let mut loaded = config::load(
+        &schedules,
+        None,
+        jiff::Timestamp::UNIX_EPOCH,
+        &crate::stores::registry(),
+    );
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
     loaded.environments.remove(0).secrets.remove(0)
 }

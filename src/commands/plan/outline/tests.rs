@@ -44,8 +44,13 @@ env = "PARTNER"
 
 fn env() -> Environment {
     let source = crate::config::Source::new("schedules/production.toml", FILE);
-    let (env, wrong) =
-        crate::config::environment::decode(&source, "production", Path::new("/srv"), now());
+    let (env, wrong) = crate::config::environment::decode(
+        &source,
+        "production",
+        Path::new("/srv"),
+        now(),
+        &crate::stores::registry(),
+    );
     assert_eq!(wrong, []);
     env
 }
