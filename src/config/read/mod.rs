@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::effort;
-use super::keys::{Family, Key, Ty};
+use super::keys::{Key, Ty};
 use super::mask::{did_you_mean, is_plain, name};
 use super::model::Spot;
 use super::registry::Registry;
@@ -17,6 +17,7 @@ use super::words;
 
 mod check;
 mod firsts;
+mod kind;
 mod section;
 
 use firsts::Firsts;
@@ -259,74 +260,6 @@ impl<'a> Reader<'a> {
         section
     }
 
-    /// Takes a table apart by its `kind`; `None` if that is missing, unknown or not built in.
-    pub fn kind<'t>(
-        &mut self,
-        table: &'t DeTable<'t>,
-        family: Family,
-        spot: Spot,
-        at: &str,
-    ) -> Option<(&'static str, Section<'t>)> {
-        let kinds = self.registry.kinds(family);
-        let list = kinds.names().collect::<Vec<_>>().join(", ");
-        let Some(node) = table.get("kind") else {
-            if !self.broken {
-                self.error(
-                    spot,
-                    at,
-                    "`kind` is missing",
-                    format!("add kind = …: one of {list}"),
-                );
-            }
-            return None;
-        };
-        let (kind_spot, path) = (self.spot(node), join(at, "kind"));
-        let Some(word) = node.get_ref().as_str() else {
-            self.error(
-                kind_spot,
-                &path,
-                "has to be text",
-                format!("write one of {list}"),
-            );
-            return None;
-        };
-        if let Some(planned) = kinds.planned.iter().find(|k| **k == word) {
-            self.error(
-                kind_spot,
-                &path,
-                format!("the {} kind \"{planned}\" is not built in", kinds.noun),
-                format!("this build has {list}"),
-            );
-            for (spot, key, node) in in_order(self.source, table)
-                .into_iter()
-                .filter(|(_, key, node)| is_secret(key, node))
-            {
-                self.unknown(spot, key, node, &[], at, &[]);
-            }
-            return None;
-        }
-        let Some((known, _)) = kinds.built.iter().find(|(k, _)| *k == word) else {
-            let guess = self.guess(word, kinds.names().chain(kinds.planned.iter().copied()));
-            let what = format!("there is no {} kind {}", kinds.noun, self.shown(word));
-            self.error(
-                kind_spot,
-                &path,
-                what,
-                meant(guess, &format!("this build has {list}")),
-            );
-            return None;
-        };
-        let mut keys = kinds.keys(known)?;
-        keys.push(&KIND);
-        let elsewhere: Vec<&str> = kinds
-            .names()
-            .filter_map(|k| kinds.keys(k))
-            .flatten()
-            .map(|k| k.name)
-            .collect();
-        Some((known, self.section(table, &keys, spot, at, &elsewhere)))
-    }
-
     fn unknown(
         &mut self,
         spot: Spot,
@@ -376,13 +309,6 @@ impl<'a> Reader<'a> {
         );
     }
 }
-
-static KIND: Key = Key {
-    name: "kind",
-    ty: Ty::Text,
-    required: true,
-    doc: "What it is.",
-};
 
 /// The entries of a table as they stand in the file; the tree sorts them by name.
 pub fn in_order<'t>(source: &Source, table: &'t DeTable<'t>) -> Vec<(Spot, &'t str, Node<'t>)> {
