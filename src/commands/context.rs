@@ -11,6 +11,7 @@ use keyrota_local::trusted::Changeable;
 
 use super::Global;
 use super::exit::Failed;
+use super::home::{DEVELOPMENT, Home, home};
 use crate::config::input::{self, InputError};
 use crate::config::model::{Environment, Host, Reference};
 use crate::config::{self, Registry, diagnostic};
@@ -22,8 +23,6 @@ use crate::stores;
 use crate::trust;
 use crate::world::{Clock, SystemClock, SystemEntropy};
 
-/// The environment that needs nothing from outside, and makes its own keys.
-pub const DEVELOPMENT: &str = "development";
 const HOST_FILE: &str = "/etc/keyrota/keyrota.toml";
 const SCHEDULES: &str = "/etc/keyrota/schedules";
 
@@ -42,32 +41,6 @@ pub struct Chosen {
     pub others: Vec<Environment>,
     pub host: Host,
     pub home: Option<Home>,
-}
-
-/// The directory of embedded defaults.
-#[derive(Debug, Clone)]
-pub struct Home {
-    pub dir: PathBuf,
-    /// Whether keyrota may make keys here.
-    pub makes_keys: bool,
-}
-
-impl Home {
-    pub fn seed(&self) -> PathBuf {
-        self.dir.join("keys/seed")
-    }
-
-    pub fn identity(&self) -> PathBuf {
-        self.dir.join("keys/age-identity")
-    }
-
-    pub fn state(&self) -> PathBuf {
-        self.dir.join("state.db")
-    }
-
-    pub fn checkpoints(&self) -> PathBuf {
-        self.dir.join("checkpoints")
-    }
 }
 
 impl<'a> Context<'a> {
@@ -408,33 +381,4 @@ fn trusted<'f>(files: impl Iterator<Item = (&'f Path, &'f Changeable)>) -> Resul
         true => Ok(()),
         false => Err(Failed::config(refused.join("\n"))),
     }
-}
-
-fn home(env: &Environment) -> Option<Home> {
-    let given = std::env::var_os("STATE_DIRECTORY").filter(|dir| !dir.is_empty());
-    match given {
-        // systemd lists several with colons; the first is ours.
-        Some(dirs) => {
-            let first = dirs
-                .to_string_lossy()
-                .split(':')
-                .next()
-                .map(PathBuf::from)?;
-            Some(Home {
-                dir: first,
-                makes_keys: env.name == DEVELOPMENT,
-            })
-        }
-        None if env.name == DEVELOPMENT => Some(Home {
-            dir: env.root.join(".keyrota"),
-            makes_keys: true,
-        }),
-        None => None,
-    }
-}
-
-/// Whether a provider of the environment uses the identity that keyrota makes.
-pub fn uses_made_identity(env: &Environment) -> bool {
-    let mut providers = env.providers.iter();
-    providers.any(|p| p.settings.made_document().is_some())
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::context::{Chosen, Context, DEVELOPMENT};
+use super::context::{Chosen, Context};
 use super::exit::Failed;
+use super::home::DEVELOPMENT;
 use super::lasting;
 use super::progress;
 use crate::config::model::Kind;

@@ -10,8 +10,9 @@ use clap::Args;
 use keyrota_local::identity;
 use rustix::fs::{FileType, Mode, OFlags};
 
-use super::context::{Chosen, Context, DEVELOPMENT, Home, uses_made_identity};
+use super::context::{Chosen, Context};
 use super::exit::{self, Failed};
+use super::home::{DEVELOPMENT, Home, uses_made_identity};
 use super::say::{print, print_json};
 use crate::keys::Seed;
 use crate::trust::{self, Untrusted};

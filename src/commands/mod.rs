@@ -14,6 +14,7 @@ mod engage;
 pub mod exit;
 mod handed;
 mod history;
+mod home;
 mod import;
 mod init;
 mod jwks;
