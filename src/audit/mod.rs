@@ -51,7 +51,7 @@ pub struct Row {
     pub hash: Vec<u8>,
     /// Its bytes.
     pub body: Vec<u8>,
-    /// The MAC of whoever wrote it; an export has none.
+    /// Its MAC; an export has none.
     pub mac: Option<Vec<u8>>,
     /// What the database repeats to search by; an export has none.
     pub copies: Option<Copies>,

@@ -28,8 +28,6 @@ pub struct Verifier {
     vouched: Option<i64>,
     /// Judges the MACs of entries; `None`: the seed is not at hand.
     vouch: Option<Vouch>,
-    /// Entries without a MAC that no checkpoint covers yet.
-    bare: Vec<i64>,
     /// The sizes of the checkpoints that the state keeps, and the last one that an entry named.
     kept: Option<(BTreeSet<i64>, Option<i64>)>,
     /// The whole log is judged, from its first entry on.
@@ -65,7 +63,6 @@ impl Verifier {
             checkpoints: BTreeMap::new(),
             vouched: None,
             vouch: None,
-            bare: Vec::new(),
             kept: None,
             whole,
             intents: HashMap::new(),
@@ -218,13 +215,6 @@ impl Verifier {
                 );
             }
         }
-        for seq in std::mem::take(&mut self.bare) {
-            self.find(
-                seq,
-                Problem::Unvouched,
-                "it has no MAC, and no checkpoint covers it",
-            );
-        }
         self.findings.sort();
         let mut dangling: Vec<_> = self.intents.into_values().collect();
         dangling.sort();
@@ -276,7 +266,6 @@ impl Verifier {
         if let Some(signed) = self.checkpoints.get(&seq) {
             if signed.iter().all(|hash| hashes.contains(&Some(*hash))) {
                 self.vouched = self.vouched.max(Some(seq));
-                self.bare.retain(|bare| *bare > seq);
             } else {
                 self.find(
                     seq,
@@ -309,16 +298,16 @@ impl Verifier {
     }
 
     fn check_vouch(&mut self, seq: i64, row: &Row, hash: &Hash) {
-        match (&self.vouch, &row.mac) {
-            (None, _) => {}
-            (Some(vouch), Some(mac)) if vouch.vouches(hash, mac) => {}
-            (Some(_), Some(_)) => self.find(
+        let genuine = |vouch: &Vouch| {
+            let mac = row.mac.as_ref();
+            mac.is_some_and(|mac| vouch.vouches(hash, mac))
+        };
+        if !self.vouch.as_ref().is_none_or(genuine) {
+            self.find(
                 seq,
                 Problem::Unvouched,
                 "its MAC is not one of this host's keys: it was not written by keyrota",
-            ),
-            (Some(_), None) if self.bare.len() < FINDINGS_MAX => self.bare.push(seq),
-            (Some(_), None) => {}
+            );
         }
     }
 

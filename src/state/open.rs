@@ -30,14 +30,8 @@ pub struct Access<'a> {
 }
 
 /// The migrations of each database, in order; a schema's version is how many of them it has had.
-const SQLITE: &[&str] = &[
-    include_str!("migrations/sqlite/0001_state.sql"),
-    include_str!("migrations/sqlite/0002_macs.sql"),
-];
-const POSTGRES: &[&str] = &[
-    include_str!("migrations/postgres/0001_state.sql"),
-    include_str!("migrations/postgres/0002_macs.sql"),
-];
+const SQLITE: &[&str] = &[include_str!("migrations/sqlite/0001_state.sql")];
+const POSTGRES: &[&str] = &[include_str!("migrations/postgres/0001_state.sql")];
 
 const BUSY: Duration = Duration::from_secs(5);
 pub(super) const CONNECT: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use super::log::{eight_entries, verify};
 enum Mac {
     /// Leaves the one that was there.
     Old,
-    None,
+    Empty,
     /// One with a key of their own.
     Own,
     /// A genuine one, of the first entry.
@@ -39,7 +39,7 @@ async fn rewrite(bed: &Bed, store: &Store, from: i64, mac: Mac) {
         let hash = chain::hash(head.chain, row.seq, &prev, &body);
         let mac = match mac {
             Mac::Old => hex(row.mac.as_ref().unwrap()),
-            Mac::None => "NULL".to_owned(),
+            Mac::Empty => hex(b""),
             Mac::Own => hex(&own.entry(&hash)),
             Mac::Other => hex(rows[0].mac.as_ref().unwrap()),
         };
@@ -105,7 +105,7 @@ pub async fn a_rewritten_log_is_never_signed(bed: &Bed) {
     let store = bed.open().await;
     signed_in_the_middle(&store).await;
     let restore = saved(bed).await;
-    for mac in [Mac::Old, Mac::None, Mac::Own, Mac::Other] {
+    for mac in [Mac::Old, Mac::Empty, Mac::Own, Mac::Other] {
         // What comes after the checkpoint: from every entry on.
         for from in 6..=8 {
             rewrite(bed, &store, from, mac).await;

@@ -69,7 +69,7 @@ CREATE TABLE delivery (
 );
 
 -- The log. Only body is hashed; ts_us, event, env, secret and rotation are copies to search by, and
--- verification compares them. UNIQUE (prev_hash) makes a fork impossible whatever the code does.
+-- verification compares them. mac is the entry's MAC, by a key derived from the seed. UNIQUE (prev_hash) makes a fork impossible whatever the code does.
 CREATE TABLE audit (
     seq       INTEGER NOT NULL PRIMARY KEY,
     prev_hash BLOB NOT NULL UNIQUE,
@@ -79,7 +79,8 @@ CREATE TABLE audit (
     event     TEXT NOT NULL,
     env       TEXT,
     secret    TEXT,
-    rotation  TEXT
+    rotation  TEXT,
+    mac       BLOB NOT NULL
 );
 CREATE INDEX audit_secret ON audit (env, secret);
 CREATE INDEX audit_rotation ON audit (rotation);
