@@ -38,7 +38,7 @@ fn sentence(entry: &Value) -> String {
         ("promote", ..) => "the new password becomes current",
         ("deliver", _, "switch") => "app.env has the new URL",
         ("deliver", ..) => "app.env is told that the old one goes",
-        ("refuse", ..) => "ALTER ROLE: the old user has no password any more",
+        ("refuse", ..) => "ALTER ROLE: every password of the old user is refused",
         _ => match entry["event"].as_str().unwrap_or_default() {
             "rotation.planned" => "the rotation is written down",
             "rotation.wake" => "the grace is over",

@@ -147,7 +147,9 @@ impl Bed {
 
     pub fn set_password(&self, user: &str, password: &str) {
         self.sql(&match self.server {
-            Server::Postgres(_) => format!("ALTER ROLE {{{user}}} PASSWORD '{password}'"),
+            Server::Postgres(_) => format!(
+                "SET password_encryption = 'scram-sha-256'; ALTER ROLE {{{user}}} PASSWORD '{password}'"
+            ),
             Server::Mariadb(_) => {
                 format!("ALTER USER {{{user}}}@'%' IDENTIFIED BY '{password}'")
             }

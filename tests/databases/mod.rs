@@ -3,6 +3,7 @@
 pub mod bed;
 mod between;
 mod import;
+mod md5;
 mod readme;
 mod rotate;
 mod setup;

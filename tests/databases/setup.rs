@@ -99,6 +99,7 @@ fn postgres_gives_what_it_says() {
         format!("{sound}''; ALTER ROLE {a} SUPERUSER; --"),
     ];
     let mut refused = vec![
+        "SELECT keyrota_roles.\"{a}\"(NULL)".to_owned(),
         "GRANT {db}_owner TO {k}".to_owned(),
         "GRANT {a} TO {k}".to_owned(),
         "GRANT pg_read_all_data, pg_execute_server_program TO {k}".to_owned(),

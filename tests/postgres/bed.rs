@@ -69,18 +69,15 @@ impl Bed {
             .join("\n")
             .replace("keyrota_admin", &bed.admin());
         bed.server.run(&bed.database, script).await.unwrap();
-        bed.sql(&format!(
-            "ALTER ROLE \"{}\" PASSWORD '{FIRST}'",
-            bed.user(0)
-        ))
-        .await;
+        let scram = "SET password_encryption = 'scram-sha-256'";
+        bed.sql(&format!("{scram}; ALTER ROLE {{a}} PASSWORD '{FIRST}'"))
+            .await;
         bed.m.current = Some(bed.value(&bed.user(0), FIRST));
         if admin {
             let login = format!(r#"{{"username":"{}","password":"{ADMIN}"}}"#, bed.admin());
+            let password = ADMIN.replace('\'', "''");
             bed.sql(&format!(
-                "ALTER ROLE \"{}\" PASSWORD '{}'",
-                bed.admin(),
-                ADMIN.replace('\'', "''")
+                "{scram}; ALTER ROLE {{admin}} PASSWORD '{password}'"
             ))
             .await;
             bed.m.uses.insert("database-admin".into(), version(login));

@@ -1,5 +1,7 @@
 //! Whole rotations, driven by hand as the machine drives them.
 
+use std::sync::Arc;
+
 use keyrota::rotators::database::Form;
 use keyrota::rotators::postgres::setup::setup_sql;
 use keyrota_contract::{Overlap, Probe, Quiet, Rotator, RotatorError, SecretValue, Target, Which};
@@ -9,7 +11,17 @@ use crate::support::postgres::Postgres as Server;
 
 #[tokio::test]
 async fn two_users_take_turns() {
-    let mut bed = Bed::two(Server::shared()).await;
+    take_turns(Server::shared()).await;
+}
+
+/// No step before the first rotation or after a retirement is asked for an md5, which it would not send.
+#[tokio::test]
+async fn two_users_take_turns_where_md5_is_the_default() {
+    take_turns(Server::of_md5().into()).await;
+}
+
+async fn take_turns(server: Arc<Server>) {
+    let mut bed = Bed::two(server).await;
     let rotator = bed.rotator();
     assert_eq!(rotator.overlap(), Overlap::Dual);
     assert_eq!(

@@ -75,6 +75,13 @@ impl Postgres {
         Self::run_in(directory, user)
     }
 
+    /// A server of one's own as those before version 14 are by default: it asks a user without a
+    /// verifier for the md5 of a password.
+    pub fn of_md5() -> Self {
+        let rule = "hostssl all all 127.0.0.1/32 md5";
+        Self::with("password_encryption = 'md5'", rule)
+    }
+
     /// On the data in this directory, on a free port.
     fn run_in(directory: tempfile::TempDir, user: Option<(u32, u32)>) -> Self {
         let at = Setup {

@@ -29,20 +29,19 @@ macro_rules! granted {
 }
 pub(super) use granted;
 
-/// The statement that sets a user's verifier, or takes its password away.
+/// The statement that sets a user's verifier.
 pub(super) async fn statement(
     session: &mut PgConnection,
     user: &str,
-    verifier: Option<&str>,
+    verifier: &str,
 ) -> Result<String, RotatorError> {
     const ASK: &str = concat!("SELECT ", granted!("$1::text"));
     let row = ask(sqlx::query(ASK).bind(user).fetch_one(session)).await?;
     // Base64 and punctuation: nothing in it ends the literal.
-    let verifier = verifier.map_or("NULL".to_owned(), |verifier| format!("'{verifier}'"));
     let user = quoted(user);
     Ok(match row.try_get(0) {
-        Ok(true) => format!("SELECT {SCHEMA}.{user}({verifier})"),
-        _ => format!("ALTER ROLE {user} PASSWORD {verifier}"),
+        Ok(true) => format!("SELECT {SCHEMA}.{user}('{verifier}')"),
+        _ => format!("ALTER ROLE {user} PASSWORD '{verifier}'"),
     })
 }
 
@@ -54,8 +53,6 @@ pub(super) fn setup_sql(user: &str, admin: &str) -> String {
         r"BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = {literal} AND rolsuper) THEN
     RAISE EXCEPTION 'the role is a superuser';
-  ELSIF verifier IS NULL THEN
-    EXECUTE format('ALTER ROLE %I PASSWORD NULL', {literal});
   ELSIF verifier ~ '^SCRAM-SHA-256\$[1-9][0-9]{{0,8}}:[A-Za-z0-9+/]+={{0,2}}\$[A-Za-z0-9+/]{{43}}=:[A-Za-z0-9+/]{{43}}=$' THEN
     EXECUTE format('ALTER ROLE %I PASSWORD %L', {literal}, verifier);
   ELSE

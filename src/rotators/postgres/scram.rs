@@ -51,6 +51,15 @@ pub(super) fn salt(version: Uuid, user: &str) -> [u8; 16] {
     salt
 }
 
+/// A verifier that no password fits: nobody knows the input of SHA-256 whose hash is zero. A role without
+/// a verifier would not do. A server with `password_encryption = md5` asks for the md5 of its password
+/// before it refuses it, and keyrota sends none. It is the same for every try, as other verifiers are.
+pub(super) fn refusing(user: &str, iterations: NonZeroU32) -> String {
+    let salt = BASE64.encode(&salt(Uuid::nil(), user));
+    let zero = BASE64.encode(&[0; 32]);
+    format!("SCRAM-SHA-256${iterations}:{salt}${zero}:{zero}")
+}
+
 /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. `None` for a password that SASLprep
 /// does not [take](takes).
 pub(super) fn verifier(

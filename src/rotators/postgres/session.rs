@@ -244,11 +244,11 @@ fn broken_off(error: &Error) -> bool {
     error.code().is_some_and(|code| code == "57014")
 }
 
-/// Sets a user's verifier, or takes its password away.
+/// Sets a user's verifier.
 pub(super) async fn change(
     session: &mut PgConnection,
     user: &str,
-    verifier: Option<&str>,
+    verifier: &str,
 ) -> Result<(), RotatorError> {
     let statement = functions::statement(session, user, verifier).await?;
     let sent = sqlx::raw_sql(AssertSqlSafe(statement)).execute(session);

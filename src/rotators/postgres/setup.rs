@@ -1,8 +1,9 @@
 //! The SQL that an administrator runs once. No password is in it: `\password` of psql asks for one
-//! and sends a verifier.
+//! and sends a verifier. Until then no password fits the verifier of a new user.
 
 use super::super::database::{Settings, Users};
 use super::functions::{self, SCHEMA};
+use super::scram;
 use super::session::quoted;
 
 /// The name that the SQL gives the administrator; any other does.
@@ -18,7 +19,7 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
     )];
     match &settings.users {
         Users::One(user) => {
-            sql.push(role(user, "LOGIN"));
+            sql.push(login(user));
             let user = quoted(user);
             sql.push(format!("GRANT CONNECT ON DATABASE {database} TO {user};"));
         }
@@ -35,7 +36,7 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
                  GRANT USAGE, CREATE ON SCHEMA public TO {owner};"
             ));
             for user in users {
-                sql.push(role(user, "LOGIN"));
+                sql.push(login(user));
                 let user = quoted(user);
                 sql.push(format!("GRANT {owner} TO {user};"));
                 sql.push(format!("ALTER ROLE {user} SET role = {owner};"));
@@ -65,7 +66,7 @@ fn admin(secret: &str, database: &str, users: &[String]) -> Vec<String> {
          -- itself every role that is no superuser: the application's, pg_read_all_data, and\n\
          -- pg_execute_server_program, which runs programs on the host. From 16 on it reaches the roles that it\n\
          -- holds with ADMIN OPTION, and it can become them.\n{}",
-        role(ADMIN, "LOGIN")
+        login(ADMIN)
     )];
     sql.push(format!("GRANT CONNECT ON DATABASE {database} TO {ADMIN};"));
     sql.push(format!(
@@ -84,6 +85,12 @@ fn admin(secret: &str, database: &str, users: &[String]) -> Vec<String> {
     }
     sql.push(instead);
     sql
+}
+
+/// Makes a user whose every password is refused, or leaves the one of that name as it is.
+fn login(name: &str) -> String {
+    let verifier = scram::refusing(name, scram::DEFAULT);
+    role(name, &format!("LOGIN PASSWORD '{verifier}'"))
 }
 
 /// Makes a role, or leaves the one of that name as it is.

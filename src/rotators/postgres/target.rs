@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::super::database::{Login, Users, admin_login};
+use super::super::database::{Login, Method, Users, admin_login};
 use super::session::{self, NAME, Shut, ask, change, leave, open, prepare};
 use super::{Postgres, pick, roles, scram, session_name};
 
@@ -36,6 +36,10 @@ impl Target for Postgres {
         // It has spaces and more characters than any password of ours.
         const IMPOSSIBLE: &str =
             "keyrota asks whether this server takes any password; this is none";
+        // For a user without a verifier the server asks by its own password_encryption, which may be
+        // md5. This password protects nothing, so its md5 may be sent.
+        let mut settings = self.settings.clone();
+        settings.methods.push(Method::Md5);
         let mut all = Probe::Rejected;
         for at in self.endpoints() {
             for user in self.settings.users() {
@@ -43,7 +47,7 @@ impl Target for Postgres {
                     user: Zeroizing::new(user.clone()),
                     password: Zeroizing::new(IMPOSSIBLE.to_owned()),
                 };
-                match session::probe(&self.settings, at, &login).await {
+                match session::probe(&settings, at, &login).await {
                     Err(Shut::Rejected) => {}
                     Err(Shut::Unknown(_) | Shut::Barred(_)) => all = Probe::Unknown,
                     // Or stopped by something that comes after the password: it was taken for right.
@@ -72,7 +76,7 @@ impl Target for Postgres {
         let asked = roles::iterations(&mut session, self.settings.users()).await?;
         let verifier = scram::verifier(&login.password, &salt, scram::iterations(asked))
             .expect("a password that cannot be prepared was refused");
-        change(&mut session, &login.user, Some(&verifier)).await?;
+        change(&mut session, &login.user, &verifier).await?;
         leave(session).await;
         Ok(())
     }
@@ -116,7 +120,9 @@ impl Target for Postgres {
         }
         let mut session = self.enter(&[], NAME, m).await?;
         prepare(&mut session, false).await?;
-        change(&mut session, idle, None).await?;
+        let asked = roles::iterations(&mut session, self.settings.users()).await?;
+        let refusing = scram::refusing(idle, scram::iterations(asked));
+        change(&mut session, idle, &refusing).await?;
         leave(session).await;
         Ok(())
     }
