@@ -5,6 +5,7 @@
 //! with another seed is found by it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use aws_lc_rs::{digest, hkdf, hmac};
@@ -23,10 +24,11 @@ pub const SEED_BYTES: usize = 32;
 pub struct Seed(Zeroizing<[u8; SEED_BYTES]>);
 
 /// What a host derives from its seed.
+#[derive(Clone)]
 pub struct Keys {
     id: String,
     fingerprints: hmac::Key,
-    checkpoints: Ed25519KeyPair,
+    checkpoints: Arc<Ed25519KeyPair>,
     vouch: Vouch,
 }
 
@@ -77,7 +79,7 @@ impl Seed {
         Keys {
             id: HEXLOWER.encode(&hash.as_ref()[..4]),
             fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derive(b"fingerprint").as_slice()),
-            checkpoints,
+            checkpoints: Arc::new(checkpoints),
             vouch: Vouch::new(&derive(b"entry")),
         }
     }

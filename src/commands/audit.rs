@@ -15,9 +15,9 @@ use super::context::{Chosen, Context, own_keys};
 use super::engage::actor;
 use super::exit::{self, Failed};
 use super::say::{print, print_json};
-use crate::audit::{self, Actor, Head, NewEntry, Phase, VerifyingKey};
+use crate::audit::{Actor, NewEntry, Phase, VerifyingKey};
 use crate::keys::Keys;
-use crate::state::Store;
+use crate::state::{Store, Written};
 
 /// Options of `keyrota audit`.
 #[derive(Debug, Args)]
@@ -68,11 +68,11 @@ fn checkpoint(context: &Context<'_>) -> Result<u8, Failed> {
     context.block_on(async {
         let store = writable(&chosen, context, &keys).await?;
         let told = entry("audit.checkpoint", &chosen);
-        let head = note(&store, &chosen, context, told).await?;
-        let note = store.checkpoint(&keys).await?;
-        let key = VerifyingKey::new(head.chain, keys.public());
+        let written = note(&store, &chosen, context, told).await;
         store.close().await;
-        keep(&chosen, directory.as_deref(), &note)?;
+        let Written { head, note } = written?;
+        let note = note.ok_or_else(|| unread(directory.as_deref()))?;
+        let key = VerifyingKey::new(head.chain, keys.public());
         if context.global.json {
             let answer = json!({"schema_version": 1, "note": note, "public_key": key.to_string(), "kept_in": directory});
             print_json(&answer)?;
@@ -84,20 +84,19 @@ fn checkpoint(context: &Context<'_>) -> Result<u8, Failed> {
 }
 
 /// Keeps a signed note outside the state.
-fn keep(chosen: &Chosen, directory: Option<&Path>, note: &str) -> Result<(), Failed> {
-    let Some(directory) = directory else {
-        return Ok(());
-    };
-    audit::anchors::append(directory, &chosen.host_name(), note).map_err(|e| {
-        let at = directory.display();
-        Failed::new(
-            exit::TRANSIENT,
-            format!(
-                "{at}: {}; it was signed, and is kept in the state only",
-                e.kind()
-            ),
-        )
+fn keep(store: &Store, chosen: &Chosen, note: &str) -> Result<(), Failed> {
+    store.keep(&chosen.holder(), note).map_err(|e| {
+        let at = chosen.checkpoints().unwrap_or_default();
+        let (at, why) = (at.display(), e.kind());
+        let said = format!("{at}: {why}; it was signed, and is kept in the state only");
+        Failed::new(exit::TRANSIENT, said)
     })
+}
+
+fn unread(directory: Option<&Path>) -> Failed {
+    let at = directory.unwrap_or(Path::new("checkpoints")).display();
+    let said = format!("{at} cannot be read: nothing was signed");
+    Failed::new(exit::TRANSIENT, said)
 }
 
 fn pubkey(context: &Context<'_>) -> Result<u8, Failed> {
@@ -135,16 +134,19 @@ fn entry(event: &'static str, chosen: &Chosen) -> NewEntry {
     entry
 }
 
-/// Appends it; the log's new head.
+/// Appends it, and signs the log's new head.
 async fn note(
     store: &Store,
     chosen: &Chosen,
     context: &Context<'_>,
     entry: NewEntry,
-) -> Result<Head, Failed> {
-    Ok(store
-        .append(&chosen.holder(), &[entry], context.now())
-        .await?)
+) -> Result<Written, Failed> {
+    let who = chosen.holder();
+    let written = store.append_signed(&who, &[entry], context.now()).await?;
+    if let Some(note) = &written.note {
+        keep(store, chosen, note)?;
+    }
+    Ok(written)
 }
 
 /// The keys in a vkey, or in a file with one on each line.

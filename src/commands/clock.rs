@@ -72,8 +72,12 @@ async fn accept(
     let store = chosen.open_state(context.global, &chosen.keys()?).await?;
     let who = chosen.holder();
     let left = store.ask(&who, &key, &value, &entry, context.now()).await;
+    if let Ok(written) = &left {
+        store.try_keep(&who, written.note.as_deref());
+    }
     store.close().await;
-    Ok(left?)
+    left?;
+    Ok(())
 }
 
 async fn show(

@@ -320,7 +320,7 @@ impl Chosen {
             ));
         }
         let store = self.open_unproven(global, keys).await?;
-        match store.prove(keys, outside.as_deref()).await {
+        match store.prove().await {
             Ok(()) => Ok(store),
             Err(why) => {
                 // Also then nothing is left beside the database.
@@ -340,7 +340,7 @@ impl Chosen {
         };
         let store = Store::open(&at, access, &mut SystemEntropy).await?;
         match own_keys(&store, keys).await {
-            Ok(()) => Ok(store.vouched(keys.vouch())),
+            Ok(()) => Ok(store.vouched(keys, self.checkpoints().ok().as_deref())),
             Err(failed) => {
                 store.close().await;
                 Err(failed)

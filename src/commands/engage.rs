@@ -73,7 +73,6 @@ pub async fn engage_watched(
         entropy: Box::new(SystemEntropy),
         stop,
         watch,
-        checkpoints,
     };
     let taken = take(store.clone(), chosen, keys, providers, patience, around).await;
     if taken.is_err() {

@@ -378,7 +378,10 @@ impl<'a> Run<'a> {
         }
         self.row.record = self.journal.to_text();
         changes.push(Change::UpdateRotation(self.row.clone()));
-        self.engine.commit(&changes, &log).await?;
+        changes.push(self.engine.trusted_now());
+        let next = self.journal.machine.todo(self.engine.now());
+        let waits = matches!(next, Todo::Wait { .. } | Todo::Confirm | Todo::Person);
+        self.engine.commit_under(&changes, &log, waits).await?;
         self.row.revision = self.row.revision.saturating_add(1);
         Ok(())
     }

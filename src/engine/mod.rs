@@ -47,7 +47,6 @@ pub mod view;
 pub mod watch_clock;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -84,8 +83,6 @@ pub struct Surroundings {
     pub stop: Arc<AtomicBool>,
     /// Who is told of progress.
     pub watch: Arc<dyn Watch>,
-    /// The directory where signed checkpoints are kept outside the database.
-    pub checkpoints: PathBuf,
 }
 
 /// One environment, locked.
@@ -105,7 +102,6 @@ pub struct Engine {
     entropy: Mutex<Box<dyn Entropy>>,
     stop: Arc<AtomicBool>,
     watch: Arc<dyn Watch>,
-    checkpoints: PathBuf,
     kill: kill::KillPoints,
     /// What the last look at the copies of each secret led to, and when that was.
     looks: Mutex<BTreeMap<String, (Time, mend::Looked)>>,
@@ -176,7 +172,6 @@ impl Engine {
             entropy: Mutex::new(around.entropy),
             stop: around.stop,
             watch: around.watch,
-            checkpoints: around.checkpoints,
             kill: kill::KillPoints::from_env(),
             looks: Mutex::default(),
         })
@@ -250,11 +245,16 @@ impl Engine {
     async fn commit(&self, changes: &[Change], log: &[NewEntry]) -> Result<(), StateError> {
         let mut all = changes.to_vec();
         all.push(self.trusted_now());
-        self.commit_under(&all, log).await
+        self.commit_under(&all, log, false).await
     }
 
-    /// The same, with the trusted time that `changes` hold.
-    async fn commit_under(&self, changes: &[Change], log: &[NewEntry]) -> Result<(), StateError> {
+    /// The same, with the trusted time that `changes` hold. `wait`: a wait begins with it.
+    async fn commit_under(
+        &self,
+        changes: &[Change],
+        log: &[NewEntry],
+        wait: bool,
+    ) -> Result<(), StateError> {
         let mut all = changes.to_vec();
         for (name, file) in &self.providers.files {
             let key = document_fact(&self.env.name, name);
@@ -267,14 +267,15 @@ impl Engine {
                 });
             }
         }
-        self.store
-            .commit(&self.lock, &all, log, self.clock.now())
-            .await?;
-        // Whatever a person, the clock or the schedule caused is signed at once. The effects between
-        // two of these are signed with the second.
+        // Whatever a person, the clock or the schedule caused is signed at once, and so is the beginning of a wait.
+        // The effects between two of these are signed with the second.
         let signs = |e: &NewEntry| !matches!(e.phase, audit::Phase::Intent | audit::Phase::Outcome);
-        if log.iter().any(signs) {
-            self.checkpoint().await?;
+        let (store, lock, now) = (&self.store, &self.lock, self.clock.now());
+        if wait || log.iter().any(signs) {
+            let written = store.commit_signed(lock, &all, log, now).await?;
+            store.try_keep(lock.holder(), written.note.as_deref());
+        } else {
+            store.commit(lock, &all, log, now).await?;
         }
         Ok(())
     }
@@ -288,24 +289,6 @@ impl Engine {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Signs the head of the log and keeps the note beside the database and outside it. What was
-    /// committed stands; a failure to keep the note is logged. A log that is not what keyrota wrote is
-    /// never signed, and nothing is begun on it.
-    pub async fn checkpoint(&self) -> Result<(), StateError> {
-        match self.store.checkpoint(&self.keys).await {
-            Ok(note) => {
-                if let Err(why) =
-                    audit::anchors::append(&self.checkpoints, &self.lock.holder().host, &note)
-                {
-                    tracing::warn!(%why, "the checkpoint could not be kept outside the database");
-                }
-            }
-            Err(StateError::Unvouched(finding)) => return Err(StateError::Unvouched(finding)),
-            Err(why) => tracing::warn!(%why, "the log could not be signed"),
-        }
-        Ok(())
     }
 
     /// Once, when the environment is taken over: whether these keys and this document are the

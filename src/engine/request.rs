@@ -125,9 +125,9 @@ pub async fn leave(
         .secret(asked.env, asked.secret);
     entry.rotation = request.rotation;
     entry.reason = request.reason;
-    store
-        .ask(who, &key(asked.env, asked.secret), &value, &entry, now)
-        .await?;
+    let key = key(asked.env, asked.secret);
+    let written = store.ask(who, &key, &value, &entry, now).await?;
+    store.try_keep(who, written.note.as_deref());
     Ok(Left::Left)
 }
 

@@ -107,7 +107,7 @@ impl Engine {
         if skew.is_none() && shift.is_none() && !judged.accepted {
             self.trust(after);
             if here.waiting && self.clock_is_old(here.boot_ms) {
-                self.commit_under(&[self.trusted_now()], &[]).await?;
+                self.commit_under(&[self.trusted_now()], &[], false).await?;
             }
             return Ok(false);
         }
@@ -134,7 +134,7 @@ impl Engine {
                 tracing::warn!(%env, seconds, "the system clock differs from the time that has provably passed; waits follow the latter: keyrota clock");
             }
             changes.push(self.put_trusted(&after));
-            self.commit_under(&changes, &[entry]).await?;
+            self.commit_under(&changes, &[entry], false).await?;
         }
         self.trust(after);
         Ok(shift.is_some())

@@ -4,19 +4,16 @@
 //! of the notes that do not fit. Whoever verifies finds the same again and passes over it. When one
 //! byte of it changes later, all of it counts again.
 
-use std::path::Path;
-
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
-use super::commit::{append, read_head};
+use super::commit::{append, read_head, sign};
 use super::db::{Arg, Tx};
 use super::{Holder, StateError, Store, log, prove, read};
 use crate::audit::{
     Checkpoint, Head, NewEntry, Report, Row, Signers, Verifier, anchors, canonical, chain,
 };
-use crate::keys::Keys;
 
 /// The event of the entry.
 pub const EVENT: &str = "audit.accepted";
@@ -145,19 +142,18 @@ impl Accepted {
 
 impl Store {
     /// Accepts everything that is wrong with the log now: appends `entry` with digests of it, and signs.
-    /// `None`: nothing is wrong. `outside`: the directory of checkpoints.
+    /// `None`: nothing is wrong.
     pub async fn accept(
         &self,
-        keys: &Keys,
         who: &Holder,
         entry: NewEntry,
-        outside: Option<&Path>,
         now: Timestamp,
     ) -> Result<Option<Acceptance>, StateError> {
-        let signers = Signers::own(keys);
+        let hand = self.hand()?;
+        let signers = Signers::own(&hand.keys);
         let mut tx = self.db.write().await?;
         let head = mended(&mut tx).await?;
-        let given = match outside.map(anchors::read).transpose() {
+        let given = match hand.outside.as_deref().map(anchors::read).transpose() {
             Ok(anchors) => anchors.map(|a| a.notes()).unwrap_or_default(),
             Err(_) => return Err(prove::UNREADABLE),
         };
@@ -175,12 +171,10 @@ impl Store {
             .detail("entries", entries)
             .detail("inside", inside)
             .detail("outside", outside);
-        let head = append(&mut tx, self.voucher()?, who, None, &[entry], now).await?;
-        let note = Checkpoint::of(&head).sign(keys);
-        let sql = "INSERT INTO checkpoint (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        tx.run(sql, &[Arg::Int(head.size), Arg::Text(&note)])
-            .await?;
+        let head = append(&mut tx, hand.keys.vouch(), who, None, &[entry], now).await?;
+        let note = sign(&mut tx, hand, &head).await?;
         tx.commit().await?;
+        hand.wrote(&head);
         Ok(Some(Acceptance {
             seq: head.size,
             findings: found,

@@ -1,18 +1,21 @@
-//! The one way to change the state.
+//! The one way to change the state: the log is proven, the rows change, the entries are appended and, where it
+//! matters, the new head is signed, all in one transaction.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::db::{Arg, Tx};
 use super::lock::fence;
-use super::{Acknowledged, Change, Holder, Lock, Rotation, Secret, StateError, Store};
-use crate::audit::{Head, NewEntry, Origin, Position, Vouch, chain};
+use super::vouch::Hand;
+use super::{Acknowledged, Change, Holder, Lock, Rotation, Secret, StateError, Store, prove};
+use crate::audit::{Checkpoint, Head, NewEntry, Origin, Position, Vouch, chain};
 
 impl Store {
     /// Makes all changes and appends all entries, in one transaction, if `lock` is still ours; or
     /// does nothing. `now` is stamped on the entries. The new head of the log.
     ///
-    /// After [`StateError::Unavailable`] it is unknown whether the commit stands: read, then decide.
+    /// [`StateError::Unvouched`] if the log is not sound since its newest checkpoint. After
+    /// [`StateError::Unavailable`] it is unknown whether the commit stands: read, then decide.
     pub async fn commit(
         &self,
         lock: &Lock,
@@ -20,39 +23,47 @@ impl Store {
         entries: &[NewEntry],
         now: Timestamp,
     ) -> Result<Head, StateError> {
-        let mut tx = self.db.write().await?;
-        fence(&mut tx, lock).await?;
-        for change in changes {
-            apply(&mut tx, change).await?;
-        }
-        let head = append(
-            &mut tx,
-            self.voucher()?,
-            &lock.holder,
-            Some(lock.epoch),
-            entries,
-            now,
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(head)
+        let writing = self.begin(false).await?;
+        let written = writing.commit(lock, changes, entries, now).await?;
+        Ok(written.head)
     }
 
-    /// Appends entries without a lock: what a process says about itself, a person's look at the log.
+    /// As [`Store::commit`], and signs the new head in the same transaction.
+    pub async fn commit_signed(
+        &self,
+        lock: &Lock,
+        changes: &[Change],
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Written, StateError> {
+        let writing = self.begin(true).await?;
+        writing.commit(lock, changes, entries, now).await
+    }
+
+    /// Appends entries without a lock. Nothing signs them yet.
     pub async fn append(
         &self,
         who: &Holder,
         entries: &[NewEntry],
         now: Timestamp,
     ) -> Result<Head, StateError> {
-        let mut tx = self.db.write().await?;
-        let head = append(&mut tx, self.voucher()?, who, None, entries, now).await?;
-        tx.commit().await?;
-        Ok(head)
+        let writing = self.begin(false).await?;
+        Ok(writing.end(who, None, entries, now).await?.head)
     }
 
-    /// Leaves a request for the process that holds the lock: sets the fact `key`, with a MAC, and
-    /// appends `entry`, in one transaction and without a lock of one's own. See [`Store::asked`].
+    /// Appends what a person did, without a lock, and signs the new head in the same transaction.
+    pub async fn append_signed(
+        &self,
+        who: &Holder,
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Written, StateError> {
+        let writing = self.begin(true).await?;
+        writing.end(who, None, entries, now).await
+    }
+
+    /// Leaves a request for the process that holds the lock: sets the fact `key`, with a MAC, appends
+    /// `entry` and signs, in one transaction and without a lock of one's own. See [`Store::asked`].
     pub async fn ask(
         &self,
         who: &Holder,
@@ -60,22 +71,106 @@ impl Store {
         value: &str,
         entry: &NewEntry,
         now: Timestamp,
-    ) -> Result<(), StateError> {
-        let vouch = self.voucher()?;
-        let mut tx = self.db.write().await?;
-        let chain = read_head(&mut tx).await?.chain;
+    ) -> Result<Written, StateError> {
+        let mut writing = self.begin(true).await?;
+        let (vouch, chain) = (writing.hand.keys.vouch(), writing.head.chain);
         let change = Change::PutFact {
             key: key.to_owned(),
             value: super::vouch::sealed(vouch, chain, key, value),
         };
-        apply(&mut tx, &change).await?;
-        append(&mut tx, vouch, who, None, std::slice::from_ref(entry), now).await?;
-        tx.commit().await
+        apply(&mut writing.tx, &change).await?;
+        let entries = std::slice::from_ref(entry);
+        writing.end(who, None, entries, now).await
     }
 
-    pub(super) fn voucher(&self) -> Result<&Vouch, StateError> {
-        self.vouch.as_ref().ok_or(StateError::ReadOnly)
+    /// Signs the head of the log and keeps the signed note in the state.
+    pub async fn checkpoint(&self) -> Result<Written, StateError> {
+        self.begin(true).await?.sign().await
     }
+
+    /// Begins a transaction that writes: locks the head of the log, and proves the log behind it.
+    async fn begin(&self, signs: bool) -> Result<Writing<'_>, StateError> {
+        let mut tx = self.db.write().await?;
+        let hand = self.hand()?;
+        let head = read_head(&mut tx).await?;
+        let signs = prove::before(&mut tx, &head, hand, signs).await?;
+        Ok(Writing {
+            tx,
+            hand,
+            head,
+            signs,
+        })
+    }
+
+    pub(super) fn hand(&self) -> Result<&Hand, StateError> {
+        self.hand.as_ref().ok_or(StateError::ReadOnly)
+    }
+}
+
+/// What a transaction led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The new head of the log.
+    pub head: Head,
+    /// The signed note over it, to be kept outside the database as well ([`Store::keep`]). `None`: the
+    /// transaction was not to be signed, or the checkpoints outside could not be read.
+    pub note: Option<String>,
+}
+
+/// A transaction that writes; the log behind its head is proven.
+struct Writing<'s> {
+    tx: Tx,
+    hand: &'s Hand,
+    head: Head,
+    signs: bool,
+}
+
+impl Writing<'_> {
+    async fn commit(
+        mut self,
+        lock: &Lock,
+        changes: &[Change],
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Written, StateError> {
+        fence(&mut self.tx, lock).await?;
+        for change in changes {
+            apply(&mut self.tx, change).await?;
+        }
+        self.end(&lock.holder, Some(lock.epoch), entries, now).await
+    }
+
+    async fn end(
+        mut self,
+        who: &Holder,
+        epoch: Option<i64>,
+        entries: &[NewEntry],
+        now: Timestamp,
+    ) -> Result<Written, StateError> {
+        let vouch = self.hand.keys.vouch();
+        self.head = append(&mut self.tx, vouch, who, epoch, entries, now).await?;
+        self.sign().await
+    }
+
+    async fn sign(mut self) -> Result<Written, StateError> {
+        let head = self.head;
+        let note = match self.signs {
+            true => Some(sign(&mut self.tx, self.hand, &head).await?),
+            false => None,
+        };
+        self.tx.commit().await?;
+        self.hand.wrote(&head);
+        Ok(Written { head, note })
+    }
+}
+
+/// Signs the head and keeps the signed note.
+pub(super) async fn sign(tx: &mut Tx, hand: &Hand, head: &Head) -> Result<String, StateError> {
+    let note = Checkpoint::of(head).sign(&hand.keys);
+    let sql = "INSERT INTO checkpoint (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    tx.run(sql, &[Arg::Int(head.size), Arg::Text(&note)])
+        .await?;
+    Ok(note)
 }
 
 async fn apply(tx: &mut Tx, change: &Change) -> Result<(), StateError> {

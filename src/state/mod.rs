@@ -9,7 +9,11 @@
 //! - `location`, `open`, `rights`: where it is, how it is reached, the schema, what its user lacks
 //! - `db`: one way to talk to both databases
 //! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole
-//! - `prove`: what is proven before keyrota goes on, `accept`: a person goes on all the same, `vouch`: MACs of requests
+//! - `prove`: what is proven before keyrota goes on, `accept`: a person goes on all the same, `vouch`: MACs and signatures
+//!
+//! # Locks
+//! A transaction that writes locks the log's head first (`audit_head`), then the row of its own lock, then the rows that
+//! it changes. So two of them never wait for each other in a circle.
 //!
 //! The store never asks the time: it is an argument. Locks on Postgres are the exception, and they
 //! go by the database's clock, which is the only one that all hosts share.
@@ -31,9 +35,8 @@ mod vouch;
 
 use std::path::PathBuf;
 
-use crate::audit::Vouch;
-
 pub use accept::{Acceptance, EVENT as ACCEPTED};
+pub use commit::Written;
 pub use error::{LockError, Running, StateError};
 pub use location::{DEFAULT_NAME, Location, Server};
 pub use lock::{LOCK_TTL, Lock, ServerClock};
@@ -42,6 +45,7 @@ pub use open::Access;
 pub use prove::speak_of_a_log;
 pub use types::{Acknowledged, Change, Held, Holder, Outcome, Rotation, Secret};
 pub use vouch::Asked;
+use vouch::Hand;
 
 /// An open state database. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -49,6 +53,6 @@ pub struct Store {
     db: db::Db,
     /// The file of SQLite, beside which the lock files stand.
     file: Option<PathBuf>,
-    /// Makes the MACs of what is written; a store that only reads has none.
-    vouch: Option<Vouch>,
+    /// What is needed to write; a store that only reads has none.
+    hand: Option<Hand>,
 }

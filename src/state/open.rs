@@ -16,8 +16,10 @@ use uuid::Uuid;
 use super::db::{Arg, Db, Tx, failure};
 use super::reach::postgres;
 use super::rights::Place;
+use super::vouch::Hand;
 use super::{Location, StateError, Store};
-use crate::audit::{Vouch, chain};
+use crate::audit::chain;
+use crate::keys::Keys;
 use crate::trust::{self, Untrusted};
 
 /// What reaching a server takes beside its address; nothing for a file.
@@ -58,7 +60,7 @@ impl Store {
                 Ok(Self {
                     db,
                     file: Some(path.clone()),
-                    vouch: None,
+                    hand: None,
                 })
             }
             Location::Postgres(server) => {
@@ -67,7 +69,7 @@ impl Store {
                 Ok(Self {
                     db,
                     file: None,
-                    vouch: None,
+                    hand: None,
                 })
             }
         }
@@ -82,13 +84,13 @@ impl Store {
                 Self {
                     db: sqlite(path, false).await?,
                     file: Some(path.clone()),
-                    vouch: None,
+                    hand: None,
                 }
             }
             Location::Postgres(server) => Self {
                 db: postgres(server, access, false).await?,
                 file: None,
-                vouch: None,
+                hand: None,
             },
         };
         let mut tx = store.db.read().await?;
@@ -101,10 +103,10 @@ impl Store {
         }
     }
 
-    /// The same state, with the key that vouches for what is written to it. Nothing is appended to the
-    /// log without one.
-    pub fn vouched(mut self, vouch: &Vouch) -> Self {
-        self.vouch = Some(vouch.clone());
+    /// The same state, with the keys that vouch for what is written to it and sign its log, and the
+    /// directory of checkpoints that the log has to fit. Nothing is written without keys.
+    pub fn vouched(mut self, keys: &Keys, outside: Option<&Path>) -> Self {
+        self.hand = Some(Hand::new(keys, outside));
         self
     }
 

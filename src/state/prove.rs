@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::accept::{Accepted, digest_of_notes};
 use super::db::{Arg, Tx};
+use super::vouch::Hand;
 use super::{StateError, Store, log, read};
 use crate::audit::{Checkpoint, Finding, Head, Problem, Signers, Verifier, anchors};
 use crate::keys::Keys;
@@ -19,12 +20,39 @@ const LINKS_MAX: i64 = 100_000;
 
 impl Store {
     /// Proves that this is the newest state and that its log is sound since its last checkpoint.
-    /// `outside`: the directory of checkpoints.
-    pub async fn prove(&self, keys: &Keys, outside: Option<&Path>) -> Result<(), StateError> {
+    pub async fn prove(&self) -> Result<(), StateError> {
+        let hand = self.hand()?;
         let mut tx = self.db.read().await?;
         let head = log::head(&mut tx).await?;
-        check(&mut tx, &head, &Signers::own(keys), outside).await
+        check(&mut tx, &head, hand, Depth::Whole).await
     }
+}
+
+/// How much is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// The entries since the newest checkpoint in the state: before each write.
+    Recent,
+    /// Also the places of all entries, and the checkpoints outside: before a signature.
+    Whole,
+}
+
+/// Proves the log before a transaction writes to it; whether the new head may be signed, if `signs` asks for that.
+/// Where the checkpoints outside cannot be read nothing is signed, and the transaction goes on: what was done must
+/// still be written down.
+pub(super) async fn before(
+    tx: &mut Tx,
+    head: &Head,
+    hand: &Hand,
+    signs: bool,
+) -> Result<bool, StateError> {
+    if signs {
+        match check(tx, head, hand, Depth::Whole).await {
+            Err(UNREADABLE) => tracing::warn!("the log is not signed: {UNREADABLE}"),
+            other => return other.map(|()| true),
+        }
+    }
+    check(tx, head, hand, Depth::Recent).await.map(|()| false)
 }
 
 /// Whether notes that were kept outside speak of a log, where there is no state.
@@ -39,21 +67,26 @@ pub(super) const UNREADABLE: StateError =
     StateError::Refused("the directory of checkpoints, or a file in it, cannot be read");
 
 /// Proves it, or says what is wrong. What a person accepted is not held against the log again.
-pub(super) async fn check(
-    tx: &mut Tx,
-    head: &Head,
-    signers: &Signers,
-    outside: Option<&Path>,
-) -> Result<(), StateError> {
-    let Some(finding) = strictly(tx, head, signers, outside).await? else {
-        return Ok(());
-    };
-    match Accepted::find(tx, head, signers).await? {
-        Some(accepted) => match since(tx, head, signers, outside, &accepted).await? {
-            Some(later) => Err(StateError::Unvouched(later)),
+async fn check(tx: &mut Tx, head: &Head, hand: &Hand, depth: Depth) -> Result<(), StateError> {
+    let signers = &Signers::own(&hand.keys);
+    let outside = hand.outside.as_deref().filter(|_| depth == Depth::Whole);
+    if let Some(finding) = strictly(tx, head, signers, outside, depth).await? {
+        let accepted = Accepted::find(tx, head, signers).await?;
+        let accepted = accepted.ok_or(StateError::Unvouched(finding))?;
+        if let Some(later) = since(tx, head, signers, outside, &accepted).await? {
+            return Err(StateError::Unvouched(later));
+        }
+    }
+    // Whoever can write to the database and to the directory can put an older state back as a whole.
+    match hand.last() {
+        Some(last) => match unfit(tx, head, &last).await? {
+            Some(gone) => Err(StateError::Unvouched(Finding {
+                detail: "this process wrote an entry here that is gone: an older copy of the state was put back, or entries were cut off",
+                ..gone
+            })),
             None => Ok(()),
         },
-        None => Err(StateError::Unvouched(finding)),
+        None => Ok(()),
     }
 }
 
@@ -62,6 +95,7 @@ async fn strictly(
     head: &Head,
     signers: &Signers,
     outside: Option<&Path>,
+    depth: Depth,
 ) -> Result<Option<Finding>, StateError> {
     if let Some(outside) = outside {
         for file in anchors::newest(outside).map_err(|_| UNREADABLE)? {
@@ -94,7 +128,9 @@ async fn strictly(
         kept = Some(signed.size);
     }
     verifier.kept(kept);
-    if let Some(finding) = places(tx, head, 1).await? {
+    if depth == Depth::Whole
+        && let Some(finding) = places(tx, head, 1).await?
+    {
         return Ok(Some(finding));
     }
     rest(tx, head, signers, verifier, from).await

@@ -1,13 +1,46 @@
-//! The MACs of requests, and the signature over the log's head.
+//! What a process needs to write to the state, and the MACs of requests.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use data_encoding::HEXLOWER;
 use uuid::Uuid;
 
-use super::commit::read_head;
-use super::db::Arg;
-use super::{StateError, Store, prove};
-use crate::audit::{Checkpoint, Signers, Vouch};
+use super::{Holder, StateError, Store};
+use crate::audit::{Checkpoint, Head, Vouch, anchors};
 use crate::keys::Keys;
+
+/// What a process needs to write to the state. Clones share what they remember.
+#[derive(Debug, Clone)]
+pub(super) struct Hand {
+    pub keys: Keys,
+    /// The directory of checkpoints.
+    pub outside: Option<PathBuf>,
+    /// The head that this process wrote last. Nobody without the process can take it back.
+    last: Arc<Mutex<Option<Checkpoint>>>,
+}
+
+impl Hand {
+    pub fn new(keys: &Keys, outside: Option<&Path>) -> Self {
+        Self {
+            keys: keys.clone(),
+            outside: outside.map(Path::to_owned),
+            last: Arc::default(),
+        }
+    }
+
+    /// Remembers a head that was committed.
+    pub fn wrote(&self, head: &Head) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Checkpoint::of(head));
+    }
+
+    /// The head that this process committed last.
+    pub fn last(&self) -> Option<Checkpoint> {
+        let last = self.last.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// What somebody left in the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,23 +52,21 @@ pub enum Asked {
 }
 
 impl Store {
-    /// Signs the head of the log, keeps the signed note and returns it: to be kept outside the
-    /// database as well ([`anchors::append`](crate::audit::anchors::append)).
-    ///
-    /// Refuses with [`StateError::Unvouched`] if an entry since the last checkpoint is not sound, or if
-    /// that checkpoint does not fit.
-    pub async fn checkpoint(&self, keys: &Keys) -> Result<String, StateError> {
-        let mut tx = self.db.write().await?;
-        let head = read_head(&mut tx).await?;
-        prove::check(&mut tx, &head, &Signers::own(keys), None).await?;
-        let note = Checkpoint::of(&head).sign(keys);
-        tx.run(
-            "INSERT INTO checkpoint (size, note) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            &[Arg::Int(head.size), Arg::Text(&note)],
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(note)
+    /// Keeps a signed note outside the database, in this host's file of checkpoints.
+    pub fn keep(&self, who: &Holder, note: &str) -> io::Result<()> {
+        match self.hand.as_ref().and_then(|hand| hand.outside.as_deref()) {
+            Some(outside) => anchors::append(outside, &who.host, note),
+            None => Ok(()),
+        }
+    }
+
+    /// The same. What was committed stands whether or not this works, so a failure is logged.
+    pub fn try_keep(&self, who: &Holder, note: Option<&str>) {
+        if let Some(note) = note
+            && let Err(why) = self.keep(who, note)
+        {
+            tracing::warn!(%why, "the checkpoint could not be kept outside the database");
+        }
     }
 
     /// What was left under `key` by [`Store::ask`]. A store without keys does not judge it.
@@ -46,7 +77,7 @@ impl Store {
         let chain = self.head().await?.chain;
         let opened = text.split_once(' ').and_then(|(mac, value)| {
             let mac = HEXLOWER.decode(mac.as_bytes()).ok()?;
-            let vouch = self.vouch.as_ref();
+            let vouch = self.hand.as_ref().map(|hand| hand.keys.vouch());
             let genuine = vouch.is_none_or(|vouch| vouch.asks(chain, key, value, &mac));
             genuine.then(|| value.to_owned())
         });

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod hostile;
 mod run;
+mod signed;
 
 use crate::support::keyrota::{Keyrota, Ran};
 

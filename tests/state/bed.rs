@@ -109,7 +109,7 @@ impl Bed {
             true => Store::open_read_only(&self.location(), access).await,
             false => Store::open(&self.location(), access, &mut SystemEntropy)
                 .await
-                .map(|store| store.vouched(keys().vouch())),
+                .map(|store| store.vouched(&keys(), None)),
         }
     }
 

@@ -127,3 +127,26 @@ pub async fn whoever_lost_the_lock_commits_nothing(bed: &Bed) {
     );
     store.commit(&again, &change, &[], at(1)).await.unwrap();
 }
+
+/// One takes the head of the log and the fact in the order in which the other does.
+pub async fn a_request_and_a_commit_never_wait_for_each_other(bed: &Bed) {
+    let store = bed.open().await;
+    let lock = store.lock("prod", &holder(1), 5).await.unwrap();
+    let key = "request/prod/db";
+    let asking = bed.open().await;
+    let asks = tokio::spawn(async move {
+        for _ in 0..60 {
+            let left = entry("request.resume");
+            asking.ask(&holder(2), key, "x", &left, at(1)).await?;
+        }
+        Ok::<_, StateError>(())
+    });
+    let taken = [Change::DropFact {
+        key: key.to_owned(),
+    }];
+    for _ in 0..60 {
+        let done = store.commit(&lock, &taken, &[entry("x")], at(1)).await;
+        done.unwrap();
+    }
+    asks.await.unwrap().unwrap();
+}

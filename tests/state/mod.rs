@@ -42,7 +42,8 @@ on_both! {
         a_lock_has_one_holder_and_its_epoch_only_grows,
         of_many_lockers_one_wins,
         a_waiting_locker_gets_its_turn,
-        whoever_lost_the_lock_commits_nothing;
+        whoever_lost_the_lock_commits_nothing,
+        a_request_and_a_commit_never_wait_for_each_other;
     log:
         racing_appends_lose_nothing,
         a_sound_log_verifies_and_is_exported,
@@ -55,6 +56,7 @@ on_both! {
         only_genuine_requests_are_followed;
     replaced:
         a_replaced_state_is_never_gone_on_with,
+        a_log_that_is_cut_under_a_process_is_never_signed,
         of_every_file_of_notes_the_newest_counts,
         what_a_person_accepts_counts_no_more_and_nothing_else_does;
 }

@@ -177,7 +177,7 @@ async fn a_server_that_goes_away_and_comes_back_is_unavailable_meanwhile() {
     let store = Store::open(&location, access, &mut SystemEntropy)
         .await
         .unwrap()
-        .vouched(keys().vouch());
+        .vouched(&keys(), None);
     drop(alone);
     let e = store
         .append(&holder(1), &[entry("x")], at(1))

@@ -41,7 +41,7 @@ async fn another_process() {
     let store = Store::open(&location, Access::default(), &mut SystemEntropy)
         .await
         .unwrap()
-        .vouched(keys().vouch());
+        .vouched(&keys(), None);
     match task.as_str() {
         "append" => {
             for _ in 0..40 {

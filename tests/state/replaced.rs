@@ -14,15 +14,20 @@ async fn signed(store: &Store, outside: &Path) -> Vec<String> {
     for _ in 0..3 {
         let four = ["a", "b", "c", "d"].map(entry);
         store.append(&holder(1), &four, at(1)).await.unwrap();
-        let note = store.checkpoint(&keys()).await.unwrap();
+        let note = store.checkpoint().await.unwrap().note.unwrap();
         anchors::append(outside, "ops-1", &note).unwrap();
         notes.push(note);
     }
     notes
 }
 
+/// The store as another process has it, which wrote nothing yet.
+fn anew(store: &Store, outside: &Path) -> Store {
+    store.clone().vouched(&keys(), Some(outside))
+}
+
 async fn refused(store: &Store, outside: &Path) -> Option<(i64, Problem)> {
-    match store.prove(&keys(), Some(outside)).await {
+    match anew(store, outside).prove().await {
         Ok(()) => None,
         Err(StateError::Unvouched(f)) => Some((f.seq, f.problem)),
         Err(e) => panic!("{e:?}"),
@@ -37,8 +42,8 @@ async fn verified(store: &Store, outside: &Path) -> u8 {
 
 async fn accept(store: &Store, outside: &Path) -> Option<Acceptance> {
     let entry = NewEntry::new(ACCEPTED, Phase::Admin, Actor::operator("uid:0")).reason("CHG-1");
-    let accepted = store
-        .accept(&keys(), &holder(1), entry, Some(outside), at(9))
+    let accepted = anew(store, outside)
+        .accept(&holder(1), entry, at(9))
         .await
         .unwrap()?;
     anchors::append(outside, "ops-1", &accepted.note).unwrap();
@@ -110,10 +115,46 @@ pub async fn a_replaced_state_is_never_gone_on_with(bed: &Bed) {
     // Nor an older one on which somebody went on until it was as long.
     bed.tamper(&table()[4].0).await;
     let more: Vec<_> = (0..12).map(|_| entry("x")).collect();
-    store.append(&holder(1), &more, at(3)).await.unwrap();
+    let elsewhere = store.clone().vouched(&keys(), None);
+    elsewhere.append(&holder(1), &more, at(3)).await.unwrap();
     assert_eq!(refused(&store, outside).await, Some((12, Problem::Fork)));
     bed.tamper(RESTORE).await;
     assert_eq!(refused(&store, outside).await, None);
+}
+
+pub async fn a_log_that_is_cut_under_a_process_is_never_signed(bed: &Bed) {
+    let outside = tempfile::tempdir().unwrap();
+    let outside = outside.path();
+    let store = anew(&bed.open().await, outside);
+    signed(&store, outside).await;
+    // Back to the eighth entry, with the head and the checkpoints of then.
+    bed.tamper(&table()[6].0).await;
+    let notes = store.checkpoints().await.unwrap();
+    assert_eq!(notes.len(), 2);
+    let shorter = |done: Result<(), StateError>| match done {
+        Err(StateError::Unvouched(found)) => {
+            assert_eq!((found.seq, found.problem), (12, Problem::Shorter));
+        }
+        other => panic!("{other:?}"),
+    };
+    // What a process did not write itself, it knows from the checkpoints outside.
+    let other = anew(&store, outside);
+    for store in [&store, &other] {
+        shorter(store.checkpoint().await.map(drop));
+        let (who, left) = (holder(1), entry("x"));
+        let asked = store.ask(&who, "request/prod/db", "x", &left, at(3));
+        shorter(asked.await.map(drop));
+    }
+    // What it wrote itself it knows also where those are put back too.
+    std::fs::remove_dir_all(outside).unwrap();
+    shorter(
+        store
+            .append(&holder(1), &[entry("x")], at(3))
+            .await
+            .map(drop),
+    );
+    shorter(store.checkpoint().await.map(drop));
+    assert_eq!(store.checkpoints().await.unwrap(), notes);
 }
 
 pub async fn of_every_file_of_notes_the_newest_counts(bed: &Bed) {
@@ -213,9 +254,10 @@ pub async fn what_a_person_accepts_counts_no_more_and_nothing_else_does(bed: &Be
             assert_eq!(refused(&store, outside).await, None, "{script}");
             assert_eq!(verified(&store, outside).await, 0, "{script}");
             let more = [entry("x"), entry("y"), entry("z")];
+            let store = anew(&store, outside);
             store.append(&holder(1), &more, at(3)).await.unwrap();
-            let note = store.checkpoint(&keys()).await.unwrap();
-            anchors::append(outside, "ops-1", &note).unwrap();
+            let note = store.checkpoint().await.unwrap().note.unwrap();
+            store.keep(&holder(1), &note).unwrap();
         }
         assert!(accept(&store, outside).await.is_some() || accepted.findings == 0);
         // One thing more is one too many.

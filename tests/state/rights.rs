@@ -49,7 +49,7 @@ impl Ground {
             true => Store::open_read_only(&at, access).await,
             false => Store::open(&at, access, &mut SystemEntropy)
                 .await
-                .map(|store| store.vouched(keys().vouch())),
+                .map(|store| store.vouched(&keys(), None)),
         }
     }
 

@@ -24,14 +24,17 @@ pub struct Accept {
 pub fn run(args: &Accept, context: &Context<'_>) -> Result<u8, Failed> {
     let chosen = context.choose(true)?;
     let keys = chosen.keys()?;
-    let directory = chosen.checkpoints().ok();
     context.block_on(async {
         let store = chosen.open_unproven(context.global, &keys).await?;
         let told = entry(ACCEPTED, &chosen).reason(&args.reason);
         let who = chosen.holder();
         let accepted = store
-            .accept(&keys, &who, told, directory.as_deref(), context.now())
+            .accept(&who, told, context.now())
             .await;
+        let kept = match &accepted {
+            Ok(Some(accepted)) => keep(&store, &chosen, &accepted.note),
+            _ => Ok(()),
+        };
         store.close().await;
         let Some(accepted) = accepted? else {
             if context.global.json {
@@ -41,7 +44,7 @@ pub fn run(args: &Accept, context: &Context<'_>) -> Result<u8, Failed> {
             }
             return Ok(exit::DONE);
         };
-        keep(&chosen, directory.as_deref(), &accepted.note)?;
+        kept?;
         if context.global.json {
             let (entry, findings) = (accepted.seq, accepted.findings);
             print_json(&json!({"schema_version": 1, "accepted": true, "entry": entry, "findings": findings}))?;

@@ -65,7 +65,7 @@ pub fn run(args: &Export, context: &Context<'_>) -> Result<u8, Failed> {
             Some(until) => told.detail("until", until.to_string()),
             None => told,
         };
-        let last = note(&store, &chosen, context, told).await?.size;
+        let last = note(&store, &chosen, context, told).await?.head.size;
         let last = args.until.unwrap_or(last);
         let exported = store.export(exporter, last, &keys).await;
         store.close().await;
