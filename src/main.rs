@@ -7,6 +7,7 @@ use keyrota::commands::{self, Cli, Command};
 use keyrota::world;
 
 fn main() -> ExitCode {
+    commands::log::panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

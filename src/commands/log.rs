@@ -7,7 +7,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::exit::Failed;
 use super::{Cli, Command};
-use crate::output;
+use crate::{output, wire};
 
 /// Crates that may quote what passes through them (statements, bodies, headers): warnings at most.
 const QUIET: [&str; 7] = ["h2", "hyper", "reqwest", "rustls", "sqlx", "tokio", "tower"];
@@ -80,4 +80,20 @@ pub fn failure(cli: &Cli, failed: &Failed) {
     } else {
         output::note(&format!("keyrota: {}\n", failed.say));
     }
+}
+
+/// From here on a panic says where it is. Its message may quote a value, unless it was written down in the code.
+pub fn panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if wire::driving() {
+            return;
+        }
+        let place = panic.location().map(ToString::to_string);
+        let message = panic.payload().downcast_ref::<&'static str>();
+        output::note(&format!(
+            "keyrota: a mistake in the program ended this step at {}: {}\n",
+            place.as_deref().unwrap_or("an unknown place"),
+            message.unwrap_or(&"its message is not printed, since it may quote a value"),
+        ));
+    }));
 }

@@ -13,6 +13,7 @@ use crate::audit::{self, Actor, NewEntry};
 use crate::config::gate_rules;
 use crate::config::model::{Kind, Secret};
 use crate::state::{self, Change, Rotation};
+use crate::wire::UNREADABLE;
 
 /// What became of an import.
 #[derive(Debug)]
@@ -311,8 +312,10 @@ async fn not_asked(secret: &Secret, parts: &Parts<'_>, material: &Material) -> &
     let complete = material.uses.len() >= secret.kind.uses().len();
     if complete || matches!(secret.kind, Kind::Mysql(_)) {
         let looked = parts.rotator.preflight(material).await;
-        if let Err(RotatorError::Refused(why)) = looked {
-            return why;
+        match looked {
+            Err(RotatorError::Refused(why)) => return why,
+            Err(RotatorError::Retry(why)) if why == UNREADABLE => return why,
+            _ => {}
         }
     }
     "its server could not be asked: is it up, is it reached from here, and does ca_file vouch for it?"

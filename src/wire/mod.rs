@@ -15,6 +15,7 @@
 //! process that is not this one may find the name, and is turned away by its process id.
 
 mod postgres;
+mod session;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use crate::world::SystemEntropy;
+
+pub use session::{Row, Session, UNREADABLE, Unanswered, driving};
 
 /// The port that a Postgres driver is to be given: it is a part of the name of its socket.
 pub const PORT: u16 = 5432;

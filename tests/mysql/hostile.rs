@@ -1,21 +1,23 @@
 //! Servers with the right certificate that want a password, or send without end.
 
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use keyrota::rotators::database::{Endpoint, Form, Method, Settings, Users};
 use keyrota::rotators::mysql::Mysql;
-use keyrota_contract::{Material, Probe, Rotator, SecretValue, Which};
+use keyrota_contract::{Material, Probe, Rotator, RotatorError, SecretValue, Which};
 
 use super::bed::version;
-use crate::support::hostile::{Client, Heard, Hostile, flood, packet};
+use crate::support::hostile::{
+    Client, Heard, Hostile, Script, Talk, cut_short, flood, greeting, packet, recite, spoken,
+};
 
 const CANARY: &str = "canary-Of-A-user-7";
 const ENOUGH: usize = 128 * 1024 * 1024;
 
-async fn probe(hostile: &Hostile) -> Probe {
+fn rotator(hostile: &Hostile) -> (Mysql, Material) {
     let port = hostile.port;
     let settings = Settings {
         users: Users::One("app".into()),
@@ -38,7 +40,12 @@ async fn probe(hostile: &Hostile) -> Probe {
         current: Some(version(SecretValue::new(url.into_bytes()))),
         ..Material::default()
     };
-    Mysql::new(settings).probe(Which::Current, &m).await
+    (Mysql::new(settings), m)
+}
+
+async fn probe(hostile: &Hostile) -> Probe {
+    let (rotator, m) = rotator(hostile);
+    rotator.probe(Which::Current, &m).await
 }
 
 /// What a server greets with, what it says to the login, and whether it has the password then. MySQL
@@ -123,5 +130,80 @@ async fn a_server_without_end_is_left() {
         );
         let most = 40 * 1024 * 1024;
         assert!(sent.load(Ordering::Relaxed) < most, "{sent:?}");
+    }
+}
+
+/// A server that greets with these bytes, and goes.
+fn greets(greeting: &[u8]) -> Hostile {
+    let bytes = packet(0, greeting);
+    Hostile::plain(move |client, _| drop(client.write_all(&bytes)))
+}
+
+/// A login, and a row in answer to the first question.
+fn session() -> Talk {
+    let column = b"\x03def\0\0\0\x0eCURRENT_USER()\0\x0c\x2d\0\0\x01\0\0\xfd\0\0\x1f\0\0".to_vec();
+    vec![
+        vec![(2, b"\0\0\0\x02\0\0\0".to_vec())],
+        vec![
+            (1, b"\x01".to_vec()),
+            (2, column),
+            (3, b"\x05app@%".to_vec()),
+            (4, b"\xfe\0\0\x02\0\0\0".to_vec()),
+        ],
+    ]
+}
+
+/// Known examples, and what is said of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_the_driver_panic_is_an_unknown_outcome() {
+    let script = Script::default();
+    *script.lock().unwrap() = vec![packet(2, b"\x01")];
+    for hostile in [
+        greets(&[0x0a, 0]),
+        Hostile::mysql("caching_sha2_password", recite(&script)),
+    ] {
+        let (rotator, m) = rotator(&hostile);
+        assert_eq!(rotator.probe(Which::Current, &m).await, Probe::Unknown);
+        let looked = rotator.preflight(&m).await.unwrap_err();
+        assert!(
+            matches!(looked, RotatorError::Retry(why) if why.contains("that the driver cannot read")),
+            "{looked:?}"
+        );
+    }
+}
+
+/// The greeting, and every message of a login and of an answer, cut at every length.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_message_that_ends_early_is_believed_or_ends_the_program() {
+    let whole = greeting("mysql_native_password");
+    let cut = Arc::new(Mutex::new(Vec::new()));
+    let bytes = cut.clone();
+    let hostile = Hostile::plain(move |client, _| drop(client.write_all(&bytes.lock().unwrap())));
+    for length in 0..=whole.len() {
+        *cut.lock().unwrap() = packet(0, &whole[..length]);
+        assert_eq!(probe(&hostile).await, Probe::Unknown, "{length}");
+    }
+    let script = Script::default();
+    let hostile = Hostile::mysql("caching_sha2_password", recite(&script));
+    let says = |talk: &Talk| *script.lock().unwrap() = spoken(talk, packet);
+    says(&session());
+    assert_eq!(probe(&hostile).await, Probe::Accepted);
+    let mut talks: Vec<_> = cut_short(&session()).collect();
+    for reply in [
+        &b"\xff\x15\x04#28000Access denied"[..],
+        b"\xfecaching_sha2_password\0abcdefghijklmnopqrst\0",
+        b"\xfemysql_native_password\0abcdefghijklmnopqrst\0",
+        b"\xfesha256_password\0abcdefghijklmnopqrst\0",
+        b"\x01\x03",
+        b"\x01\x04",
+    ] {
+        talks.extend(cut_short(&vec![vec![(2, reply.to_vec())]]));
+    }
+    for talk in &talks {
+        says(talk);
+        // A column's or an end's last bytes decide nothing.
+        let row_is_whole = talk.get(1).is_some_and(|answer| answer[2].1.len() == 6);
+        let heard = probe(&hostile).await;
+        assert!(heard != Probe::Accepted || row_is_whole, "{talk:?}");
     }
 }

@@ -28,11 +28,11 @@ fn says(bytes: Vec<u8>) -> impl Fn(&mut Client, &Heard) + Send + Sync {
     }
 }
 
-fn asks(code: u32, more: &[u8]) -> Vec<u8> {
+pub(super) fn asks(code: u32, more: &[u8]) -> Vec<u8> {
     message(b'R', &[&code.to_be_bytes()[..], more].concat())
 }
 
-fn settings(hostile: &Hostile, admin: bool, methods: &[Method]) -> Settings {
+pub(super) fn settings(hostile: &Hostile, admin: bool, methods: &[Method]) -> Settings {
     let port = hostile.port;
     Settings {
         users: Users::One("app".into()),
@@ -52,7 +52,7 @@ fn settings(hostile: &Hostile, admin: bool, methods: &[Method]) -> Settings {
     }
 }
 
-fn material(hostile: &Hostile) -> Material {
+pub(super) fn material(hostile: &Hostile) -> Material {
     let url = |user, password| {
         format!(
             "postgres://{user}:{password}@127.0.0.1:{}/app",

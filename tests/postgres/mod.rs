@@ -13,3 +13,4 @@ mod probes;
 mod scram;
 mod settings;
 mod turns;
+mod unreadable;

@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -57,14 +58,8 @@ impl Hostile {
         act: impl Fn(&mut Client, &Heard) + Send + Sync + 'static,
     ) -> Self {
         Self::start(move |mut client, tls, heard| {
-            let mut greeting =
-                b"\x0a8.0.0-lies\0\x01\0\0\0abcdefgh\0\xff\xff\xff\x02\0\xff\xdf\x15".to_vec();
-            greeting.extend_from_slice(&[0; 10]);
-            greeting.extend_from_slice(b"abcdefghijkl\0");
-            greeting.extend_from_slice(method.as_bytes());
-            greeting.push(0);
             let mut request = [0; 36];
-            let sent = client.write_all(&packet(0, &greeting));
+            let sent = client.write_all(&packet(0, &greeting(method)));
             if sent.is_err() || client.read_exact(&mut request).is_err() {
                 return;
             }
@@ -113,6 +108,61 @@ impl Hostile {
         let heard = self.heard.lock().unwrap();
         heard.windows(bytes.len()).any(|w| w == bytes)
     }
+}
+
+/// What a server says: a piece for each thing that it hears. A message is a kind (or a number) and a body.
+pub type Talk = Vec<Vec<(u8, Vec<u8>)>>;
+
+/// The bytes of its pieces; a test may change them between two clients.
+pub type Script = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Says the pieces of a script, and goes.
+pub fn recite(script: &Script) -> impl Fn(&mut Client, &Heard) + Send + Sync + 'static {
+    let script = script.clone();
+    move |client, heard| {
+        let pieces = script.lock().unwrap().clone();
+        let short = Some(Duration::from_millis(100));
+        client.sock.set_read_timeout(short).unwrap();
+        for (n, piece) in pieces.iter().enumerate() {
+            if n > 0 {
+                heard.read(client);
+            }
+            let _ = client.write_all(piece);
+            let _ = client.flush();
+        }
+    }
+}
+
+/// A talk as bytes.
+pub fn spoken(talk: &Talk, write: fn(u8, &[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let piece = |piece: &Vec<(u8, Vec<u8>)>| piece.iter().flat_map(|(k, b)| write(*k, b)).collect();
+    talk.iter().map(piece).collect()
+}
+
+/// The talk with one message cut short: each message, at each length. Its head says how long it is.
+pub fn cut_short(talk: &Talk) -> impl Iterator<Item = Talk> {
+    let places = talk.iter().enumerate().flat_map(|(piece, messages)| {
+        let lengths = messages.iter().enumerate();
+        lengths.flat_map(move |(at, (_, body))| (0..body.len()).map(move |n| (piece, at, n)))
+    });
+    places.map(|(piece, at, length)| {
+        let mut cut = talk.clone();
+        cut[piece][at].1.truncate(length);
+        cut
+    })
+}
+
+/// What a MySQL server says first, proposing a method.
+pub fn greeting(method: &str) -> Vec<u8> {
+    let begin = b"\x0a8.0.0-lies\0\x01\0\0\0abcdefgh\0\xff\xff\xff\x02\0\xff\xdf\x15";
+    [
+        &begin[..],
+        &[0; 10],
+        b"abcdefghijkl\0",
+        method.as_bytes(),
+        &[0],
+    ]
+    .concat()
 }
 
 /// A message of Postgres'.

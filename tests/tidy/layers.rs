@@ -110,6 +110,21 @@ const RULES: &[Rule] = &[
         why: "sqlx reaches a server over src/wire only, which watches it",
     },
     Rule {
+        within: &["src"],
+        except: &["src/wire", "src/state"],
+        never: &[
+            "PgConnection",
+            "MySqlConnection",
+            "PgRow",
+            "MySqlRow",
+            ".fetch_all(",
+            ".fetch_one(",
+            ".execute(",
+            "options.connect(",
+        ],
+        why: "a server can make its driver panic; only src/wire runs it, and catches that",
+    },
+    Rule {
         within: &["src", "gate", "providers"],
         except: &["providers/aws"],
         never: &["aws_sdk_", "aws_config", "aws_smithy"],

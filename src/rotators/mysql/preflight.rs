@@ -8,6 +8,7 @@ use super::server::{Dialect, Memory, Server};
 use super::session::{Fault, Session, first};
 use super::{Mysql, Way, change, hash, login, operator};
 use crate::rotators::database::{Endpoint, Login};
+use crate::wire::UNREADABLE;
 
 /// Changes nothing; a failure is a sentence that says what to do.
 pub(super) async fn look(my: &Mysql, m: &Material) -> Result<Report, RotatorError> {
@@ -124,6 +125,7 @@ async fn logs_in(my: &Mysql, at: &Endpoint, login: &Login) -> Result<(), Rotator
                 "the server does not accept the current value: put the right one in its place (`keyrota import`)",
             ));
         }
+        Err(Fault::Unreadable) => return Err(RotatorError::Retry(UNREADABLE)),
         Err(_) => {
             return Err(RotatorError::Retry(
                 "the server cannot be asked about the current value now",

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use keyrota_contract::{Probe, RotatorError};
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, MySql};
 use zeroize::Zeroizing;
 
 use crate::rotators::database::{Endpoint, Login, Settings};
-use crate::wire::{self, Wire};
+use crate::wire::{self, UNREADABLE, Unanswered, Wire};
 
 /// In answer to one message: a list of all sessions, of a large server.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -29,13 +29,13 @@ pub(super) enum Fault {
     Method,
     /// No connection, or no answer: network, time limit, a protocol that is not ours.
     Lost,
+    /// The driver cannot read the answer.
+    Unreadable,
 }
 
 /// An open connection.
 pub(super) struct Session {
-    connection: MySqlConnection,
-    /// Nothing more can be said over it.
-    lost: bool,
+    connection: wire::Session<MySql>,
     /// Accounts are asked about, and changed, through procedures.
     pub(super) procedures: bool,
 }
@@ -74,17 +74,19 @@ impl Session {
         const TRIES: u32 = 5;
         let mut tries = 1;
         loop {
-            let fault = match tokio::time::timeout(CONNECT, options.connect()).await {
-                Ok(Ok(connection)) => {
+            let fault = match wire::Session::connect(&options, CONNECT).await {
+                Ok(connection) => {
                     return Ok(Self {
                         connection,
-                        lost: false,
                         procedures: false,
                     });
                 }
-                Ok(Err(_)) if matches!(way.fault(), Some(wire::Fault::Method(_))) => Fault::Method,
-                Ok(Err(e)) => Fault::of(&e),
-                Err(_) => Fault::Lost,
+                Err(Unanswered::Failed(_))
+                    if matches!(way.fault(), Some(wire::Fault::Method(_))) =>
+                {
+                    Fault::Method
+                }
+                Err(why) => Fault::of(&why),
             };
             if tries == TRIES || !matches!(fault, Fault::Server(1040 | 1203 | 1226)) {
                 return Err(fault);
@@ -141,23 +143,20 @@ impl Session {
     /// The rows of an answer; every column as text.
     pub(super) async fn rows(&mut self, sql: &str) -> Result<Rows, Fault> {
         // The text protocol: what we send is not all preparable.
-        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection);
-        let answer = tokio::time::timeout(STATEMENT, query).await;
-        let rows = self.heard(answer)?;
-        let text = |row: &sqlx::mysql::MySqlRow, column| {
-            row.try_get_unchecked::<Option<String>, _>(column)
-                .map_err(|_| Fault::Lost)
-        };
-        rows.iter()
-            .map(|row| (0..row.len()).map(|column| text(row, column)).collect())
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let rows = self.connection.rows(STATEMENT, query).await;
+        let rows = rows.map_err(|why| Fault::of(&why))?;
+        let texts = rows.iter().map(wire::Row::texts);
+        texts
+            .map(|texts| texts.map_err(|why| Fault::of(&why)))
             .collect()
     }
 
     /// Runs a statement whose answer is that it was done.
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), Fault> {
         let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let answer = tokio::time::timeout(STATEMENT, self.connection.execute(query)).await;
-        self.heard(answer).map(|_| ())
+        let done = self.connection.run(STATEMENT, query).await;
+        done.map(drop).map_err(|why| Fault::of(&why))
     }
 
     /// Runs a statement that changes an account.
@@ -181,21 +180,9 @@ impl Session {
         }
     }
 
-    /// Says goodbye, if it is still listened to.
+    /// Says goodbye, if the server still listens.
     pub(super) async fn close(self) {
-        if !self.lost {
-            let _ = tokio::time::timeout(CONNECT, self.connection.close()).await;
-        }
-    }
-
-    fn heard<T>(&mut self, answer: Answer<T>) -> Result<T, Fault> {
-        let fault = match answer {
-            Ok(Ok(heard)) => return Ok(heard),
-            Ok(Err(e)) => Fault::of(&e),
-            Err(_) => Fault::Lost,
-        };
-        self.lost |= !matches!(fault, Fault::Server(_));
-        Err(fault)
+        self.connection.close(CONNECT).await;
     }
 }
 
@@ -209,7 +196,6 @@ fn unless_unknown(set: Result<(), Fault>) -> Result<(), Fault> {
 
 /// Rows of columns.
 pub(super) type Rows = Vec<Vec<Option<String>>>;
-type Answer<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
 
 /// The first column of the first row.
 pub(super) fn first(rows: &[Vec<Option<String>>]) -> Option<&str> {
@@ -235,7 +221,12 @@ pub(super) fn quoted(text: &str) -> Zeroizing<String> {
 }
 
 impl Fault {
-    fn of(e: &sqlx::Error) -> Self {
+    fn of(why: &Unanswered) -> Self {
+        let e = match why {
+            Unanswered::Failed(e) => e,
+            Unanswered::Lost => return Self::Lost,
+            Unanswered::Unreadable => return Self::Unreadable,
+        };
         match e {
             sqlx::Error::Database(e) => {
                 e.try_downcast_ref::<MySqlDatabaseError>()
@@ -266,7 +257,9 @@ impl Fault {
             Self::Server(1044 | 1049 | 1203 | 1226 | 1820 | 1862 | 3118 | 4151) => Probe::Blocked,
             // Among them: too many connections (1040), the host (1129, 1130) or the account (MySQL
             // 3955, MariaDB 4150) blocked for wrong passwords, which is said before a right one is seen.
-            Self::Server(_) | Self::Tls | Self::Method | Self::Lost => Probe::Unknown,
+            Self::Server(_) | Self::Tls | Self::Method | Self::Lost | Self::Unreadable => {
+                Probe::Unknown
+            }
         }
     }
 
@@ -281,6 +274,7 @@ impl Fault {
             Self::Tls | Self::Method | Self::Lost => {
                 RotatorError::Retry("the connection to the server was lost")
             }
+            Self::Unreadable => RotatorError::Retry(UNREADABLE),
         }
     }
 
@@ -320,6 +314,7 @@ impl Fault {
             Self::Tls | Self::Method | Self::Lost => {
                 Ambiguous("the connection was lost during the change")
             }
+            Self::Unreadable => Ambiguous(UNREADABLE),
         }
     }
 }

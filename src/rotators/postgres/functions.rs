@@ -2,10 +2,8 @@
 //! made by `plan --setup`, run with the rights of whoever made it, and taking a verifier only.
 
 use keyrota_contract::RotatorError;
-use sqlx::Row;
-use sqlx::postgres::PgConnection;
 
-use super::session::{ask, quoted};
+use super::session::{Session, ask_one, quoted};
 
 /// Their schema. A function has its user's name, so nothing that it is given names a user.
 pub(super) const SCHEMA: &str = "keyrota_roles";
@@ -31,15 +29,15 @@ pub(super) use granted;
 
 /// The statement that sets a user's verifier.
 pub(super) async fn statement(
-    session: &mut PgConnection,
+    session: &mut Session,
     user: &str,
     verifier: &str,
 ) -> Result<String, RotatorError> {
     const ASK: &str = concat!("SELECT ", granted!("$1::text"));
-    let row = ask(sqlx::query(ASK).bind(user).fetch_one(session)).await?;
+    let row = ask_one(session, sqlx::query(ASK).bind(user)).await?;
     // Base64 and punctuation: nothing in it ends the literal.
     let user = quoted(user);
-    Ok(match row.try_get(0) {
+    Ok(match row.get(0) {
         Ok(true) => format!("SELECT {SCHEMA}.{user}('{verifier}')"),
         _ => format!("ALTER ROLE {user} PASSWORD '{verifier}'"),
     })

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use keyrota_contract::{Material, Report, RotatorError};
-use sqlx::Row;
-use sqlx::postgres::PgConnection;
 
 use super::super::database::Users;
 use super::Postgres;
 use super::roles::{self, Role};
 use super::scram;
-use super::session::{self, Shut, alone, ask, leave, open, prepare};
+use super::session::{self, Session, Shut, alone, ask_one, leave, open, prepare};
 use RotatorError::{Refused, Rejected, Retry};
 
 pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, RotatorError> {
@@ -105,14 +103,14 @@ struct Server {
 }
 
 impl Server {
-    async fn ask(session: &mut PgConnection) -> Result<Self, RotatorError> {
+    async fn ask(session: &mut Session) -> Result<Self, RotatorError> {
         const ASK: &str = "SELECT pg_catalog.current_setting('server_version_num')::int, \
              pg_catalog.pg_is_in_recovery()";
-        let row = ask(sqlx::raw_sql(ASK).fetch_one(&mut *session)).await?;
+        let row = ask_one(session, sqlx::raw_sql(ASK)).await?;
         let strange = |_| STRANGE;
         Ok(Self {
-            version: row.try_get(0).map_err(strange)?,
-            standby: row.try_get(1).map_err(strange)?,
+            version: row.get(0).map_err(strange)?,
+            standby: row.get(1).map_err(strange)?,
             identifier: identifier(session).await,
         })
     }
@@ -133,24 +131,24 @@ impl Server {
 
 /// The name of the data, which a server keeps through restarts and failovers. `None` where asking is
 /// not permitted.
-async fn identifier(session: &mut PgConnection) -> Option<String> {
+async fn identifier(session: &mut Session) -> Option<String> {
     const ASK: &str = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
-    let row = ask(sqlx::raw_sql(ASK).fetch_one(session)).await.ok()?;
-    row.try_get(0).ok()
+    let row = ask_one(session, sqlx::raw_sql(ASK)).await.ok()?;
+    row.get(0).ok()
 }
 
 /// The server's clock, in microseconds.
-async fn clock(session: &mut PgConnection) -> Result<i64, RotatorError> {
+async fn clock(session: &mut Session) -> Result<i64, RotatorError> {
     const ASK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let rows = alone(session, ASK).await?;
     let row = rows.first().ok_or(STRANGE)?;
-    row.try_get(0).map_err(|_| STRANGE)
+    row.get(0).map_err(|_| STRANGE)
 }
 
 /// Whether what was reached is the server's own and not a pooler's: a pooler gives out a server session
 /// that was there before. By name alone it is not seen, for poolers pass the name on. `earlier` is
 /// the server's clock in a session that had ended before this one began.
-async fn direct(session: &mut PgConnection, earlier: i64) -> Result<(), RotatorError> {
+async fn direct(session: &mut Session, earlier: i64) -> Result<(), RotatorError> {
     let question = format!(
         "SELECT (extract(epoch FROM backend_start) * 1000000)::bigint >= {earlier} \
          AND application_name = '{LOOKING}' \
@@ -158,7 +156,7 @@ async fn direct(session: &mut PgConnection, earlier: i64) -> Result<(), RotatorE
     );
     let rows = alone(session, &question).await?;
     let row = rows.first().ok_or(STRANGE)?;
-    match row.try_get(0) {
+    match row.get(0) {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => Err(Refused(
             "a pooler stands between: name the server itself by `server`",

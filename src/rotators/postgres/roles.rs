@@ -1,11 +1,10 @@
 //! What the server's catalogs say of the file's users. Everyone may read these catalogs.
 
 use keyrota_contract::RotatorError;
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Error, Row};
 
 use super::functions::granted;
-use super::session::ask;
+use super::session::{Row, Session, ask, ask_one};
+use crate::wire::Unanswered;
 
 /// One user of the server.
 #[derive(Debug)]
@@ -49,15 +48,11 @@ impl Role {
 
 /// Those of `users` that exist.
 pub(super) async fn look(
-    session: &mut PgConnection,
+    session: &mut Session,
     users: &[String],
     database: &str,
 ) -> Result<Vec<Role>, RotatorError> {
-    let rows = ask(sqlx::query(LOOK)
-        .bind(users)
-        .bind(database)
-        .fetch_all(session))
-    .await?;
+    let rows = ask(session, sqlx::query(LOOK).bind(users).bind(database)).await?;
     rows.iter()
         .map(|row| role(row).map_err(|_| RotatorError::Retry("the server's catalogs are strange")))
         .collect()
@@ -67,36 +62,36 @@ pub(super) async fn look(
 /// verifier that one of them has now. Only superusers see those verifiers; for others the settings
 /// decide.
 pub(super) async fn iterations(
-    session: &mut PgConnection,
+    session: &mut Session,
     users: &[String],
 ) -> Result<i64, RotatorError> {
     let strange = |_| RotatorError::Retry("the server's settings are strange");
-    let row = ask(sqlx::query(SETTINGS).bind(users).fetch_one(&mut *session)).await?;
-    let mut asked: Vec<i64> = row.try_get(0).map_err(strange)?;
-    if row.try_get(1).map_err(strange)? {
-        let rows = ask(sqlx::query(VERIFIER).bind(users).fetch_all(session)).await?;
+    let row = ask_one(session, sqlx::query(SETTINGS).bind(users)).await?;
+    let mut asked: Vec<i64> = row.get(0).map_err(strange)?;
+    if row.get(1).map_err(strange)? {
+        let rows = ask(session, sqlx::query(VERIFIER).bind(users)).await?;
         for row in rows {
-            asked.extend(row.try_get::<Option<i64>, _>(0).map_err(strange)?);
+            asked.extend(row.get::<Option<i64>, _>(0).map_err(strange)?);
         }
     }
     Ok(asked.into_iter().max().unwrap_or(0))
 }
 
-fn role(row: &PgRow) -> Result<Role, Error> {
+fn role(row: &Row) -> Result<Role, Unanswered> {
     Ok(Role {
-        name: row.try_get("name")?,
-        can_login: row.try_get("can_login")?,
-        superuser: row.try_get("superuser")?,
-        expired: row.try_get("expired")?,
-        expires: row.try_get("expires")?,
-        limit: row.try_get("limit")?,
-        connects: row.try_get("connects")?,
-        settings: row.try_get("settings")?,
-        groups: row.try_get("groups")?,
-        grants: row.try_get("grants")?,
-        owns: row.try_get("owns")?,
-        sessions: row.try_get("sessions")?,
-        may_change: row.try_get("may_change")?,
+        name: row.get("name")?,
+        can_login: row.get("can_login")?,
+        superuser: row.get("superuser")?,
+        expired: row.get("expired")?,
+        expires: row.get("expires")?,
+        limit: row.get("limit")?,
+        connects: row.get("connects")?,
+        settings: row.get("settings")?,
+        groups: row.get("groups")?,
+        grants: row.get("grants")?,
+        owns: row.get("owns")?,
+        sessions: row.get("sessions")?,
+        may_change: row.get("may_change")?,
     })
 }
 

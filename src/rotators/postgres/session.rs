@@ -8,14 +8,15 @@
 use std::time::Duration;
 
 use keyrota_contract::{Probe, RotatorError};
-use sqlx::postgres::{
-    PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSeverity, PgSslMode,
-};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Row};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Error, Execute};
 
 use super::super::database::{Endpoint, Login, Settings};
 use super::functions;
-use crate::wire::{self, At, Fault, Method, Wire};
+use crate::wire::{self, At, Fault, Method, UNREADABLE, Unanswered, Wire};
+
+pub(super) type Session = wire::Session<sqlx::Postgres>;
+pub(super) type Row = wire::Row<sqlx::Postgres>;
 
 /// For a login, and for an answer to one question.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,7 +62,7 @@ pub(super) async fn open(
     at: &Endpoint,
     login: &Login,
     name: &str,
-) -> Result<PgConnection, Shut> {
+) -> Result<Session, Shut> {
     const TRIES: u32 = 5;
     let mut tries = 1;
     loop {
@@ -80,7 +81,7 @@ async fn open_once(
     at: &Endpoint,
     login: &Login,
     name: &str,
-) -> Result<PgConnection, Shut> {
+) -> Result<Session, Shut> {
     // Every field is set here: what is not would come from PGHOST, PGUSER, PGPASSWORD, ~/.pgpass.
     let options = PgConnectOptions::new_without_pgpass();
     if options.get_options().is_some() {
@@ -108,10 +109,11 @@ async fn open_once(
         .statement_cache_capacity(0)
         .extra_float_digits(None) // a startup parameter that poolers refuse
         .disable_statement_logging();
-    let shut = match tokio::time::timeout(PATIENCE, options.connect()).await {
-        Ok(Ok(session)) => return Ok(session),
-        Ok(Err(error)) => way.fault().map_or_else(|| shut(&error), kept_from),
-        Err(_) => Shut::Unknown(UNREACHABLE),
+    let shut = match Session::connect(&options, PATIENCE).await {
+        Ok(session) => return Ok(session),
+        Err(Unanswered::Failed(error)) => way.fault().map_or_else(|| shut(&error), kept_from),
+        Err(Unanswered::Lost) => Shut::Unknown(UNREACHABLE),
+        Err(Unanswered::Unreadable) => Shut::Unknown(UNREADABLE),
     };
     if let Shut::Barred(why) = shut {
         tracing::warn!(host = at.host, port = at.port, "{why}");
@@ -148,9 +150,13 @@ pub(super) async fn probe(settings: &Settings, at: &Endpoint, login: &Login) -> 
     // current_user is the owner; session_user is who logged in.
     let who = alone(&mut session, "SELECT session_user::text").await;
     leave(session).await;
-    let who = who.map_err(|_| Shut::Unknown("the server did not answer a question"))?;
-    match who.first().map(|row| row.try_get::<String, _>(0)) {
+    let who = who.map_err(|why| match why {
+        RotatorError::Retry(why) => Shut::Unknown(why),
+        _ => Shut::Unknown(UNREACHABLE),
+    })?;
+    match who.first().map(|row| row.get::<String, _>(0)) {
         Some(Ok(who)) if who == *login.user => Ok(()),
+        Some(Err(Unanswered::Unreadable)) => Err(Shut::Unknown(UNREADABLE)),
         // A pooler that logs in as somebody else says nothing about this login.
         _ => Err(Shut::Unknown(
             "the login of the current value becomes another user's on the way (a pooler's?)",
@@ -161,37 +167,49 @@ pub(super) async fn probe(settings: &Settings, at: &Endpoint, login: &Login) -> 
 /// A question in one message, which is one transaction without BEGIN, and nothing of it stays: a pooler may give the
 /// next message to another session, and this one's connection to another client. No setting of the user or
 /// its database decides how the question is read or how soon it is broken off.
-pub(super) async fn alone(
-    session: &mut PgConnection,
-    question: &str,
-) -> Result<Vec<PgRow>, RotatorError> {
+pub(super) async fn alone(session: &mut Session, question: &str) -> Result<Vec<Row>, RotatorError> {
     let message = format!(
         "SET LOCAL statement_timeout = 0; SET LOCAL search_path = pg_catalog; \
          SET LOCAL client_min_messages = error; SET LOCAL ROLE NONE; {question}"
     );
     for _ in 0..TRIES {
-        let asked = sqlx::raw_sql(AssertSqlSafe(message.clone())).fetch_all(&mut *session);
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) if broken_off(&error) => {}
-            Ok(Err(_)) | Err(_) => break,
+        let asked = sqlx::raw_sql(AssertSqlSafe(message.clone()));
+        match session.rows(PATIENCE, asked).await {
+            Ok(rows) => return Ok(rows),
+            Err(Unanswered::Failed(error)) if broken_off(&error) => {}
+            Err(why) => return Err(unanswered(&why)),
         }
     }
     Err(SILENT)
 }
 
 /// Ends a session politely; one that does not answer is dropped.
-pub(super) async fn leave(session: PgConnection) {
-    let _ = tokio::time::timeout(Duration::from_secs(1), session.close()).await;
+pub(super) async fn leave(session: Session) {
+    session.close(Duration::from_secs(1)).await;
 }
 
 /// An answer in time, or `Retry`: questions change nothing.
-pub(super) async fn ask<T>(
-    question: impl Future<Output = Result<T, Error>>,
-) -> Result<T, RotatorError> {
-    match tokio::time::timeout(PATIENCE, question).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(_)) | Err(_) => Err(SILENT),
+pub(super) async fn ask<'q>(
+    session: &mut Session,
+    question: impl Execute<'q, sqlx::Postgres> + 'q,
+) -> Result<Vec<Row>, RotatorError> {
+    let rows = session.rows(PATIENCE, question).await;
+    rows.map_err(|why| unanswered(&why))
+}
+
+/// The row of an answer that has one.
+pub(super) async fn ask_one<'q>(
+    session: &mut Session,
+    question: impl Execute<'q, sqlx::Postgres> + 'q,
+) -> Result<Row, RotatorError> {
+    let rows = ask(session, question).await?;
+    rows.into_iter().next().ok_or(SILENT)
+}
+
+fn unanswered(why: &Unanswered) -> RotatorError {
+    match why {
+        Unanswered::Failed(_) | Unanswered::Lost => SILENT,
+        Unanswered::Unreadable => RotatorError::Retry(UNREADABLE),
     }
 }
 
@@ -205,10 +223,7 @@ pub(super) async fn ask<T>(
 ///   role that it is given at login: its rights may be that role's
 ///
 /// What only a superuser may set (`log_statement`, `session_preload_libraries`) stays as it is.
-pub(super) async fn prepare(
-    session: &mut PgConnection,
-    as_itself: bool,
-) -> Result<(), RotatorError> {
+pub(super) async fn prepare(session: &mut Session, as_itself: bool) -> Result<(), RotatorError> {
     // First and alone, since what is to be ended may end it: a statement_timeout of 1 ms.
     const FIRST: &str = "SET statement_timeout = 0";
     const SETTINGS: &str = "SET search_path = pg_catalog; SET standard_conforming_strings = on; \
@@ -223,15 +238,15 @@ pub(super) async fn prepare(
          SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
          WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
     for tries in 1..=TRIES {
-        match tokio::time::timeout(PATIENCE, sqlx::raw_sql(FIRST).execute(&mut *session)).await {
-            Ok(Ok(_)) => break,
-            Ok(Err(error)) if tries < TRIES && broken_off(&error) => {}
-            Ok(Err(_)) | Err(_) => return Err(SILENT),
+        match session.rows(PATIENCE, sqlx::raw_sql(FIRST)).await {
+            Ok(_) => break,
+            Err(Unanswered::Failed(error)) if tries < TRIES && broken_off(&error) => {}
+            Err(why) => return Err(unanswered(&why)),
         }
     }
-    ask(sqlx::raw_sql(SETTINGS).execute(&mut *session)).await?;
+    ask(session, sqlx::raw_sql(SETTINGS)).await?;
     if as_itself {
-        ask(sqlx::raw_sql("SET ROLE NONE").execute(session)).await?;
+        ask(session, sqlx::raw_sql("SET ROLE NONE")).await?;
     }
     Ok(())
 }
@@ -246,18 +261,19 @@ fn broken_off(error: &Error) -> bool {
 
 /// Sets a user's verifier.
 pub(super) async fn change(
-    session: &mut PgConnection,
+    session: &mut Session,
     user: &str,
     verifier: &str,
 ) -> Result<(), RotatorError> {
     let statement = functions::statement(session, user, verifier).await?;
-    let sent = sqlx::raw_sql(AssertSqlSafe(statement)).execute(session);
-    match tokio::time::timeout(CHANGE, sent).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(changed(&error)),
-        Err(_) => Err(RotatorError::Ambiguous(
+    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+    match session.run(CHANGE, statement).await {
+        Ok(_) => Ok(()),
+        Err(Unanswered::Failed(error)) => Err(changed(&error)),
+        Err(Unanswered::Lost) => Err(RotatorError::Ambiguous(
             "the server did not answer the change in time",
         )),
+        Err(Unanswered::Unreadable) => Err(RotatorError::Ambiguous(UNREADABLE)),
     }
 }
 

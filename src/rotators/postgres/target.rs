@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyrota_contract::{Material, Overlap, Probe, Quiet, RotatorError, Target, Which};
-use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::database::{Login, Method, Users, admin_login};
-use super::session::{self, NAME, Shut, ask, change, leave, open, prepare};
+use super::session::{self, NAME, Session, Shut, ask, change, leave, open, prepare};
 use super::{Postgres, pick, roles, scram, session_name};
 
 #[async_trait]
@@ -146,7 +145,7 @@ impl Postgres {
         order: &[Which],
         name: &str,
         m: &Material,
-    ) -> Result<PgConnection, RotatorError> {
+    ) -> Result<Session, RotatorError> {
         let mut logins = Vec::new();
         match self.admin(m)? {
             Some(admin) => logins.push(admin),
@@ -197,13 +196,13 @@ impl Postgres {
 
 /// Ends the sessions of this name; whether they are gone. One that waits for a lock or a standby
 /// ends at once, one whose disk hangs may not.
-async fn terminate(session: &mut PgConnection, name: &str) -> Result<bool, RotatorError> {
+async fn terminate(session: &mut Session, name: &str) -> Result<bool, RotatorError> {
     const END: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
          WHERE application_name = $1 AND pid <> pg_catalog.pg_backend_pid()";
     const STEP: Duration = Duration::from_millis(250);
     const STEPS: u32 = 80;
     for _ in 0..STEPS {
-        let ended = ask(sqlx::query(END).bind(name).fetch_all(&mut *session)).await?;
+        let ended = ask(session, sqlx::query(END).bind(name)).await?;
         if ended.is_empty() {
             return Ok(true);
         }
