@@ -16,6 +16,7 @@
 //! - [`world`]: the only home of real time and randomness
 //! - [`output`]: standard output, standard error and the log; escapes what a terminal would obey
 //! - [`commands`]: the command line, one file per subcommand
+//! - [`process`]: the life of the process
 
 // Modules with this lint read numbers from servers, files and databases: none may make arithmetic panic.
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -28,6 +29,7 @@ pub mod consumers;
 pub mod engine;
 pub mod keys;
 pub mod output;
+pub mod process;
 pub mod rotators;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod state;

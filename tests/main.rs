@@ -40,4 +40,3 @@ mod tidy;
 mod tokens;
 mod tour;
 mod trust;
-mod without;

@@ -29,8 +29,6 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Parser;
-use keyrota::commands::{self, Cli};
 use serde_json::Value;
 
 use logins::{Logins, Url, runtime};
@@ -44,7 +42,7 @@ const FATAL: u32 = 3;
 
 fn main() -> ExitCode {
     if std::env::var_os(AS_KEYROTA).is_some() {
-        return keyrota_itself();
+        return keyrota::process::run(keyrota::stores::registry());
     }
     if !Path::new("/usr/lib/postgresql").exists() {
         eprintln!("this tour needs a Postgres to start: apt-get install postgresql");
@@ -77,20 +75,6 @@ fn main() -> ExitCode {
     );
     assert_eq!(refused, 0);
     ExitCode::SUCCESS
-}
-
-/// The same life as the binary's.
-fn keyrota_itself() -> ExitCode {
-    let cli = Cli::parse();
-    keyrota::world::harden();
-    commands::log::start(&cli);
-    match commands::run(&cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(failed) => {
-            commands::log::failure(&cli, &failed);
-            ExitCode::from(failed.code)
-        }
-    }
 }
 
 struct Tour {

@@ -19,7 +19,6 @@ use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
 use crate::output;
 use crate::state::{self, Access, Holder, Location, Store};
-use crate::stores;
 use crate::trust;
 use crate::world::{Clock, SystemClock, SystemEntropy};
 
@@ -44,11 +43,11 @@ pub struct Chosen {
 }
 
 impl<'a> Context<'a> {
-    pub fn new(global: &'a Global) -> Self {
+    pub fn new(global: &'a Global, registry: Registry) -> Self {
         Self {
             global,
             clock: Arc::new(SystemClock),
-            registry: stores::registry(),
+            registry,
         }
     }
 

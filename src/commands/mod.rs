@@ -39,6 +39,8 @@ use clap::{Args, Parser, Subcommand};
 use context::Context;
 use exit::Failed;
 
+use crate::config::Registry;
+
 /// Rotates secrets without an outage, gates a program's environment, and proves what happened.
 #[derive(Debug, Parser)]
 #[command(name = "keyrota", version, max_term_width = 100, after_help = EXIT_CODES)]
@@ -148,9 +150,9 @@ pub enum Command {
     Daemon(daemon::Daemon),
 }
 
-/// Does what was asked; the exit code.
-pub fn run(cli: &Cli) -> Result<u8, Failed> {
-    let context = Context::new(&cli.global);
+/// Does what was asked, with these kinds; the exit code.
+pub fn run(cli: &Cli, registry: Registry) -> Result<u8, Failed> {
+    let context = Context::new(&cli.global, registry);
     match &cli.command {
         Command::Init(args) => init::run(args, &context),
         Command::Import(args) => import::run(args, &context),

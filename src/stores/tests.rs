@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::*;
+use crate::config::environment::decode;
 use crate::config::keys::{Key, Ty};
+use crate::config::schema::json_schema;
+use crate::config::{Source, diagnostic};
 
 #[test]
 fn a_word_is_one_kind_whether_built_in_or_not() {
@@ -18,6 +23,31 @@ fn a_word_is_one_kind_whether_built_in_or_not() {
             .iter()
             .all(|w| words.contains(w))
     );
+}
+
+/// What a build without a feature does, whichever features this one has.
+#[test]
+fn a_kind_that_is_left_out_is_known_and_refused() {
+    let registry = Registry::new(&[&file::KIND], &["aws-ssm", "vault"]);
+    let text = "environment = \"development\"\n[providers.main]\nkind = \"file\"\npath = \"d.age\"\n\
+        [providers.far]\nkind = \"vault\"\n[secrets.token]\nkind = \"random\"\nprovider = \"main\"\nrefresh = \"0s\"\n";
+    let source = Source::new("schedules/development.toml", text);
+    let root = Path::new("/srv");
+    let (_, problems) = decode(
+        &source,
+        "development",
+        root,
+        Timestamp::UNIX_EPOCH,
+        &registry,
+    );
+    let shown = diagnostic::text(&problems, &[source], &registry, false);
+    let sentence = "schedules/development.toml:6:8: providers.far.kind: the provider kind \"vault\" is not built in\n";
+    assert_eq!(problems.len(), 1, "{shown}");
+    assert!(shown.contains(sentence), "{shown}");
+    assert!(shown.contains("kind = \"vault\""), "{shown}");
+    assert!(shown.contains("help: this build has file\n"), "{shown}");
+    let schema = json_schema(&registry).to_string();
+    assert!(schema.contains("recipients") && !schema.contains("\"vault\""));
 }
 
 /// The table "Keys" of providers/README.md: kind, key, default.

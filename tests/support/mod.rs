@@ -1,6 +1,5 @@
 //! What several tests need: real servers, the real binary, and what to look for afterwards.
 
-pub mod cargo;
 pub mod evidence;
 pub mod hostile;
 pub mod http_proxy;

@@ -220,6 +220,7 @@ static BOOT_FORMATS: &[&str] = &[
     "jwk",
     "pem",
 ];
+/// `required_if` as a table.
 pub const REQUIRED_IF: &[Key] = &[
     must("variable", Ty::Variable, "The other variable."),
     may(

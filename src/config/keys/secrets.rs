@@ -67,14 +67,17 @@ const GRACE: Key = may(
     "From the switch until the old value dies; derived when absent.",
 );
 
+/// A span within a day.
 pub const SPAN_OF_DAY: &[Key] = &[
     must("from", Ty::Clock, "First moment inside."),
     must("to", Ty::Clock, "First moment outside."),
 ];
+/// A span of dates.
 pub const SPAN_OF_TIME: &[Key] = &[
     must("from", Ty::Moment, "First moment inside."),
     must("to", Ty::Moment, "First moment outside."),
 ];
+/// `confirm`.
 pub const CONFIRM: &[Key] = &[
     must("after", Ty::Word(&["switch"]), "After which step."),
     must("ask", Ty::Text, "What the person has to do."),

@@ -2,6 +2,7 @@
 //! it stores, and how it is built. A kind is a value of [`StoreKind`]; the readers of files, the
 //! engine and the commands know no kind but through it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -21,7 +22,7 @@ use rights::Giver;
 /// The kinds that files may name. It is a value: a test can make a shorter one.
 #[derive(Debug)]
 pub struct Registry {
-    stores: &'static [&'static StoreKind],
+    stores: Vec<&'static StoreKind>,
     providers: Kinds,
     words: OnceLock<Vec<&'static str>>,
 }
@@ -29,22 +30,31 @@ pub struct Registry {
 impl Registry {
     /// A registry of these kinds of provider, in the order in which they are listed. `left_out`: the
     /// words of kinds that files may know and this build has not; readers refuse them as such.
-    pub fn new(stores: &'static [&'static StoreKind], left_out: &'static [&'static str]) -> Self {
-        Self {
-            stores,
+    pub fn new(stores: &[&'static StoreKind], left_out: &'static [&'static str]) -> Self {
+        let empty = Self {
+            stores: Vec::new(),
             providers: Kinds {
                 noun: "provider",
                 common: &[],
-                built: stores.iter().map(|kind| (kind.word, kind.keys)).collect(),
+                built: Cow::Borrowed(&[]),
                 planned: left_out,
             },
             words: OnceLock::new(),
-        }
+        };
+        stores.iter().fold(empty, |all, kind| all.with(kind))
+    }
+
+    /// The same and one more kind of provider.
+    pub fn with(mut self, kind: &'static StoreKind) -> Self {
+        self.stores.push(kind);
+        self.providers.built.to_mut().push((kind.word, kind.keys));
+        self.words = OnceLock::new();
+        self
     }
 
     /// The kinds of provider.
-    pub fn stores(&self) -> &'static [&'static StoreKind] {
-        self.stores
+    pub fn stores(&self) -> &[&'static StoreKind] {
+        &self.stores
     }
 
     /// The kind of provider of this word, if it is built in.

@@ -1,0 +1,9 @@
+//! keyrota with one more kind of provider: `kind = "directory"`.
+
+use std::process::ExitCode;
+
+mod directory;
+
+fn main() -> ExitCode {
+    keyrota::process::run(keyrota::stores::registry().with(&directory::KIND))
+}
