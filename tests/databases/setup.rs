@@ -67,11 +67,13 @@ fn postgres_gives_what_it_says() {
     );
     let superuser = server.password();
     let superuser = superuser.expose_to(|p| String::from_utf8(p.to_vec()).unwrap());
+    the_application_was_first(&bed, &server);
     let script = printed(&bed, &[]);
     for _ in 0..2 {
         let ran = psql(&server, &name, postgres::ADMIN, &superuser, &script).code(0);
         assert_eq!(ran.stdout, "");
     }
+    bed.sql("ALTER DATABASE {db} RESET search_path");
     let bed = rotated(bed, || server.log(), "SELECT keyrota_roles.");
 
     // The application's data, which the administrator does not read.
@@ -123,15 +125,23 @@ fn postgres_gives_what_it_says() {
             .map(|verifier| format!("SELECT keyrota_roles.\"{{a}}\"('{verifier}')")),
     );
     let named = |script: &str| {
-        let script = script.replace("{db}", &name);
-        script.replace("{a}", &a).replace("{k}", &bed.user("k"))
+        let script = script.replace("{db}", &name).replace("{a}", &a);
+        script
+            .replace("{b}", &bed.user("b"))
+            .replace("{k}", &bed.user("k"))
     };
     for script in &refused {
         let ran = psql(&server, &name, &bed.user("k"), ADMIN, &named(script));
         assert_eq!(ran.code, 3, "{script}: {ran:?}");
     }
-    // The application's users have no part in it.
+    // The application's users have no part in it, though one of them made the schema.
+    let own =
+        "CREATE OR REPLACE FUNCTION keyrota_roles.\"{b}\"(verifier pg_catalog.text) RETURNS void";
     for script in [
+        format!("SET ROLE NONE; {own} LANGUAGE sql AS ''"),
+        "SET ROLE NONE; CREATE FUNCTION keyrota_roles.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'".to_owned(),
+        "SET ROLE NONE; DROP FUNCTION keyrota_roles.\"{b}\"(pg_catalog.text)".to_owned(),
+        "SET ROLE NONE; ALTER SCHEMA keyrota_roles RENAME TO mine".to_owned(),
         "SELECT keyrota_roles.\"{a}\"(NULL)".to_owned(),
         format!("SET ROLE NONE; SELECT keyrota_roles.\"{{a}}\"('{sound}')"),
     ] {
@@ -147,8 +157,7 @@ fn postgres_gives_what_it_says() {
              $$ SELECT 'ALTER ROLE {{k}} CREATEROLE'::text $$;
          SET search_path = pg_temp, pg_catalog;
          SELECT keyrota_roles.\"{{b}}\"('{sound}')"
-    ))
-    .replace("{b}", &bed.user("b"));
+    ));
     let shadow = shadow.split_once(";\n").unwrap().1;
     psql(&server, &name, &bed.user("k"), ADMIN, shadow).code(0);
     let changed = seen();
@@ -166,6 +175,24 @@ fn postgres_gives_what_it_says() {
     let script = format!("SELECT keyrota_roles.\"{}\"('{sound}')", bed.user("b"));
     let ran = psql(&server, &name, &bed.user("k"), ADMIN, &script);
     assert!(ran.stderr.contains("superuser"), "{ran:?}");
+}
+
+/// A user of the application has made, before the script runs, all that the script makes, and a type to mislead it.
+fn the_application_was_first(bed: &Bed, server: &Postgres) {
+    bed.sql("CREATE ROLE {a} LOGIN PASSWORD 'first'; ALTER DATABASE {db} OWNER TO {a}");
+    let mut script = "CREATE SCHEMA keyrota_roles; GRANT ALL ON SCHEMA keyrota_roles TO PUBLIC;
+         CREATE DOMAIN keyrota_roles.text AS pg_catalog.text;
+         ALTER DATABASE {db} SET search_path = keyrota_roles, pg_catalog;"
+        .replace("{db}", &bed.name);
+    for user in ["a", "b"] {
+        for kind in ["pg_catalog.text", "keyrota_roles.text", "pg_catalog.name"] {
+            script += &format!(
+                "CREATE FUNCTION keyrota_roles.\"{}\"({kind}) RETURNS void LANGUAGE sql SECURITY DEFINER AS '';",
+                bed.user(user)
+            );
+        }
+    }
+    psql(server, &bed.name, &bed.user("a"), "first", &script).code(0);
 }
 
 /// What stands in the rights' comments for servers where nobody may make such functions.

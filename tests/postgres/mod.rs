@@ -2,10 +2,12 @@
 //!
 //! - `bed`: a database, its users, and the values a rotation has
 //! - `turns`: whole rotations; `probes`: what a login shows; `preflight`: what is said before
+//! - `functions`: whose are called
 //! - `faults`: hanging, racing and lost changes, and the server's log; `pooler`: pgbouncer between
 
 mod bed;
 mod faults;
+mod functions;
 mod hostile;
 mod pooler;
 mod preflight;

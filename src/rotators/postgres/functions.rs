@@ -9,17 +9,23 @@ use super::session::{Session, ask_one, quoted};
 pub(super) const SCHEMA: &str = "keyrota_roles";
 
 /// Whether there is one for this user, and whoever asks may use it. None changes a superuser. It must run with its owner's rights:
-/// one that ran with ours could do with them what it likes.
+/// one that ran with ours could do with them what it likes. So nobody may exchange it between this question and the call: neither
+/// it nor its schema belongs to one of the file's users, or to a role that they can become, unless that is a superuser.
 macro_rules! granted {
-    ($user:literal) => {
+    ($user:literal, $users:literal) => {
         concat!(
             "EXISTS (SELECT FROM pg_catalog.pg_proc f
                 JOIN pg_catalog.pg_namespace s ON s.oid = f.pronamespace
                 JOIN pg_catalog.pg_roles o ON o.oid = f.proowner
+                JOIN pg_catalog.pg_roles so ON so.oid = s.nspowner
                 WHERE s.nspname = 'keyrota_roles' AND f.proname::text = ",
             $user,
             " AND f.pronargs = 1 AND f.proargtypes[0] = 'pg_catalog.text'::pg_catalog.regtype
-                AND f.prosecdef AND (o.rolsuper OR o.rolcreaterole)
+                AND f.prosecdef AND (so.rolsuper OR so.oid = o.oid)
+                AND (o.rolsuper OR (o.rolcreaterole AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles u
+                    WHERE u.rolname::text = ANY (",
+            $users,
+            ") AND pg_catalog.pg_has_role(u.oid, o.oid, 'MEMBER'))))
                 AND pg_catalog.has_schema_privilege(s.oid, 'USAGE')
                 AND pg_catalog.has_function_privilege(f.oid, 'EXECUTE'))"
         )
@@ -27,24 +33,41 @@ macro_rules! granted {
 }
 pub(super) use granted;
 
-/// The statement that sets a user's verifier.
+/// The statement that sets the verifier of one of the file's users.
 pub(super) async fn statement(
     session: &mut Session,
     user: &str,
+    users: &[String],
     verifier: &str,
 ) -> Result<String, RotatorError> {
-    const ASK: &str = concat!("SELECT ", granted!("$1::text"));
-    let row = ask_one(session, sqlx::query(ASK).bind(user)).await?;
+    const ASK: &str = concat!("SELECT ", granted!("$1::text", "$2::text[]"));
+    let row = ask_one(session, sqlx::query(ASK).bind(user).bind(users)).await?;
     // Base64 and punctuation: nothing in it ends the literal.
     let user = quoted(user);
     Ok(match row.get(0) {
-        Ok(true) => format!("SELECT {SCHEMA}.{user}('{verifier}')"),
+        // The type is written, so no other function of this name is called.
+        Ok(true) => format!("SELECT {SCHEMA}.{user}('{verifier}'::pg_catalog.text)"),
         _ => format!("ALTER ROLE {user} PASSWORD '{verifier}'"),
     })
 }
 
-/// The SQL that makes the function of a user and gives it to `admin`.
-pub(super) fn setup_sql(user: &str, admin: &str) -> String {
+/// The SQL that makes the functions of these users and gives them to `admin`: one transaction, at no instant of
+/// which another can change what is in it. A schema and functions of these names may be there, made by anybody
+/// who may make a schema in this database. The schema changes hands first. A function that is replaced would keep
+/// its owner, so it is dropped.
+pub(super) fn schema_sql(users: &[String], admin: &str) -> String {
+    let functions: Vec<_> = users.iter().map(|user| setup_sql(user, admin)).collect();
+    format!(
+        "BEGIN;\nCREATE SCHEMA IF NOT EXISTS {SCHEMA};\n\
+         ALTER SCHEMA {SCHEMA} OWNER TO CURRENT_USER;\n\
+         REVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC;\n\
+         GRANT USAGE ON SCHEMA {SCHEMA} TO {admin};\n{}\nCOMMIT;",
+        functions.join("\n")
+    )
+}
+
+/// The SQL that makes the function of a user.
+fn setup_sql(user: &str, admin: &str) -> String {
     let literal = format!("'{}'", user.replace('\'', "''"));
     let user = quoted(user);
     let body = body(&format!(
@@ -59,10 +82,11 @@ pub(super) fn setup_sql(user: &str, admin: &str) -> String {
 END"
     ));
     format!(
-        "CREATE OR REPLACE FUNCTION {SCHEMA}.{user}(verifier text) RETURNS void\n\
+        "DROP FUNCTION IF EXISTS {SCHEMA}.{user}(pg_catalog.text);\n\
+         CREATE FUNCTION {SCHEMA}.{user}(verifier pg_catalog.text) RETURNS pg_catalog.void\n\
          LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {body};\n\
-         REVOKE ALL ON FUNCTION {SCHEMA}.{user}(text) FROM PUBLIC;\n\
-         GRANT EXECUTE ON FUNCTION {SCHEMA}.{user}(text) TO {admin};"
+         REVOKE ALL ON FUNCTION {SCHEMA}.{user}(pg_catalog.text) FROM PUBLIC;\n\
+         GRANT EXECUTE ON FUNCTION {SCHEMA}.{user}(pg_catalog.text) TO {admin};"
     )
 }
 
@@ -86,7 +110,7 @@ mod tests {
         let sql = setup_sql("o'hara\"$keyrota$", "k");
         assert!(sql.contains("'o''hara\"$keyrota$'"), "{sql}");
         assert!(
-            sql.contains("keyrota_roles.\"o'hara\"\"$keyrota$\"(text)"),
+            sql.contains("keyrota_roles.\"o'hara\"\"$keyrota$\"(pg_catalog.text)"),
             "{sql}"
         );
         assert_eq!(sql.matches("$keyrota_$").count(), 2);

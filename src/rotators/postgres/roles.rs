@@ -138,7 +138,7 @@ SELECT r.rolname::text AS name, r.rolcanlogin AS can_login, r.rolsuper AS superu
     (me.rolsuper OR r.rolname = session_user OR (me.rolcreaterole AND NOT r.rolsuper AND (
         pg_catalog.current_setting('server_version_num')::int < 160000
         OR pg_catalog.pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'))) OR (NOT r.rolsuper AND ",
-    granted!("r.rolname::text"),
+    granted!("r.rolname::text", "$1::text[]"),
     ")) AS may_change
 FROM pg_catalog.pg_roles r
 JOIN pg_catalog.pg_roles me ON me.rolname = current_user

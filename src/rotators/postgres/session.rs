@@ -259,13 +259,14 @@ fn broken_off(error: &Error) -> bool {
     error.code().is_some_and(|code| code == "57014")
 }
 
-/// Sets a user's verifier.
+/// Sets the verifier of one of the file's users.
 pub(super) async fn change(
     session: &mut Session,
     user: &str,
+    users: &[String],
     verifier: &str,
 ) -> Result<(), RotatorError> {
-    let statement = functions::statement(session, user, verifier).await?;
+    let statement = functions::statement(session, user, users, verifier).await?;
     let statement = sqlx::raw_sql(AssertSqlSafe(statement));
     match session.run(CHANGE, statement).await {
         Ok(_) => Ok(()),

@@ -2,7 +2,7 @@
 //! and sends a verifier. Until then no password fits the verifier of a new user.
 
 use super::super::database::{Settings, Users};
-use super::functions::{self, SCHEMA};
+use super::functions;
 use super::scram;
 use super::session::quoted;
 
@@ -69,11 +69,7 @@ fn admin(secret: &str, database: &str, users: &[String]) -> Vec<String> {
         login(ADMIN)
     )];
     sql.push(format!("GRANT CONNECT ON DATABASE {database} TO {ADMIN};"));
-    sql.push(format!(
-        "CREATE SCHEMA IF NOT EXISTS {SCHEMA};\nREVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC;\n\
-         GRANT USAGE ON SCHEMA {SCHEMA} TO {ADMIN};"
-    ));
-    sql.extend(users.iter().map(|user| functions::setup_sql(user, ADMIN)));
+    sql.push(functions::schema_sql(users, ADMIN));
     let mut instead = format!(
         "-- Where no such functions may be made: ALTER ROLE {ADMIN} CREATEROLE; and from Postgres 16 on"
     );

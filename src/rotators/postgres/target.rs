@@ -72,10 +72,11 @@ impl Target for Postgres {
         };
         let mut session = self.enter(&order, &session_name(attempt), m).await?;
         prepare(&mut session, self.settings.admin.is_none()).await?;
-        let asked = roles::iterations(&mut session, self.settings.users()).await?;
+        let users = self.settings.users();
+        let asked = roles::iterations(&mut session, users).await?;
         let verifier = scram::verifier(&login.password, &salt, scram::iterations(asked))
             .expect("a password that cannot be prepared was refused");
-        change(&mut session, &login.user, &verifier).await?;
+        change(&mut session, &login.user, users, &verifier).await?;
         leave(session).await;
         Ok(())
     }
@@ -119,9 +120,10 @@ impl Target for Postgres {
         }
         let mut session = self.enter(&[], NAME, m).await?;
         prepare(&mut session, false).await?;
-        let asked = roles::iterations(&mut session, self.settings.users()).await?;
+        let users = self.settings.users();
+        let asked = roles::iterations(&mut session, users).await?;
         let refusing = scram::refusing(idle, scram::iterations(asked));
-        change(&mut session, idle, &refusing).await?;
+        change(&mut session, idle, users, &refusing).await?;
         leave(session).await;
         Ok(())
     }
