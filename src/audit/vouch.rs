@@ -1,21 +1,21 @@
-//! Message authentication codes: what shows that a host with the seed wrote an entry or a request.
+//! Message authentication codes: they show that a host with the seed wrote an entry, or the head of the log.
 //!
-//! A checkpoint signs the log now and then; the MAC covers what comes after it. It is an HMAC and no
-//! signature: whoever signs or verifies with the seed can check it, and it costs a microsecond. An
-//! auditor with the public key alone relies on checkpoints.
+//! A checkpoint signs the log now and then. The MAC of each entry covers what comes after it. It is an HMAC and
+//! no signature, so only a host with the seed can check it, in a microsecond. An auditor with the public key
+//! alone relies on checkpoints.
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use uuid::Uuid;
 
+use super::Head;
 use super::chain::Hash;
 
 /// The bytes of a MAC.
 pub const MAC_BYTES: usize = 32;
 
 const ENTRY: &[u8] = b"keyrota-entry-v1\0";
-const REQUEST: &[u8] = b"keyrota-request-v1\0";
+const HEAD: &[u8] = b"keyrota-head-v1\0";
 
 /// The key of the MACs (HMAC-SHA-256), derived from the seed. `Debug` shows nothing of it.
 #[derive(Clone)]
@@ -38,14 +38,14 @@ impl Vouch {
         hmac::verify(&self.0, &[ENTRY, hash].concat(), mac).is_ok()
     }
 
-    /// The MAC of a request that is left in the state of the log `chain` under `key`.
-    pub fn request(&self, chain: Uuid, key: &str, value: &str) -> [u8; MAC_BYTES] {
-        self.mac(&request(chain, key, value))
+    /// The MAC of the head of the log, and of what the state names beside it.
+    pub fn head(&self, head: &Head, named: &str) -> [u8; MAC_BYTES] {
+        self.mac(&message(head, named))
     }
 
-    /// Whether `mac` is that of this request.
-    pub fn asks(&self, chain: Uuid, key: &str, value: &str, mac: &[u8]) -> bool {
-        hmac::verify(&self.0, &request(chain, key, value), mac).is_ok()
+    /// Whether `mac` is that of this head.
+    pub fn heads(&self, head: &Head, named: &str, mac: &[u8]) -> bool {
+        hmac::verify(&self.0, &message(head, named), mac).is_ok()
     }
 
     fn mac(&self, message: &[u8]) -> [u8; MAC_BYTES] {
@@ -56,14 +56,14 @@ impl Vouch {
     }
 }
 
-/// Names hold no NUL, so no two requests have the same bytes.
-fn request(chain: Uuid, key: &str, value: &str) -> Vec<u8> {
+/// All parts but the last have fixed lengths, so no two heads have the same bytes.
+fn message(head: &Head, named: &str) -> Vec<u8> {
     [
-        REQUEST,
-        chain.as_bytes(),
-        key.as_bytes(),
-        b"\0",
-        value.as_bytes(),
+        HEAD,
+        head.chain.as_bytes(),
+        &head.size.to_be_bytes(),
+        &head.hash,
+        named.as_bytes(),
     ]
     .concat()
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::context::{Chosen, Context};
+use super::context::{Chosen, Context, own_keys};
 use super::engage::actor;
 use super::exit::{self, Failed};
 use super::progress::second;
@@ -45,6 +45,10 @@ pub fn run(args: &ClockArgs, context: &Context<'_>) -> Result<u8, Failed> {
             let reason = args.reason.as_deref().unwrap_or_default();
             accept(context, &chosen, &here, reason).await?;
         }
+        let store = match chosen.keys() {
+            Ok(keys) if own_keys(&store, &keys).await.is_ok() => store.vouched(&keys, None),
+            _ => store,
+        };
         show(context, &chosen, &store, here).await
     })
 }
@@ -100,6 +104,7 @@ async fn show(
             "trusted": second(trusted),
             "server": here.server_ms.map(|ms| second(timestamp(ms))),
             "ahead_seconds": skew.map(|ms| ms / 1000),
+            "request": judged.unproven.then_some("unproven"),
         }))?;
     } else {
         say::print(&format!(
@@ -110,6 +115,9 @@ async fn show(
         if let Some(ms) = skew {
             say::print(&format!("{}\n", differs(ms, env)))?;
         }
+        if judged.unproven {
+            say::print(&format!("{UNPROVEN}\n"))?;
+        }
     }
     Ok(if skew.is_some() {
         exit::PERSON
@@ -117,6 +125,10 @@ async fn show(
         exit::DONE
     })
 }
+
+/// A request that nothing proves here.
+pub const UNPROVEN: &str = "A request to trust the system clock is stored, but this command has no keys to prove who left it. \
+The next keyrota that changes something here checks it.";
 
 /// What a difference means, and the next command.
 pub fn differs(skew_ms: i64, env: &str) -> String {
@@ -128,15 +140,16 @@ pub fn differs(skew_ms: i64, env: &str) -> String {
     )
 }
 
-/// The trusted time for a command that only looks, and how far the system clock is from it.
+/// The trusted time for a command that only looks, how far the system clock is from it, and whether a request to
+/// trust that clock is left unproven.
 pub async fn glance(
     context: &Context<'_>,
     chosen: &Chosen,
     store: &Store,
-) -> Result<(jiff::Timestamp, Option<i64>), Failed> {
+) -> Result<(jiff::Timestamp, Option<i64>, bool), Failed> {
     let mut here = here(context, chosen);
     let known = watch_clock::trusted(store, &chosen.env.name).await?;
     let judged = watch_clock::judge(store, &chosen.env.name, &mut here, known.as_ref()).await?;
     let now = clock::timestamp(here.now_ms(&judged.anchor));
-    Ok((now, here.skew_ms(&judged.anchor)))
+    Ok((now, here.skew_ms(&judged.anchor), judged.unproven))
 }

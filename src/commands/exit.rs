@@ -71,7 +71,10 @@ impl From<StateError> for Failed {
             | StateError::Lacks(_)
             | StateError::Forbidden => CONFIG,
             StateError::Fenced | StateError::Stale | StateError::Running(_) => RUNNING,
-            StateError::Claimed(_) | StateError::Corrupt | StateError::Unvouched(_) => PERSON,
+            StateError::Claimed(_)
+            | StateError::Corrupt
+            | StateError::Unvouched(_)
+            | StateError::Altered(_) => PERSON,
             StateError::Full
             | StateError::ReadOnly
             | StateError::Io

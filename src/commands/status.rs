@@ -47,11 +47,11 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
     }
     let meant = |s: &&Secret| args.names.is_empty() || args.names.contains(&s.name);
     let secrets: Vec<&Secret> = env.secrets.iter().filter(meant).collect();
-    let (known, held, looks, now, skew) = context.block_on(async {
+    let (known, held, looks, now, skew, unproven) = context.block_on(async {
         let store = chosen.read_state(context.global).await?;
-        let (now, skew) = match &store {
+        let (now, skew, unproven) = match &store {
             Some(store) => clock::glance(context, &chosen, store).await?,
-            None => (context.now(), None),
+            None => (context.now(), None, false),
         };
         let mut looks = Vec::new();
         for secret in secrets {
@@ -74,10 +74,16 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
             Some(store) => store.held(&format!("env/{}", env.name)).await?,
             None => None,
         };
-        Ok((store.is_some(), held, looks, now, skew))
+        Ok((store.is_some(), held, looks, now, skew, unproven))
     })?;
     if context.global.json {
-        say::print_json(&as_json(&env.name, held.as_ref(), &looks, now, skew))?;
+        say::print_json(&as_json(
+            &env.name,
+            held.as_ref(),
+            &looks,
+            now,
+            (skew, unproven),
+        ))?;
     } else {
         let mut out = heading(&env.name, known, held.as_ref(), now);
         if args.names.is_empty() {
@@ -88,6 +94,9 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
         out.push_str(&needs(&looks));
         if let Some(ms) = skew {
             out.push_str(&format!("\n{}\n", clock::differs(ms, &env.name)));
+        }
+        if unproven {
+            out.push_str(&format!("\n{}\n", clock::UNPROVEN));
         }
         say::print(&out)?;
     }
@@ -254,7 +263,7 @@ fn as_json(
     held: Option<&Held>,
     looks: &[Look<'_>],
     now: Timestamp,
-    skew_ms: Option<i64>,
+    (skew_ms, unproven): (Option<i64>, bool),
 ) -> Value {
     let time = |ms: i64| second(say::timestamp(ms));
     let secrets = looks.iter().map(|l| {
@@ -300,6 +309,7 @@ fn as_json(
         "environment": env,
         "locked_by": held.map(|h| json!({"host": h.host, "pid": h.pid, "since": time(h.since_ms)})),
         "clock_ahead_seconds": skew_ms.map(|ms| ms / 1000),
+        "clock_request": unproven.then_some("unproven"),
         "secrets": secrets.collect::<Vec<_>>(),
     })
 }

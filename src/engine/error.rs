@@ -30,7 +30,9 @@ impl EngineError {
     /// concerns one secret, and the others still have their turn.
     pub fn is_of_state(&self) -> bool {
         match self {
-            Self::State(StateError::Running(_) | StateError::Claimed(_)) => false,
+            Self::State(
+                StateError::Running(_) | StateError::Claimed(_) | StateError::Altered(_),
+            ) => false,
             Self::State(_) => true,
             _ => false,
         }

@@ -144,7 +144,7 @@ impl Engine {
         let text = match self.store.asked(&key).await? {
             None => return Ok(None),
             Some(InState::Genuine(text)) => text,
-            Some(InState::Forged) => {
+            Some(InState::Forged | InState::Unproven) => {
                 self.refuse_request(key, Some(secret)).await?;
                 return Ok(None);
             }

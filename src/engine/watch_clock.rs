@@ -9,7 +9,7 @@ use super::clock::{self, Reading, Trusted};
 use super::journal::Journal;
 use super::{Engine, EngineError};
 use crate::audit::{self, Actor, NewEntry};
-use crate::state::{Asked, Change, Holder, Rotation, StateError, Store};
+use crate::state::{Asked, Change, Holder, StateError, Store};
 use crate::world::Clock;
 
 /// While something waits, the trusted time is written at least so often, in milliseconds.
@@ -39,6 +39,8 @@ pub struct Judged {
     pub anchor: Trusted,
     /// A person accepted it, and no process has taken that up yet.
     pub accepted: bool,
+    /// A moment that a person seems to have accepted is left; without keys nothing proves it.
+    pub unproven: bool,
 }
 
 /// The moment to count from: a person's, else what the clocks agree on. Changes nothing.
@@ -49,12 +51,13 @@ pub async fn judge(
     known: Option<&Trusted>,
 ) -> Result<Judged, StateError> {
     let asked = store.asked(&clock::accepted_fact(env)).await?;
-    if let Some(Asked::Genuine(text)) = asked
-        && let Some(accepted) = Trusted::from_text(&text)
+    if let Some(Asked::Genuine(text)) = &asked
+        && let Some(accepted) = Trusted::from_text(text)
     {
         return Ok(Judged {
             anchor: here.since(&accepted),
             accepted: true,
+            unproven: false,
         });
     }
     here.waiting = !store.open_rotations(env).await?.is_empty();
@@ -65,6 +68,7 @@ pub async fn judge(
     Ok(Judged {
         anchor: here.anchor(known),
         accepted: false,
+        unproven: asked == Some(Asked::Unproven),
     })
 }
 
@@ -147,15 +151,22 @@ impl Engine {
 
     /// The rotations under way, with every deadline moved by `ms`.
     async fn shifted(&self, ms: i64) -> Result<Vec<Change>, StateError> {
-        let open = self.store.open_rotations(&self.env.name).await?;
-        let shift = |mut row: Rotation| {
-            // A record of another version is refused when somebody goes on with it.
-            let mut journal = Journal::from_text(&row.record).ok()?;
-            journal.machine.shift(ms);
-            row.record = journal.to_text();
-            Some(Change::UpdateRotation(row))
-        };
-        Ok(open.into_iter().filter_map(shift).collect())
+        let mut changes = Vec::new();
+        for row in self.store.open_rotations(&self.env.name).await? {
+            // A record of another version, or one that keyrota did not write, is refused when a rotation uses it.
+            let row = match self.store.open_rotation(&row.env, &row.secret).await {
+                Err(StateError::Altered(_)) => continue,
+                row => row?,
+            };
+            if let Some(mut row) = row
+                && let Ok(mut journal) = Journal::from_text(&row.record)
+            {
+                journal.machine.shift(ms);
+                row.record = journal.to_text();
+                changes.push(Change::UpdateRotation(row));
+            }
+        }
+        Ok(changes)
     }
 
     fn put_trusted(&self, anchor: &Trusted) -> Change {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::commit::{append, read_head, sign};
 use super::db::{Arg, Tx};
+use super::rows::{self, Rows};
 use super::{Holder, StateError, Store, log, prove, read};
 use crate::audit::{
     Checkpoint, Head, NewEntry, Report, Row, Signers, Verifier, anchors, canonical, chain,
@@ -152,7 +153,11 @@ impl Store {
         let hand = self.hand()?;
         let signers = Signers::own(&hand.keys);
         let mut tx = self.db.write().await?;
-        let head = mended(&mut tx).await?;
+        let vouch = hand.keys.vouch();
+        let before_it = read_head(&mut tx).await?;
+        let named = Rows::named(&mut tx, &before_it, vouch).await?;
+        let stored = Rows::stored(&mut tx).await?;
+        let head = mended(&mut tx, before_it).await?;
         let given = match hand.outside.as_deref().map(anchors::read).transpose() {
             Ok(anchors) => anchors.map(|a| a.notes()).unwrap_or_default(),
             Err(_) => return Err(prove::UNREADABLE),
@@ -162,16 +167,22 @@ impl Store {
         let (_, inside) = prove::all_unfit(&mut tx, &head, &signers, &kept).await?;
         let (_, outside) = prove::all_unfit(&mut tx, &head, &signers, &given).await?;
         let found = report.findings.len();
-        if found == 0 && inside.is_empty() && outside.is_empty() {
-            tx.commit().await?;
+        let sound = named.as_ref() == Some(&stored) && head == before_it;
+        if found == 0 && inside.is_empty() && outside.is_empty() && sound {
             return Ok(None);
         }
+        let named = named.unwrap_or_default();
+        let differing: Vec<_> = stored.differing(&named).collect();
+        rows::drop_forged_requests(&mut tx, &named).await?;
+        let rows = Rows::stored(&mut tx).await?;
         let entry = entry
             .detail("found", found.to_string())
             .detail("entries", entries)
             .detail("inside", inside)
-            .detail("outside", outside);
-        let head = append(&mut tx, hand.keys.vouch(), who, None, &[entry], now).await?;
+            .detail("outside", outside)
+            .detail("rows", differing.join(" "));
+        let head = append(&mut tx, head, vouch, who, None, &[entry], now).await?;
+        rows.write(&mut tx, &head, vouch).await?;
         let note = sign(&mut tx, hand, &head).await?;
         tx.commit().await?;
         hand.wrote(&head);
@@ -184,8 +195,7 @@ impl Store {
 }
 
 /// The head, put right where it is not the last entry's: what follows must follow something.
-async fn mended(tx: &mut Tx) -> Result<Head, StateError> {
-    let head = read_head(tx).await?;
+async fn mended(tx: &mut Tx, head: Head) -> Result<Head, StateError> {
     let last = tx
         .row(read::entries!("ORDER BY seq DESC LIMIT 1"), &[])
         .await?;
@@ -197,15 +207,7 @@ async fn mended(tx: &mut Tx) -> Result<Head, StateError> {
             (row.seq, row.hash.try_into().unwrap_or(computed))
         }
     };
-    if (size, hash) != (head.size, head.hash) {
-        let sql = "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1";
-        tx.run(sql, &[Arg::Int(size), Arg::Bytes(&hash)]).await?;
-    }
-    Ok(Head {
-        chain: head.chain,
-        size,
-        hash,
-    })
+    Ok(Head { size, hash, ..head })
 }
 
 /// What is wrong with the entries before `seq` by themselves, and a digest of that and of them.

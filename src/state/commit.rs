@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::db::{Arg, Tx};
 use super::lock::fence;
+use super::rows::{Rows, forged_head};
 use super::vouch::Hand;
 use super::{Acknowledged, Change, Holder, Lock, Rotation, Secret, StateError, Store, prove};
 use crate::audit::{Checkpoint, Head, NewEntry, Origin, Position, Vouch, chain};
@@ -62,8 +63,7 @@ impl Store {
         writing.end(who, None, entries, now).await
     }
 
-    /// Leaves a request for the process that holds the lock: sets the fact `key`, with a MAC, appends
-    /// `entry` and signs, in one transaction and without a lock of one's own. See [`Store::asked`].
+    /// Leaves a request for the process that holds the lock: sets the fact `key`, appends `entry` and signs, in one transaction and without a lock of one's own. See [`Store::asked`].
     pub async fn ask(
         &self,
         who: &Holder,
@@ -73,12 +73,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Written, StateError> {
         let mut writing = self.begin(true).await?;
-        let (vouch, chain) = (writing.hand.keys.vouch(), writing.head.chain);
         let change = Change::PutFact {
             key: key.to_owned(),
-            value: super::vouch::sealed(vouch, chain, key, value),
+            value: value.to_owned(),
         };
-        apply(&mut writing.tx, &change).await?;
+        writing.apply(&change).await?;
         let entries = std::slice::from_ref(entry);
         writing.end(who, None, entries, now).await
     }
@@ -94,10 +93,13 @@ impl Store {
         let hand = self.hand()?;
         let head = read_head(&mut tx).await?;
         let signs = prove::before(&mut tx, &head, hand, signs).await?;
+        let rows = Rows::named(&mut tx, &head, hand.keys.vouch()).await?;
+        let rows = rows.ok_or_else(|| StateError::Unvouched(forged_head(&head)))?;
         Ok(Writing {
             tx,
             hand,
             head,
+            rows,
             signs,
         })
     }
@@ -122,6 +124,7 @@ struct Writing<'s> {
     tx: Tx,
     hand: &'s Hand,
     head: Head,
+    rows: Rows,
     signs: bool,
 }
 
@@ -135,9 +138,15 @@ impl Writing<'_> {
     ) -> Result<Written, StateError> {
         fence(&mut self.tx, lock).await?;
         for change in changes {
-            apply(&mut self.tx, change).await?;
+            self.apply(change).await?;
         }
         self.end(&lock.holder, Some(lock.epoch), entries, now).await
+    }
+
+    async fn apply(&mut self, change: &Change) -> Result<(), StateError> {
+        apply(&mut self.tx, change).await?;
+        self.rows.follow(change);
+        Ok(())
     }
 
     async fn end(
@@ -148,7 +157,8 @@ impl Writing<'_> {
         now: Timestamp,
     ) -> Result<Written, StateError> {
         let vouch = self.hand.keys.vouch();
-        self.head = append(&mut self.tx, vouch, who, epoch, entries, now).await?;
+        self.head = append(&mut self.tx, self.head, vouch, who, epoch, entries, now).await?;
+        self.rows.write(&mut self.tx, &self.head, vouch).await?;
         self.sign().await
     }
 
@@ -310,16 +320,17 @@ async fn put_delivery(tx: &mut Tx, a: &Acknowledged) -> Result<(), StateError> {
     tx.run(sql, &args).await.map(|_| ())
 }
 
-/// Appends to the log with its head locked, so that two appends cannot follow the same entry.
+/// Appends to the log behind its locked head, so that two appends cannot follow the same entry. The new head,
+/// which is still to be written.
 pub(super) async fn append(
     tx: &mut Tx,
+    mut head: Head,
     vouch: &Vouch,
     who: &Holder,
     epoch: Option<i64>,
     entries: &[NewEntry],
     now: Timestamp,
 ) -> Result<Head, StateError> {
-    let mut head = read_head(tx).await?;
     let origin = Origin {
         host: who.host.clone(),
         pid: who.pid,
@@ -359,11 +370,6 @@ pub(super) async fn append(
             size: at.seq,
             hash,
         };
-    }
-    if !entries.is_empty() {
-        let sql = "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1";
-        tx.run(sql, &[Arg::Int(head.size), Arg::Bytes(&head.hash)])
-            .await?;
     }
     Ok(head)
 }

@@ -41,6 +41,8 @@ pub enum StateError {
     Claimed(String),
     /// The log is not what keyrota wrote: nothing is signed, and nothing is begun.
     Unvouched(Finding),
+    /// A row of the state is not what keyrota wrote, and keyrota does not follow it. Which one, in words.
+    Altered(&'static str),
     /// The disk (or quota) is full.
     Full,
     /// The database can only be read: file system, permissions, or a replica.
@@ -105,6 +107,7 @@ impl StateError {
             Self::Running(_) => "running",
             Self::Claimed(_) => "claimed",
             Self::Unvouched(_) => "unvouched",
+            Self::Altered(_) => "altered",
             Self::Full => "full",
             Self::ReadOnly => "read-only",
             Self::Io => "io",
@@ -146,6 +149,11 @@ impl fmt::Display for StateError {
                 "the log is not what keyrota wrote: {finding}. keyrota changes nothing. If an older copy of the state was \
                  put back, put the newest one back. Look with `keyrota audit verify`; to go on all the same: \
                  `keyrota audit accept --reason TEXT`"
+            ),
+            Self::Altered(what) => write!(
+                f,
+                "{what} is not what keyrota wrote: another program changed it, or put an older one back. keyrota does not \
+                 follow it. Put the newest state back; to accept what is stored now: `keyrota audit accept --reason TEXT`"
             ),
             Self::Full => f.write_str("the disk under the state database is full"),
             Self::ReadOnly => f.write_str("the state database cannot be written to"),

@@ -2,7 +2,7 @@
 
 use super::accept::Accepted;
 use super::db::{Arg, Tx};
-use super::{StateError, Store, read};
+use super::{StateError, Store, read, rows};
 use crate::audit::export::ExportError;
 use crate::audit::{Checkpoint, Exporter, Head, NoteError, Report, Row, Signers, Verifier, chain};
 use crate::keys::Keys;
@@ -71,6 +71,13 @@ impl Store {
                 .await?
         {
             report = more;
+        }
+        if report.findings.is_empty()
+            && let Some(vouch) = signers.vouch()
+        {
+            report
+                .findings
+                .extend(rows::wrong(&mut tx, &head, vouch).await?);
         }
         Ok(Verified {
             report,

@@ -9,7 +9,8 @@
 //! - `location`, `open`, `rights`: where it is, how it is reached, the schema, what its user lacks
 //! - `db`: one way to talk to both databases
 //! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole
-//! - `prove`: what is proven before keyrota goes on, `accept`: a person goes on all the same, `vouch`: MACs and signatures
+//! - `prove`: what is proven before keyrota goes on, `accept`: a person goes on all the same, `vouch`: what it takes to write
+//! - `rows`: the rotations under way and facts that the head of the log names
 //!
 //! # Locks
 //! A transaction that writes locks the log's head first (`audit_head`), then the row of its own lock, then the rows that
@@ -30,6 +31,7 @@ mod prove;
 mod reach;
 mod read;
 mod rights;
+mod rows;
 mod types;
 mod vouch;
 

@@ -369,8 +369,8 @@ async fn migrate(db: &Db, chain: Uuid) -> Result<(), StateError> {
             let name = chain.to_string();
             let hash = chain::genesis(chain);
             tx.run(
-                "INSERT INTO audit_head (id, chain, seq, hash) VALUES (1, $1, 0, $2)",
-                &[Arg::Text(&name), Arg::Bytes(&hash)],
+                "INSERT INTO audit_head (id, chain, seq, hash, named, mac) VALUES (1, $1, 0, $2, '{}', $3)",
+                &[Arg::Text(&name), Arg::Bytes(&hash), Arg::Bytes(&[])],
             )
             .await?;
         }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::accept::{Accepted, digest_of_notes};
 use super::db::{Arg, Tx};
+use super::rows::{Rows, forged_head};
 use super::vouch::Hand;
 use super::{StateError, Store, log, read};
 use crate::audit::{Checkpoint, Finding, Head, Problem, Signers, Verifier, anchors};
@@ -24,7 +25,11 @@ impl Store {
         let hand = self.hand()?;
         let mut tx = self.db.read().await?;
         let head = log::head(&mut tx).await?;
-        check(&mut tx, &head, hand, Depth::Whole).await
+        check(&mut tx, &head, hand, Depth::Whole).await?;
+        let named = Rows::named(&mut tx, &head, hand.keys.vouch()).await?;
+        named
+            .map(drop)
+            .ok_or_else(|| StateError::Unvouched(forged_head(&head)))
     }
 }
 

@@ -64,18 +64,23 @@ impl Store {
         rows.first().map(rotation).transpose()
     }
 
-    /// The rotation of a secret that is under way.
+    /// The rotation of a secret that is under way. [`StateError::Altered`] if it is not as keyrota wrote it; a store
+    /// without keys cannot tell.
     pub async fn open_rotation(
         &self,
         env: &str,
         secret: &str,
     ) -> Result<Option<Rotation>, StateError> {
         let sql = rotations!("WHERE env = $1 AND secret = $2 AND outcome IS NULL");
-        let rows = self.rows(sql, &[Arg::Text(env), Arg::Text(secret)]).await?;
-        rows.first().map(rotation).transpose()
+        let mut tx = self.db.read().await?;
+        let row = tx.row(sql, &[Arg::Text(env), Arg::Text(secret)]).await?;
+        let open = row.as_ref().map(rotation).transpose()?;
+        self.as_written(&mut tx, (env, secret), open.as_ref())
+            .await?;
+        Ok(open)
     }
 
-    /// All rotations of an environment that are under way, oldest first.
+    /// All rotations of an environment that are under way, oldest first, whoever wrote them.
     pub async fn open_rotations(&self, env: &str) -> Result<Vec<Rotation>, StateError> {
         let sql = rotations!("WHERE env = $1 AND outcome IS NULL ORDER BY started_ms, id");
         self.rows(sql, &[Arg::Text(env)])
@@ -128,12 +133,15 @@ impl Store {
             .collect()
     }
 
-    /// A fact, if it is set.
+    /// A fact, if it is set. [`StateError::Altered`] if it steers keyrota and is not as keyrota wrote it; a store
+    /// without keys cannot tell.
     pub async fn fact(&self, key: &str) -> Result<Option<String>, StateError> {
-        let rows = self
-            .rows("SELECT value FROM facts WHERE key = $1", &[Arg::Text(key)])
-            .await?;
-        rows.first().map(|r| r.text(0)).transpose()
+        let mut tx = self.db.read().await?;
+        let sql = "SELECT value FROM facts WHERE key = $1";
+        let row = tx.row(sql, &[Arg::Text(key)]).await?;
+        let value = row.map(|r| r.text(0)).transpose()?;
+        self.fact_as_written(&mut tx, key, value.as_deref()).await?;
+        Ok(value)
     }
 
     /// The head of the audit log.
@@ -174,6 +182,11 @@ impl Store {
     async fn rows(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<DbRow>, StateError> {
         self.db.read().await?.rows(sql, args).await
     }
+}
+
+pub(super) async fn all_open(tx: &mut Tx) -> Result<Vec<Rotation>, StateError> {
+    let rows = tx.rows(rotations!("WHERE outcome IS NULL"), &[]).await?;
+    rows.iter().map(rotation).collect()
 }
 
 pub(super) async fn notes(tx: &mut Tx) -> Result<Vec<String>, StateError> {

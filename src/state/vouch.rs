@@ -1,14 +1,11 @@
-//! What a process needs to write to the state, and the MACs of requests.
+//! What a process needs to write to the state, and what a person left there for another process.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use data_encoding::HEXLOWER;
-use uuid::Uuid;
-
 use super::{Holder, StateError, Store};
-use crate::audit::{Checkpoint, Head, Vouch, anchors};
+use crate::audit::{Checkpoint, Head, anchors};
 use crate::keys::Keys;
 
 /// What a process needs to write to the state. Clones share what they remember.
@@ -42,13 +39,15 @@ impl Hand {
     }
 }
 
-/// What somebody left in the state.
+/// What a person left in the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// A host with the seed did.
+    /// A host with the seed wrote it.
     Genuine(String),
-    /// Its MAC is wrong, or it has none: it is not to be followed.
+    /// Another program changed it, put it back or took it away: keyrota does not follow it.
     Forged,
+    /// This process has no keys, so it cannot tell: it does not follow it either.
+    Unproven,
 }
 
 impl Store {
@@ -69,24 +68,14 @@ impl Store {
         }
     }
 
-    /// What was left under `key` by [`Store::ask`]. A store without keys does not judge it.
+    /// What was left under `key` by [`Store::ask`].
     pub async fn asked(&self, key: &str) -> Result<Option<Asked>, StateError> {
-        let Some(text) = self.fact(key).await? else {
-            return Ok(None);
-        };
-        let chain = self.head().await?.chain;
-        let opened = text.split_once(' ').and_then(|(mac, value)| {
-            let mac = HEXLOWER.decode(mac.as_bytes()).ok()?;
-            let vouch = self.hand.as_ref().map(|hand| hand.keys.vouch());
-            let genuine = vouch.is_none_or(|vouch| vouch.asks(chain, key, value, &mac));
-            genuine.then(|| value.to_owned())
-        });
-        Ok(Some(opened.map_or(Asked::Forged, Asked::Genuine)))
+        Ok(match self.fact(key).await {
+            Err(StateError::Altered(_)) => Some(Asked::Forged),
+            left => left?.map(|value| match &self.hand {
+                Some(_) => Asked::Genuine(value),
+                None => Asked::Unproven,
+            }),
+        })
     }
-}
-
-/// A request as the state keeps it.
-pub(super) fn sealed(vouch: &Vouch, chain: Uuid, key: &str, value: &str) -> String {
-    let mac = vouch.request(chain, key, value);
-    format!("{} {value}", HEXLOWER.encode(&mac))
 }

@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use keyrota::audit::{Problem, Report, Row, Signers, VerifyingKey, Vouch, chain};
-use keyrota::state::{Asked, StateError, Store};
+use keyrota::state::{Asked, Change, StateError, Store};
 
 use super::bed::{Bed, at, entry, holder, keys};
 use super::log::{eight_entries, verify};
@@ -197,29 +197,44 @@ pub async fn what_nobody_signed_is_called_unsigned(bed: &Bed) {
 
 pub async fn only_genuine_requests_are_followed(bed: &Bed) {
     let store = bed.open().await;
+    let lock = store.lock("prod", &holder(1), 5).await.unwrap();
+    let key = "request/prod/db";
     let ask = async |key: &str, value: &str| {
         let entry = entry("request.resume");
         store.ask(&holder(1), key, value, &entry, at(1)).await
     };
-    let genuine = |value: &str| Some(Asked::Genuine(value.to_owned()));
-    assert_eq!(store.asked("request/prod/db").await.unwrap(), None);
-    ask("request/prod/db", "one two").await.unwrap();
+    let genuine = Some(Asked::Genuine("one two".to_owned()));
+    assert_eq!(store.asked(key).await.unwrap(), None);
+    ask(key, "one two").await.unwrap();
     ask("request/prod/db2", "three").await.unwrap();
-    let asked = store.asked("request/prod/db").await.unwrap();
-    assert_eq!(asked, genuine("one two"));
+    assert_eq!(store.asked(key).await.unwrap(), genuine);
+    // Who has no keys cannot tell.
+    let reader = bed.try_open(true).await.unwrap();
+    assert_eq!(reader.asked(key).await.unwrap(), Some(Asked::Unproven));
+    bed.run("CREATE TABLE left_once AS SELECT * FROM facts")
+        .await
+        .unwrap();
     for script in [
-        "UPDATE facts SET value = 'one two' WHERE key = 'request/prod/db'",
         "UPDATE facts SET value = replace(value, 'two', 'six') WHERE key = 'request/prod/db'",
-        "UPDATE facts SET value = (SELECT value FROM facts WHERE key = 'request/prod/db2') WHERE key = 'request/prod/db'",
+        "UPDATE facts SET value = 'three' WHERE key = 'request/prod/db'",
         "UPDATE facts SET value = ' one two' WHERE key = 'request/prod/db'",
-        "UPDATE facts SET value = '00 one two' WHERE key = 'request/prod/db'",
         "UPDATE facts SET value = '' WHERE key = 'request/prod/db'",
+        "DELETE FROM facts WHERE key = 'request/prod/db'",
     ] {
         bed.run(script).await.unwrap();
-        let asked = store.asked("request/prod/db").await.unwrap();
+        let asked = store.asked(key).await.unwrap();
         assert_eq!(asked, Some(Asked::Forged), "{script}");
-        ask("request/prod/db", "one two").await.unwrap();
-        let asked = store.asked("request/prod/db").await.unwrap();
-        assert_eq!(asked, genuine("one two"));
+        ask(key, "one two").await.unwrap();
+        assert_eq!(store.asked(key).await.unwrap(), genuine);
     }
+    // A request that was taken up cannot be put back.
+    let taken = [Change::DropFact {
+        key: key.to_owned(),
+    }];
+    store.commit(&lock, &taken, &[], at(2)).await.unwrap();
+    assert_eq!(store.asked(key).await.unwrap(), None);
+    bed.run("INSERT INTO facts SELECT * FROM left_once WHERE key = 'request/prod/db'")
+        .await
+        .unwrap();
+    assert_eq!(store.asked(key).await.unwrap(), Some(Asked::Forged));
 }

@@ -1,5 +1,7 @@
 //! The audit log through the real store.
 
+use std::ops::Range;
+
 use keyrota::audit::{
     Actor, Checkpoint, Exporter, Format, NewEntry, Phase, Problem, Signers, VerifyingKey,
     verify_export,
@@ -10,8 +12,12 @@ use uuid::Uuid;
 use super::bed::{Bed, at, entry, holder, keys};
 
 pub async fn eight_entries(store: &Store) {
+    entries(store, 0..8).await;
+}
+
+async fn entries(store: &Store, places: Range<u128>) {
     let lock = store.lock("prod", &holder(1), 5).await.unwrap();
-    for i in 0..8 {
+    for i in places {
         let entry = NewEntry::new(
             "rotation.set",
             Phase::Intent,
@@ -136,7 +142,11 @@ pub async fn every_kind_of_tampering_is_found(bed: &Bed) {
             .replace(" as-bytes)", ", 'UTF8')"),
     };
     let store = bed.open().await;
-    eight_entries(&store).await;
+    entries(&store, 0..5).await;
+    bed.run("CREATE TABLE old_head AS SELECT * FROM audit_head")
+        .await
+        .unwrap();
+    entries(&store, 5..8).await;
     let note = store.checkpoint().await.unwrap().note.unwrap();
     bed.tamper(
         "CREATE TABLE sound AS SELECT * FROM audit; CREATE TABLE sound_head AS SELECT * FROM audit_head;
@@ -205,8 +215,11 @@ pub async fn every_kind_of_tampering_is_found(bed: &Bed) {
     };
     assert!(store.fits(&signed).await.unwrap() && store.fits(&empty).await.unwrap());
     // An older copy on which somebody works on is as long as the checkpoint says, and not the same.
-    let older = format!("{older} DELETE FROM checkpoint;");
-    bed.tamper(&older).await;
+    bed.tamper(
+        "DELETE FROM audit WHERE seq > 5; DELETE FROM checkpoint;
+         DELETE FROM audit_head; INSERT INTO audit_head SELECT * FROM old_head;",
+    )
+    .await;
     assert!(!store.fits(&signed).await.unwrap(), "shorter");
     let more = [entry("a"), entry("b"), entry("c"), entry("d")];
     let other = store.clone().vouched(&keys(), None);

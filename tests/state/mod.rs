@@ -9,6 +9,7 @@ mod only_sqlite;
 mod records;
 mod replaced;
 mod rights;
+mod steering;
 
 /// Makes one test per case and database.
 macro_rules! on_both {
@@ -54,6 +55,10 @@ on_both! {
         checkpoints_that_are_gone_are_missed,
         what_nobody_signed_is_called_unsigned,
         only_genuine_requests_are_followed;
+    steering:
+        a_row_that_keyrota_did_not_write_steers_nothing,
+        a_row_of_an_earlier_time_cannot_be_put_back,
+        what_a_person_accepts_steers_again_but_for_requests;
     replaced:
         a_replaced_state_is_never_gone_on_with,
         a_log_that_is_cut_under_a_process_is_never_signed,

@@ -169,7 +169,7 @@ fn a_grace_says_until_when() {
     );
     assert_eq!(last(&look, now()), "abandoned 1d ago: denied");
     assert_eq!(look.need, None);
-    let json = as_json("production", None, &[look], now(), None);
+    let json = as_json("production", None, &[look], now(), (None, false));
     let told = &json["secrets"][0];
     assert_eq!(told["rotation"]["waits_for"], "grace");
     assert_eq!(told["rotation"]["until"], "2026-11-29T12:05:00Z");

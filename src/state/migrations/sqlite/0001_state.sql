@@ -85,12 +85,16 @@ CREATE TABLE audit (
 CREATE INDEX audit_secret ON audit (env, secret);
 CREATE INDEX audit_rotation ON audit (rotation);
 
--- One row, inserted with the schema, so that there is always something to lock.
+-- One row, inserted with the schema, so that there is always something to lock. named: digests of the
+-- rotations under way and of the facts that steer keyrota. mac covers chain, seq, hash and named; it is
+-- empty until keyrota first writes.
 CREATE TABLE audit_head (
     id    INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     chain TEXT NOT NULL,
     seq   INTEGER NOT NULL,
-    hash  BLOB NOT NULL
+    hash  BLOB NOT NULL,
+    named TEXT NOT NULL,
+    mac   BLOB NOT NULL
 );
 
 CREATE TABLE checkpoint (
