@@ -133,10 +133,16 @@ impl Exporter {
         }
     }
 
-    /// Signs and writes the manifest. What was exported is sound, or this fails.
-    pub fn finish(mut self, keys: &Keys) -> Result<(), ExportError> {
+    /// Signs and writes the manifest. What was exported is sound and ends with the entry `to`, or this fails.
+    pub fn finish(mut self, to: i64, keys: &Keys) -> Result<(), ExportError> {
         let head = self.head.ok_or(ExportError::Empty)?;
-        let report = self.verifier.take().map(|v| v.finish(None));
+        let report = self.verifier.take().map(|mut verifier| {
+            if head.size != to {
+                let detail = "the log ends before the last entry that was asked for";
+                verifier.find(to, Problem::Shorter, detail);
+            }
+            verifier.finish(None)
+        });
         if let Some(report) = report.filter(|r| !r.findings.is_empty()) {
             return Err(ExportError::Unsound(report));
         }
@@ -248,9 +254,12 @@ impl Manifest {
         let format = [Format::Jsonl, Format::Csv]
             .into_iter()
             .find(|f| f.as_str() == format)?;
-        Some(Self {
+        let from = from.parse().ok()?;
+        // Nothing but what keyrota signs for an export, and in one form only.
+        let ours = *line == extension(format, from, sha256, tool);
+        ours.then(|| Self {
             format,
-            from: from.parse().ok()?,
+            from,
             sha256: sha256.to_owned(),
             tool: tool.to_owned(),
         })
@@ -396,3 +405,6 @@ impl fmt::Display for ExportError {
 }
 
 impl std::error::Error for ExportError {}
+
+#[cfg(test)]
+mod tests;

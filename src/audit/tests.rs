@@ -289,7 +289,7 @@ fn an_intent_without_an_outcome_is_pointed_out() {
 fn export(rows: &[Row], directory: &Path, format: Format) -> Result<(), ExportError> {
     let mut exporter = Exporter::create(directory, format, CHAIN, rows[0].seq)?;
     rows.iter().try_for_each(|row| exporter.push(row))?;
-    exporter.finish(&keys())
+    exporter.finish(rows[rows.len() - 1].seq, &keys())
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Store {
                 _ => break,
             }
         }
-        Ok(exporter.finish(keys)?)
+        Ok(exporter.finish(to, keys)?)
     }
 }
 
