@@ -157,7 +157,7 @@ pub struct Position {
     pub seq: i64,
     /// Microseconds since 1970 UTC.
     pub ts_us: i64,
-    /// The size of the newest checkpoint that the state kept then: if that one is gone later, it shows.
+    /// The size of the newest checkpoint in the state. `audit verify` reports that checkpoint if it is missing later.
     pub signed: Option<i64>,
 }
 

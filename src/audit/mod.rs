@@ -5,8 +5,8 @@
 //! signed note is also kept outside the database ([`anchors`]). [`verify`] walks over the entries
 //! and says what is wrong; a MAC beside each entry shows that a host with the seed wrote it ([`Vouch`]); [`export`] hands them to somebody who has only the public key.
 //!
-//! What this cannot show: entries after the last checkpoint can be cut off by whoever writes to the
-//! database, and whoever holds the seed and all copies of the checkpoints can write another history.
+//! What this cannot show: an attacker who writes to the database can cut off the entries after the last checkpoint,
+//! and one who holds the seed and all copies of the checkpoints can write another history.
 
 pub mod anchors;
 mod bounded;

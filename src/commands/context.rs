@@ -329,7 +329,7 @@ impl Chosen {
         }
     }
 
-    /// The same, whatever its log is like: for a person who accepts what is wrong with it.
+    /// The state for writing, without a look at its log. `audit accept` needs it, since it records what is wrong.
     pub async fn open_unproven(&self, global: &Global, keys: &Keys) -> Result<Store, Failed> {
         let at = self.location(global)?;
         let password = self.password()?;

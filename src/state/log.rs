@@ -33,10 +33,9 @@ pub struct Verified {
 }
 
 impl Store {
-    /// Verifies the log from the entry `from` on (1: the whole log; past its head: nothing but the
-    /// head is there to look at, and it is not the last entry's): against its own head, the
-    /// checkpoints that the state keeps and the signed notes `given`, which were kept outside it. What a
-    /// person accepted is not held against it.
+    /// Verifies the log from the entry `from` on; 1 is the whole log, and `from` is at most its size. The log has to fit
+    /// its head, the checkpoints in the state, and the signed notes `given`, which come from outside. With the seed, the rows
+    /// that the head names have to fit too. What a person accepted is no finding.
     pub async fn verify(
         &self,
         from: i64,

@@ -68,7 +68,7 @@ impl Store {
         }
     }
 
-    /// What was left under `key` by [`Store::ask`].
+    /// The request that [`Store::ask`] stored under `key`.
     pub async fn asked(&self, key: &str) -> Result<Option<Asked>, StateError> {
         Ok(match self.fact(key).await {
             Err(StateError::Altered(_)) => Some(Asked::Forged),

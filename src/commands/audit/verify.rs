@@ -17,9 +17,11 @@ use crate::output;
 /// Options of `keyrota audit verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 sound, 30 entry modified, 31 gap, 32 fork or duplicate, 33 reordered, \
-34 shorter than a checkpoint, 35 bad signature, 36 indexed copy differs, 38 no host with the seed vouches for an entry, \
-39 a checkpoint is gone: the first finding's. 37 nothing is wrong and no checkpoint signs it: another log could stand here."
+    after_help = "Exits with 0 if the log is sound, and otherwise with the code of the first finding: 30 an entry was changed, \
+31 an entry is missing, 32 an entry stands twice or the log is another one, 33 an entry is out of its place, 34 the log is shorter \
+than a checkpoint says, 35 a signature is wrong, 36 a column beside an entry differs from it, 38 no host with the seed wrote an \
+entry, a rotation under way, the trusted time or a request, 39 a checkpoint is missing. Exits with 37 if nothing is wrong but no \
+checkpoint signs the log."
 )]
 pub struct Verify {
     /// From this entry on, instead of the whole log
@@ -36,8 +38,8 @@ pub struct Verify {
     pub export: Option<PathBuf>,
 }
 
-const UNSIGNED: &str = "unsigned: nothing is wrong, but no checkpoint signs this log, so another could stand in its place. \
-A log of keyrota's has checkpoints from its first rotation on";
+const UNSIGNED: &str = "unsigned: nothing is wrong, but no checkpoint signs this log, so it can be another log. keyrota signs \
+its log from the first rotation on";
 
 /// Does it; the exit code.
 pub fn run(args: &Verify, context: &Context<'_>) -> Result<u8, Failed> {
