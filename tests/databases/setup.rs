@@ -219,13 +219,41 @@ fn mariadb_gives_what_it_says() {
              CREATE DATABASE shopXapp; CREATE TABLE shopXapp.theirs (x int)",
         );
         let script = printed(&bed, &[]);
+        // A user of the application has made the procedures first.
+        bed.sql(
+            "CREATE USER {a}@'%' IDENTIFIED BY 'first' REQUIRE SSL;
+             GRANT CREATE, CREATE ROUTINE ON keyrota_accounts.* TO {a}@'%'",
+        );
+        let mut first = "CREATE DATABASE keyrota_accounts;".to_owned();
+        for user in ["a", "b"].map(|user| bed.user(user)) {
+            first += &format!(
+                "CREATE PROCEDURE keyrota_accounts.{user}(what VARCHAR(20), a VARCHAR(41), b VARCHAR(41))
+                 SQL SECURITY DEFINER SELECT 1;"
+            );
+        }
+        let a = bed.user("a");
+        assert_eq!(server.client(&a, "first", &first), Ok(String::new()));
         for _ in 0..2 {
             assert_eq!(server.client("admin", SUPER, &script), Ok(String::new()));
         }
+        bed.sql("REVOKE CREATE, CREATE ROUTINE ON keyrota_accounts.* FROM {a}@'%'");
         let bed = rotated(bed, || server.statements(), "CALL keyrota_accounts.");
         the_application(&bed, &server);
         the_administrator(&bed, &server);
     }
+}
+
+#[test]
+fn a_procedure_with_the_rights_of_a_user_is_not_called() {
+    let server = Arc::new(Mariadb::start(&[]));
+    let bed = Bed::two(Server::Mariadb(server.clone())).imported();
+    bed.sql(
+        "CREATE OR REPLACE DEFINER = {a}@'%' PROCEDURE keyrota_accounts.{b}(what VARCHAR(20), first VARCHAR(41),
+         second VARCHAR(41)) SQL SECURITY DEFINER SELECT 1",
+    );
+    bed.told(20, "cannot read the accounts");
+    let call = format!("CALL keyrota_accounts.`{}`", bed.user("b"));
+    assert!(!server.statements().contains(&call));
 }
 
 fn the_application(bed: &Bed, server: &Mariadb) {
@@ -243,6 +271,7 @@ fn the_application(bed: &Bed, server: &Mariadb) {
         assert!(tried(sql).is_ok(), "{sql}");
     }
     let procedure = format!("CALL keyrota_accounts.{a}('refuse', NULL, NULL)");
+    let altered = format!("ALTER PROCEDURE keyrota_accounts.{a} SQL SECURITY INVOKER");
     let elsewhere = [
         "DROP DATABASE `shop-app`",
         "USE `shop-app`",
@@ -252,6 +281,7 @@ fn the_application(bed: &Bed, server: &Mariadb) {
         "SELECT * FROM shopXapp.theirs",
         "SELECT * FROM mysql.user",
         &procedure,
+        &altered,
     ];
     let tables = [
         "DROP DATABASE shop_app",

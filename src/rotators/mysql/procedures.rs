@@ -80,13 +80,15 @@ impl Question {
     }
 }
 
-/// Whether whoever is logged in may use a procedure for each of these users.
+/// Whether whoever is logged in may use a procedure for each of these users. One that runs with the rights of
+/// such a user is not of `plan --setup`.
 pub(super) async fn granted(session: &mut Session, users: &[String]) -> Result<bool, Fault> {
     let names: Vec<_> = users.iter().map(|user| quoted(user).to_string()).collect();
     let ask = format!(
         "SELECT count(*) FROM information_schema.routines WHERE routine_schema = '{DATABASE}' \
-         AND routine_type = 'PROCEDURE' AND security_type = 'DEFINER' AND BINARY routine_name IN ({})",
-        names.join(", ")
+         AND routine_type = 'PROCEDURE' AND security_type = 'DEFINER' AND BINARY routine_name IN ({names}) \
+         AND BINARY LEFT(definer, CHAR_LENGTH(definer) - LOCATE('@', REVERSE(definer))) NOT IN ({names})",
+        names = names.join(", ")
     );
     let rows = session.rows(&ask).await?;
     Ok(first(&rows) == Some(&*users.len().to_string()))
@@ -117,7 +119,11 @@ fn call(account: &Account, word: &str, hashes: &[String]) -> String {
 }
 
 /// The SQL that makes the procedure of an account. What it does not know is NULL, an error.
-pub(super) fn setup_sql(account: &Account) -> String {
+///
+/// An older one is dropped, and so are the rights on it: a server gives them to whoever makes a procedure, and
+/// keeps them when another user replaces it. So it is not replaced either. One that is made between the two
+/// statements is an error.
+pub(super) fn setup_sql(account: &Account) -> [String; 2] {
     let user = account.user.replace('`', "``");
     let literal = |sql: &str| quoted(sql).to_string();
     let mut cases: Vec<_> = QUESTIONS
@@ -141,12 +147,14 @@ pub(super) fn setup_sql(account: &Account) -> String {
         literal(&format!("{alter}invalid'"))
     ));
     let text = "CHARACTER SET latin1 COLLATE latin1_bin";
-    format!(
-        "CREATE OR REPLACE PROCEDURE {DATABASE}.`{user}`(what VARCHAR(20) {text},\n\
+    let drop = format!("DROP PROCEDURE IF EXISTS {DATABASE}.`{user}`");
+    let create = format!(
+        "CREATE PROCEDURE {DATABASE}.`{user}`(what VARCHAR(20) {text},\n\
          \x20 first VARCHAR(41) {text}, second VARCHAR(41) {text})\n\
          MODIFIES SQL DATA SQL SECURITY DEFINER EXECUTE IMMEDIATE CASE what\n{}\nEND",
         cases.join("\n")
-    )
+    );
+    [drop, create]
 }
 
 #[cfg(test)]

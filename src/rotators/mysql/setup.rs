@@ -70,14 +70,15 @@ fn administrator(admin: &str, users: &[String]) -> Vec<String> {
     let mut lines = vec![
         "-- The administrator. On MariaDB it sets the passwords of the users above by these procedures, as hashes,\n\
          -- reads their grants and counts their sessions, and nothing else. With a password that it sets it can\n\
-         -- log in as that user. The procedures run with the rights of whoever makes them."
+         -- log in as that user. The procedures run with the rights of whoever makes them. For a moment they are\n\
+         -- gone when this runs again: run it while nothing rotates."
             .to_owned(),
         format!("CREATE USER IF NOT EXISTS {admin} {NOBODYS} REQUIRE SSL;"),
         format!("/*M!100600 CREATE DATABASE IF NOT EXISTS {DATABASE} */;"),
     ];
     for user in users {
-        let procedure = procedures::setup_sql(&account(user));
-        lines.push(format!("/*M!100600 {procedure} */;"));
+        let made = procedures::setup_sql(&account(user));
+        lines.extend(made.map(|statement| format!("/*M!100600 {statement} */;")));
         let name = user.replace('`', "``");
         lines.push(format!(
             "/*M!100600 GRANT EXECUTE ON PROCEDURE {DATABASE}.`{name}` TO {admin} */;"
