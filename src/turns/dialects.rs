@@ -7,7 +7,8 @@
 use jiff::tz::TimeZone;
 use keyrota_gate::Unusual;
 
-use super::text::{ParseError, error, normalise};
+use super::error::{ParseError, error};
+use super::text::normalise;
 
 /// What is wrong with a text that another program would take for a schedule.
 pub(super) fn foreign(text: &str) -> Option<ParseError> {

@@ -1,6 +1,6 @@
 //! One field of a schedule.
 
-use super::text::{ParseError, error};
+use super::error::{ParseError, error};
 
 /// The five fields, in their order.
 pub(super) const FIELDS: [Field; 5] = [

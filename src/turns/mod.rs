@@ -25,6 +25,7 @@
 
 mod dialects;
 pub mod due;
+mod error;
 mod field;
 pub mod hours;
 pub mod schedule;
@@ -34,6 +35,6 @@ mod text;
 mod tests;
 
 pub use due::{Due, Policy, jitter};
+pub use error::ParseError;
 pub use hours::{Blackout, Gate, Window, gate};
 pub use schedule::{Schedule, Turn, instant};
-pub use text::ParseError;

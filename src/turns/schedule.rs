@@ -10,7 +10,8 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use super::dialects;
-use super::text::{self, ParseError};
+use super::error::ParseError;
+use super::text;
 
 /// One turn: what the clock on the wall was meant to show, and when that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

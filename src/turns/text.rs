@@ -4,30 +4,8 @@
 //! with a parser's words. Everything it could misunderstand is settled here: what passes is handed
 //! to it in its own numbering, and what does not is refused with what to write instead.
 
-use std::fmt;
-
+use super::error::{ParseError, error};
 use super::field::{FIELDS, values};
-
-/// Why a schedule was refused. A schedule is no secret, so its text may be repeated here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseError {
-    /// What is wrong.
-    pub what: String,
-    /// What to write instead.
-    pub help: String,
-    /// Where in the text, in bytes from its start.
-    pub offset: usize,
-    /// Whether words of the text are repeated.
-    pub quotes: bool,
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.what, self.help)
-    }
-}
-
-impl std::error::Error for ParseError {}
 
 /// Reads a schedule and returns it in the words of the crate `cron`: six fields, the first of
 /// which is the second 0, weekdays from 1 (Sunday) to 7.
@@ -173,13 +151,4 @@ fn never(at: usize, day: &str, month: &str, longest: u32) -> ParseError {
         format!("the schedule never fires: no month of \"{month}\" has a day {day}"),
         format!("write a day up to {longest}, or 1 for the first day of the next month"),
     )
-}
-
-pub(super) fn error(offset: usize, what: impl Into<String>, help: String) -> ParseError {
-    ParseError {
-        what: what.into(),
-        help,
-        offset,
-        quotes: true,
-    }
 }
