@@ -2,10 +2,9 @@
 
 use keyrota_gate::Pattern;
 
-use super::environment::{Names, tables};
 use super::keys::{self, Key};
 use super::model::{BootRule, Required};
-use super::read::{Reader, Section, join};
+use super::read::{Names, Reader, Section, join, tables};
 use super::words::is_variable;
 
 /// All rules of a file.

@@ -11,7 +11,7 @@ use super::model::{
     Kind, Secret, Spot,
 };
 use super::read::{Reader, Section, join};
-use super::secret::templates;
+use super::templates::templates;
 use super::words;
 
 /// The consumers of one secret.

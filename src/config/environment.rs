@@ -7,20 +7,18 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use toml::de::DeTable;
 
+use super::around::{Around, Gaps};
 use super::boot;
 use super::diagnostic::Diagnostic;
 use super::effort;
 use super::keys::{self, Key};
 use super::model::{Environment, Program, Role, Spot};
 use super::provider;
-use super::read::{Reader, Section, in_order, join, meant};
+use super::read::{Names, Reader, Section, check_name, join, meant, tables};
 use super::registry::Registry;
-use super::secret::{self, Around};
+use super::secret;
 use super::source::Source;
-use super::turn::Gaps;
-use super::words::is_name;
 
 /// Reads a schedule. What could be understood is returned with everything that is wrong; only an
 /// environment without errors may be acted upon. `now` decides which turns are looked at.
@@ -80,35 +78,6 @@ pub fn decode(
         programs,
     };
     (environment, reader.finish())
-}
-
-/// Names that a file knows.
-pub type Names<'a> = BTreeSet<&'a str>;
-
-/// The tables under a key of the file, with sound names, in order.
-pub fn tables<'t>(
-    reader: &mut Reader<'_>,
-    top: &Section<'t>,
-    key: &str,
-) -> Vec<(Spot, &'t str, &'t DeTable<'t>)> {
-    let map = top.get(key).and_then(|(_, node)| node.get_ref().as_table());
-    let entries = map.map(|t| in_order(reader.source, t)).unwrap_or_default();
-    entries
-        .into_iter()
-        .filter_map(|(spot, name, node)| Some((spot, name, node.get_ref().as_table()?)))
-        .collect()
-}
-
-/// Reports a name that could not be part of a path, a label or a file's name.
-pub fn check_name(reader: &mut Reader<'_>, spot: Spot, name: &str, at: &str) {
-    if !is_name(name) {
-        reader.error(
-            spot,
-            at,
-            "is not a good name",
-            "use a-z, 0-9, - and _, starting with a letter or digit, at most 63",
-        );
-    }
 }
 
 /// Key material is found wherever it stands, comments included.

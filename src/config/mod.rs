@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //! - [`load()`]: a directory of schedules, with what is wrong between them ([`mod@cross`])
-//! - [`environment`]: one file; below it `secret` (`kinds`, `place`, `waits`, `turn`), `consumer`, `boot`,
-//!   `provider`
+//! - [`environment`]: one file; below it `secret` (`kinds`, `random`, `place`, `waits`, `turn`), `consumer`,
+//!   `boot`, `provider`; `around`: what they know of their file; `templates`: texts with fields
 //! - [`registry`]: what describes a kind of provider; the kinds themselves are in `src/stores`
 //! - [`mod@host`]: the file `keyrota.toml`; [`input`]: keys, tokens and passwords that a file refers to
 //! - [`gate_rules`]: from an environment to what the gate asks of a program
@@ -17,6 +17,7 @@
 //! Decoding is pure: [`environment::decode`] takes text and a time. [`load()`] and [`host::load`] read
 //! files; only [`input`] reads a value that a file refers to, and only when it is asked to.
 
+mod around;
 mod boot;
 mod consumer;
 pub mod cross;
@@ -33,6 +34,7 @@ mod mask;
 pub mod model;
 mod place;
 mod provider;
+mod random;
 pub mod reach;
 pub mod read;
 pub mod registry;
@@ -40,6 +42,7 @@ pub mod schema;
 mod secret;
 pub mod source;
 mod target;
+mod templates;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod turn;
 // Durations and times of day come from files.

@@ -1,9 +1,10 @@
 //! Where a secret is kept: its own place, its fallback's, and its copies'.
 
+use super::around::Around;
 use super::keys::{self, Key};
 use super::model::{CopyTo, FallbackPlace, Kind, Part, Spot, Template};
 use super::read::{Reader, Section, join, meant};
-use super::secret::{Around, fields_of};
+use super::templates::fields_of;
 use super::words;
 
 /// Where the secret itself is kept: provider and path.

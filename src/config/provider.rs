@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::environment::{check_name, tables};
 use super::keys::Family;
 use super::model::{Kind, Provider, Role, Secret};
-use super::read::{Reader, Section, join};
+use super::read::{Reader, Section, check_name, join, tables};
 use super::registry::Reading;
 
 /// Reads them all; also the names of those that cannot be read.

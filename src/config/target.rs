@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::kinds;
 use super::model::{
     Auth, CommandRotator, Database, DatabaseFormat, Endpoint, ExternalFormat, Kind, Part, Secret,
     Slots, Spot, Users,
 };
+use super::random;
 use super::read::{Reader, Section, join};
 
 /// PostgreSQL cuts longer names off; MySQL and MariaDB refuse names longer than 32 and 128.
@@ -74,7 +74,7 @@ pub fn command(reader: &mut Reader<'_>, s: &Section<'_>) -> CommandRotator {
             "write \"30s\"",
         );
     }
-    let token = kinds::random(reader, s);
+    let token = random::random(reader, s);
     CommandRotator {
         argv,
         slots: match s.text("slots") {

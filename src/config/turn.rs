@@ -1,7 +1,5 @@
 //! When a secret's turn comes, and whether one rotation is over before the next begins.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::civil;
@@ -11,11 +9,10 @@ use toml::value::{Datetime, Offset};
 
 use crate::turns;
 
-use super::effort;
+use super::around::Around;
 use super::keys::{self, Key};
 use super::model::{Blackout, Spot, TurnPolicy, Waits, Window};
 use super::read::{Reader, Section, join};
-use super::secret::Around;
 use super::words::{say_duration, write_duration};
 
 /// Reads everything about turns; contradictions are reported with what fits.
@@ -82,23 +79,6 @@ pub fn policy(
         reader.error(s.spot_of("max_age"), &join(&s.at, "max_age"), what, help);
     }
     policy
-}
-
-/// The shortest time between two turns of each schedule, worked out once per file.
-#[derive(Debug, Default)]
-pub struct Gaps(RefCell<HashMap<String, Option<Duration>>>);
-
-impl Gaps {
-    fn of(&self, schedule: &turns::Schedule, around: &Around<'_>) -> Option<Duration> {
-        let mut known = self.0.borrow_mut();
-        if let Some(gap) = known.get(schedule.as_str()) {
-            return *gap;
-        }
-        effort::spend(1_000);
-        let gap = schedule.shortest_gap(around.timezone, around.now);
-        known.insert(schedule.as_str().to_owned(), gap);
-        gap
-    }
 }
 
 /// The shortest time between two turns; reports a schedule that cannot be read.

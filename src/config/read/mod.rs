@@ -19,9 +19,11 @@ mod check;
 mod firsts;
 mod kind;
 mod section;
+mod tables;
 
 use firsts::Firsts;
 pub use section::Section;
+pub use tables::{Names, check_name, tables};
 
 /// A value and where it stands.
 pub type Node<'a> = &'a Spanned<DeValue<'a>>;
