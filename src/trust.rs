@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use keyrota_local::FileError;
-use keyrota_local::trusted::{self, Changeable, Opened};
+use keyrota_local::trusted::{self, Changeable, Opened, Why};
 use rustix::fs::{FileType, OFlags};
 
 /// Larger than any bundle of certificates.
@@ -65,6 +65,31 @@ pub fn above(path: &Path) -> Result<(), Untrusted> {
     let nearest = path.ancestors().find(|at| at.exists());
     let nearest = nearest.unwrap_or(Path::new("/"));
     directory(nearest, OFlags::PATH).map(drop)
+}
+
+/// Refuses a directory for files that keyrota believes, if somebody else can change it or add files to it. Where there is
+/// none yet, the nearest one above counts. `owner`: root also looks after the files of a service with this user.
+pub fn keeping(path: &Path, owner: Option<u32>) -> Result<(), Untrusted> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let nearest = path.ancestors().find(|at| at.exists());
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let opened = trusted::open(nearest.unwrap_or(Path::new("/")), flags);
+    let opened = opened.map_err(Untrusted::File)?;
+    let of_service = |c: &Changeable| {
+        let root = rustix::process::geteuid().is_root();
+        root && owner.is_some_and(|owner| c.why == Why::Owner(owner))
+    };
+    let changeable = opened.changeable().filter(|c| !of_service(c));
+    // A directory that is still to be made belongs to this user.
+    let extensible = || {
+        opened
+            .extensible()
+            .filter(|_| nearest == Some(path.as_path()))
+    };
+    match changeable.or_else(extensible) {
+        Some(changeable) => Err(Untrusted::Changeable(changeable)),
+        None => Ok(()),
+    }
 }
 
 /// Opens a directory that nobody else can change or replace.

@@ -1,5 +1,6 @@
 //! Where this command finds its files, its keys and its state.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -270,6 +271,20 @@ impl Chosen {
         }
     }
 
+    /// The same for a command that writes: nobody else may change what is kept there. `None`: it is not configured.
+    fn outside(&self, global: &Global) -> Result<Option<PathBuf>, Failed> {
+        let Ok(directory) = self.checkpoints() else {
+            return Ok(None);
+        };
+        let owner = match self.location(global)? {
+            Location::Sqlite(path) => std::fs::metadata(path).ok().map(|file| file.uid()),
+            Location::Postgres(_) => None,
+        };
+        trust::keeping(&directory, owner)
+            .map_err(|why| Failed::config(format!("checkpoints: {why}")))?;
+        Ok(Some(directory))
+    }
+
     /// The providers, with their keys read. Needs no state.
     pub fn providers(&self) -> Result<Providers, Failed> {
         let identity = self.home.as_ref().map(Home::identity).unwrap_or_default();
@@ -304,7 +319,7 @@ impl Chosen {
     /// The state for writing, with the keys that vouch for what is written. A log that is not what
     /// keyrota wrote is refused, and so is an older state, or another one.
     pub async fn open_state(&self, global: &Global, keys: &Keys) -> Result<Store, Failed> {
-        let outside = self.checkpoints().ok();
+        let outside = self.outside(global)?;
         if let (Location::Sqlite(path), Some(outside)) = (self.location(global)?, &outside)
             && !path.exists()
             && state::speak_of_a_log(keys, outside)?
@@ -332,6 +347,7 @@ impl Chosen {
     /// The state for writing, without a look at its log. `audit accept` needs it, since it records what is wrong.
     pub async fn open_unproven(&self, global: &Global, keys: &Keys) -> Result<Store, Failed> {
         let at = self.location(global)?;
+        let outside = self.outside(global)?;
         let password = self.password()?;
         let access = Access {
             password: password.as_ref(),
@@ -339,7 +355,7 @@ impl Chosen {
         };
         let store = Store::open(&at, access, &mut SystemEntropy).await?;
         match own_keys(&store, keys).await {
-            Ok(()) => Ok(store.vouched(keys, self.checkpoints().ok().as_deref())),
+            Ok(()) => Ok(store.vouched(keys, outside.as_deref())),
             Err(failed) => {
                 store.close().await;
                 Err(failed)

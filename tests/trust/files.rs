@@ -182,6 +182,42 @@ fn a_user_follows_files_of_their_own_and_of_root() {
     }
 }
 
+#[test]
+fn checkpoints_that_another_user_can_change_prove_nothing() {
+    let keyrota = Keyrota::in_temp();
+    let home = keyrota.path("").display().to_string();
+    keyrota.write("schedules/development.toml", &RUNS.replace("DIR", &home));
+    keyrota.run(&["rotate", "token"]).code(0);
+    let checkpoints = keyrota.path(".keyrota/checkpoints");
+    let kept = || {
+        let files = names(&checkpoints);
+        files
+            .iter()
+            .map(|name| std::fs::read(checkpoints.join(name)).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let before = kept();
+    for others in [0o702, 0o1777] {
+        mode(&checkpoints, others);
+        for args in [
+            &["rotate", "token"][..],
+            &["audit", "accept", "--reason", "x"],
+        ] {
+            let ran = keyrota.run(args).code(78);
+            assert!(ran.stderr.contains("checkpoints: "), "{ran:?}");
+            assert!(ran.stderr.contains("chmod o-w "), "{ran:?}");
+        }
+        assert_eq!(kept(), before);
+    }
+    mode(&checkpoints, 0o700);
+    keyrota.run(&["rotate", "token"]).code(0);
+    if rustix::process::geteuid().is_root() {
+        lchown(&checkpoints, Some(OTHER), None).unwrap();
+        let ran = keyrota.run(&["rotate", "token"]).code(78);
+        assert!(ran.stderr.contains("belongs to the user"), "{ran:?}");
+    }
+}
+
 fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
