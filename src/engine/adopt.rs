@@ -308,9 +308,9 @@ impl Engine {
 
 /// Why nothing was learnt of a value, in the rotator's own words where it has them.
 async fn not_asked(secret: &Secret, parts: &Parts<'_>, material: &Material) -> &'static str {
-    // What is missing beside the value is not why. A rotator of MySQL tries the value before it needs that.
+    // What is missing beside the value is not why.
     let complete = material.uses.len() >= secret.kind.uses().len();
-    if complete || matches!(secret.kind, Kind::Mysql(_)) {
+    if complete || secret.kind.tries_value_first() {
         let looked = parts.rotator.preflight(material).await;
         match looked {
             Err(RotatorError::Refused(why)) => return why,

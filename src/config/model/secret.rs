@@ -154,6 +154,11 @@ impl Kind {
             _ => &[],
         }
     }
+
+    /// Whether its preflight tries the value itself before it needs one of [`uses`](Self::uses).
+    pub fn tries_value_first(&self) -> bool {
+        matches!(self, Self::Mysql(_))
+    }
 }
 
 /// `kind = "jwt"`.
