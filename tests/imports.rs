@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
+use serde_json::json;
+
 use crate::support::evidence::{document, value_at, versions};
 use crate::support::keyrota::{Keyrota, Ran};
 
@@ -331,7 +333,8 @@ fn a_service_of_twenty_five_variables_moves_in() {
         foreign("service", "SERVICE_JWK"),
     );
     let text = env_file(&session, &service);
-    keyrota.write("old.env", &text);
+    let others = "spring.url=zq4v8\nMORE=`zq4v8`\n";
+    keyrota.write("old.env", &format!("{text}{others}"));
     let given: BTreeMap<String, Vec<u8>> = keyrota_gate::parse_env_file(text.as_bytes(), &|_| true)
         .unwrap()
         .entries
@@ -344,6 +347,9 @@ fn a_service_of_twenty_five_variables_moves_in() {
         .run(&["import", "--env-file", "old.env", "--json"])
         .code(0)
         .json();
+    let line = text.lines().count() + 1;
+    let skipped = json!([{"line": line}, {"line": line + 1, "variable": "MORE"}]);
+    assert_eq!(ran["skipped"], skipped);
     let names = |result: &str| -> Vec<String> {
         let lines = ran["results"].as_array().unwrap().iter();
         let lines = lines.filter(|l| l["result"] == result);

@@ -37,7 +37,17 @@ pub struct EnvFile {
     pub entries: Vec<Entry>,
     /// The lines that were passed over: not variables, or not written so that every program reads
     /// the same. They set no variable that was wanted.
-    pub skipped: Vec<u32>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// A line that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The line, from 1.
+    pub line: u32,
+    /// The variable that the line sets. `None` without a `=` behind a name: such a line may be a piece of a
+    /// value.
+    pub variable: Option<String>,
 }
 
 /// One variable of a file. `Debug` leaves the value out, and it is overwritten when dropped.
@@ -92,8 +102,8 @@ pub fn parse_env_file(
         .into_iter()
         .partition(|problem| other || problem.concerns(wanted));
     if told.is_empty() {
-        let mut skipped: Vec<u32> = passed.iter().map(|problem| problem.line).collect();
-        skipped.dedup();
+        let mut skipped: Vec<Skipped> = passed.iter().map(LineProblem::skipped).collect();
+        skipped.dedup_by_key(|skipped| skipped.line);
         Ok(EnvFile {
             entries: parser.entries,
             skipped,

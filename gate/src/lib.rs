@@ -8,7 +8,7 @@
 //! use keyrota_gate::{check, Report, Rule};
 //!
 //! let rules = [Rule { secret: Some("database-url".into()), ..Rule::new("DATABASE_URL") }];
-//! let report = Report { environment: "production".into(), problems: check(&rules, &|_| None) };
+//! let report = Report { environment: "production".into(), problems: check(&rules, &|_| None), skipped: vec![] };
 //! assert_eq!(
 //!     report.to_string(),
 //!     "keyrota: production is not fit to start: 1 problem\n  \
@@ -49,7 +49,9 @@ mod unusual;
 mod wrapping;
 
 pub use check::check;
-pub use env_file::{ENV_FILE_BYTES_MAX, Entry, EnvFile, LineProblem, What, parse_env_file};
+pub use env_file::{
+    ENV_FILE_BYTES_MAX, Entry, EnvFile, LineProblem, Skipped, What, parse_env_file,
+};
 pub use format::{
     JwkNumbers, KID_BYTES_MAX, KeyBytes, KeyForm, PrivateKey, Unfit, check_kid, drawn, private_key,
 };

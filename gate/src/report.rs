@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Problem;
+use crate::{Problem, Skipped};
 
 /// What the gate says about one environment. `Display` is the text that the command line prints, one
 /// line per problem in aligned columns; [`Report::to_json`] is the same for programs.
@@ -12,6 +12,8 @@ pub struct Report {
     pub environment: String,
     /// What is wrong; empty when the environment is fit.
     pub problems: Vec<Problem>,
+    /// The lines of its file that were passed over.
+    pub skipped: Vec<Skipped>,
 }
 
 impl Report {
@@ -21,12 +23,21 @@ impl Report {
     }
 
     /// One line of JSON without a line break. Members are only ever added while `schema_version` is
-    /// 1; `secret` is absent where keyrota does not keep the variable.
+    /// 1; `secret` is absent where keyrota does not keep the variable, and `skipped` where no line was.
     pub fn to_json(&self) -> String {
         // Written by hand to keep the documented order of the members; a map would sort them.
         let problems: Vec<String> = self.problems.iter().map(problem_json).collect();
+        let skipped: Vec<String> = self
+            .skipped
+            .iter()
+            .map(|s| s.to_json().to_string())
+            .collect();
+        let skipped = match skipped.is_empty() {
+            true => String::new(),
+            false => format!(r#","skipped":[{}]"#, skipped.join(",")),
+        };
         format!(
-            r#"{{"schema_version":1,"environment":{},"fit":{},"problems":[{}]}}"#,
+            r#"{{"schema_version":1,"environment":{},"fit":{},"problems":[{}]{skipped}}}"#,
             quoted(&self.environment),
             self.fit(),
             problems.join(",")
@@ -58,6 +69,16 @@ impl fmt::Display for Report {
             writeln!(f, "  {variable:variables$}   {code:codes$}  {remedy}")?;
         }
         Ok(())
+    }
+}
+
+impl Skipped {
+    /// One member of `skipped`: the line, and the variable that it sets, if it sets one.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.variable {
+            Some(variable) => serde_json::json!({"line": self.line, "variable": variable}),
+            None => serde_json::json!({"line": self.line}),
+        }
     }
 }
 
@@ -104,6 +125,7 @@ mod tests {
                     "replace the example value",
                 ),
             ],
+            skipped: Vec::new(),
         }
     }
 
@@ -129,6 +151,13 @@ keyrota: production is not fit to start: 2 problems
         report.problems.pop();
         assert_eq!(report.to_string(), "keyrota: production is fit to start\n");
         let json = r#"{"schema_version":1,"environment":"production","fit":true,"problems":[]}"#;
+        assert_eq!(report.to_json(), json);
+        let skipped = |line, variable: Option<&str>| Skipped {
+            line,
+            variable: variable.map(Into::into),
+        };
+        report.skipped = vec![skipped(1, None), skipped(4, Some("OTHER"))];
+        let json = r#"{"schema_version":1,"environment":"production","fit":true,"problems":[],"skipped":[{"line":1},{"line":4,"variable":"OTHER"}]}"#;
         assert_eq!(report.to_json(), json);
     }
 

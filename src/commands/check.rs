@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keyrota_gate::{Code, Problem, Report, Rule};
+use keyrota_gate::{Code, EnvFile, Problem, Report, Rule, Skipped};
 use zeroize::Zeroizing;
 
 use super::context::Context;
@@ -45,8 +45,8 @@ pub fn run(args: &Check, context: &Context<'_>) -> Result<u8, Failed> {
     let chosen = context.choose(false)?;
     let program = program(&chosen.env, args.program.as_deref())?;
     let rules = gate_rules::rules(&chosen.env, program, &chosen.others);
-    let mut problems = match &args.env_file {
-        None => check(&rules, &of_this_process()),
+    let (mut problems, skipped) = match &args.env_file {
+        None => (check(&rules, &of_this_process()), Vec::new()),
         Some(file) => check_file(&rules, file, context.global.json)?,
     };
     if args.names_only {
@@ -55,6 +55,7 @@ pub fn run(args: &Check, context: &Context<'_>) -> Result<u8, Failed> {
     let report = Report {
         environment: chosen.env.name,
         problems,
+        skipped,
     };
     if report.fit() {
         // A service's log stays empty; a person, or a program that asked, gets an answer.
@@ -108,10 +109,14 @@ pub fn of_this_process() -> Variables {
         .collect()
 }
 
-/// What the gate says about a file, with the lines it is about.
-fn check_file(rules: &[Rule], file: &Path, json: bool) -> Result<Vec<Problem>, Failed> {
+/// What the gate says about a file, with the lines it is about, and the lines that were passed over.
+fn check_file(
+    rules: &[Rule],
+    file: &Path,
+    json: bool,
+) -> Result<(Vec<Problem>, Vec<Skipped>), Failed> {
     let wanted: BTreeSet<&str> = rules.iter().flat_map(Rule::variables).collect();
-    let entries = handed::env_file(file, &|name| wanted.contains(name), json)?;
+    let EnvFile { entries, skipped } = handed::env_file(file, &|name| wanted.contains(name), json)?;
     let lines: BTreeMap<String, u32> = entries.iter().map(|e| (e.name.clone(), e.line)).collect();
     let variables = entries
         .into_iter()
@@ -123,5 +128,5 @@ fn check_file(rules: &[Rule], file: &Path, json: bool) -> Result<Vec<Problem>, F
             problem.remedy.push_str(&format!(" (line {line})"));
         }
     }
-    Ok(problems)
+    Ok((problems, skipped))
 }

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use keyrota_contract::SecretValue;
-use keyrota_gate::{ENV_FILE_BYTES_MAX, Entry, parse_env_file};
+use keyrota_gate::{ENV_FILE_BYTES_MAX, EnvFile, parse_env_file};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
@@ -30,12 +30,8 @@ const LINE_BYTES_MAX: usize = 4095;
 const STREAM_WAIT: Duration = Duration::from_secs(120);
 
 /// The variables of a file or stream. A mistake in a line that sets no `wanted` variable is a note,
-/// unless the answer is JSON.
-pub fn env_file(
-    path: &Path,
-    wanted: &dyn Fn(&str) -> bool,
-    json: bool,
-) -> Result<Vec<Entry>, Failed> {
+/// unless the answer is JSON, which has a member for it.
+pub fn env_file(path: &Path, wanted: &dyn Fn(&str) -> bool, json: bool) -> Result<EnvFile, Failed> {
     let at = path.display();
     let bytes = stream(path.to_owned(), ENV_FILE_BYTES_MAX, STREAM_WAIT)
         .map_err(|why| Failed::config(format!("{at}: {why}")))?;
@@ -44,12 +40,13 @@ pub fn env_file(
         Failed::config(told.join("\n"))
     })?;
     if !file.skipped.is_empty() && !json {
-        let lines = ranges(&file.skipped);
+        let lines: Vec<u32> = file.skipped.iter().map(|skipped| skipped.line).collect();
+        let lines = ranges(&lines);
         output::note(&format!(
             "{at}: skipped {lines}: no variable of the schedule, and programs read them differently\n"
         ));
     }
-    Ok(file.entries)
+    Ok(file)
 }
 
 /// `line 3`, `lines 3, 5-9 and 12`.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use keyrota_contract::SecretValue;
+use keyrota_gate::{EnvFile, Skipped};
 use serde_json::json;
 
 use super::context::Context;
@@ -56,12 +57,18 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
         kid: args.kid.clone(),
         kid_variable: None,
     };
-    let (mut takes, mut lines) = match (&args.env_file, &args.name) {
+    let one = |take| FromFile {
+        takes: vec![take],
+        ..FromFile::default()
+    };
+    let FromFile {
+        mut takes,
+        left: mut lines,
+        skipped,
+    } = match (&args.env_file, &args.name) {
         (Some(file), _) => from_file(&chosen.env, file, context.global.json)?,
-        (None, Some(name)) if args.stdin => {
-            (vec![take(name, Some(handed::value(name)?))], Vec::new())
-        }
-        (None, Some(name)) => (vec![take(name, None)], Vec::new()),
+        (None, Some(name)) if args.stdin => one(take(name, Some(handed::value(name)?))),
+        (None, Some(name)) => one(take(name, None)),
         (None, None) => {
             return Err(Failed::new(
                 exit::USAGE,
@@ -101,7 +108,7 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
             }
             // What was not taken, then the rest as it was given.
             lines.sort_by_key(|line| order.iter().position(|name| *name == line.name));
-            report(context, &engine.env().name, &lines)?;
+            report(context, &engine.env().name, &lines, &skipped)?;
             Ok(exit::worst(lines.iter().map(|l| l.code)))
         })
         .await
@@ -136,15 +143,23 @@ impl Take {
     }
 }
 
-/// What of a file is taken, and what is left and why.
-fn from_file(env: &Environment, file: &Path, json: bool) -> Result<(Vec<Take>, Vec<Line>), Failed> {
+/// What of a file is taken, what is left and why, and the lines that were passed over.
+#[derive(Default)]
+struct FromFile {
+    takes: Vec<Take>,
+    left: Vec<Line>,
+    skipped: Vec<Skipped>,
+}
+
+fn from_file(env: &Environment, file: &Path, json: bool) -> Result<FromFile, Failed> {
     let wanted = |name: &str| {
         let mut variables = env.secrets.iter().flat_map(|s| &s.env);
         variables.any(|v| v.name == name)
     };
     let (mut takes, mut left) = (Vec::<Take>::new(), Vec::new());
     let mut kids = Vec::new();
-    for entry in handed::env_file(file, &wanted, json)? {
+    let EnvFile { entries, skipped } = handed::env_file(file, &wanted, json)?;
+    for entry in entries {
         let from = env
             .secrets
             .iter()
@@ -196,7 +211,11 @@ fn from_file(env: &Environment, file: &Path, json: bool) -> Result<(Vec<Take>, V
         }
         (take.kid, take.kid_variable) = (kid, Some(variable));
     }
-    Ok((takes, left))
+    Ok(FromFile {
+        takes,
+        left,
+        skipped,
+    })
 }
 
 fn not_taken(name: &str, note: String) -> Line {
@@ -287,13 +306,22 @@ fn line(name: &str, adopted: &Adopted) -> Line {
     }
 }
 
-fn report(context: &Context<'_>, env: &str, lines: &[Line]) -> Result<(), Failed> {
+fn report(
+    context: &Context<'_>,
+    env: &str,
+    lines: &[Line],
+    skipped: &[Skipped],
+) -> Result<(), Failed> {
     if context.global.json {
         let results: Vec<_> = lines
             .iter()
             .map(|l| json!({"name": l.name, "secret": l.secret, "result": l.result, "note": l.note, "exit": l.code}))
             .collect();
-        return print_json(&json!({"schema_version": 1, "environment": env, "results": results}));
+        let mut answer = json!({"schema_version": 1, "environment": env, "results": results});
+        if !skipped.is_empty() {
+            answer["skipped"] = skipped.iter().map(Skipped::to_json).collect();
+        }
+        return print_json(&answer);
     }
     let rows: Vec<_> = lines
         .iter()

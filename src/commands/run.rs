@@ -100,6 +100,7 @@ fn prepare(args: &Run, context: &Context<'_>) -> Result<Result<Variables, Report
     Ok(Err(Report {
         environment: chosen.env.name,
         problems,
+        skipped: Vec::new(),
     }))
 }
 

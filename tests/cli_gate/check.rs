@@ -130,6 +130,12 @@ fn what_the_schedule_does_not_name_is_skipped_with_a_note() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", note));
     let ran = run_with(&keyrota, &[], &["check", "--json", "--env-file", "app.env"]).code(0);
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains("zq4v8"), "{ran:?}");
+    let answer: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+    let skipped = serde_json::json!([
+        {"line": 1}, {"line": 2}, {"line": 4, "variable": "OTHER"}, {"line": 7, "variable": "X"}
+    ]);
+    assert_eq!(answer["skipped"], skipped);
 
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     std::fs::write(keyrota.path("app.env"), utf16).unwrap();

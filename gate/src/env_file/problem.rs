@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ENV_FILE_BYTES_MAX, line};
+use super::{ENV_FILE_BYTES_MAX, Skipped, line};
 use crate::unusual::Unusual;
 
 /// A mistake in a file, and where. It is shown without anything that stands in the file, except the
@@ -90,6 +90,15 @@ impl LineProblem {
     /// Whether a reader who wants only these variables has to know.
     pub(super) fn concerns(&self, wanted: &dyn Fn(&str) -> bool) -> bool {
         self.what.stops() || self.variables.iter().any(|name| wanted(name))
+    }
+
+    /// The line, for a reader who passes over it.
+    pub(super) fn skipped(&self) -> Skipped {
+        let sets = !matches!(self.what, What::NoAssignment | What::BadName);
+        Skipped {
+            line: self.line,
+            variable: self.variables.first().filter(|_| sets).cloned(),
+        }
     }
 }
 
