@@ -4,7 +4,7 @@ use keyrota_contract::{
     Material, Probe, Public, RotatorError, SecretValue, Stage, Version, VersionRef, Which,
 };
 
-use super::mint::kid_fact;
+use super::mint::claims;
 use super::parts::{Parts, flaw};
 use super::start::{Begin, NotBegun, Order};
 use super::target::ACCEPTS_ANYTHING;
@@ -181,10 +181,16 @@ impl Engine {
         if !unmeant.is_empty() {
             return Ok(unmeant);
         }
-        if let Err(
-            RotatorError::Refused(why) | RotatorError::Retry(why) | RotatorError::Ambiguous(why),
-        ) = self.adopted(secret, parts, given)
-        {
+        let claimed = match self.adopted(secret, parts, given) {
+            Ok(minted) => self.claimed(secret, value, &minted.public).await?,
+            Err(
+                RotatorError::Refused(why)
+                | RotatorError::Retry(why)
+                | RotatorError::Ambiguous(why)
+                | RotatorError::Rejected(why),
+            ) => Some(why),
+        };
+        if let Some(why) = claimed {
             return Ok(vec![why]);
         }
         if parts.rotator.target().is_none() {
@@ -276,21 +282,15 @@ impl Engine {
             Change::PutSecret(known.clone()),
             Change::InsertRotation(row),
         ];
-        if let Some(kid) = current.public.get("kid") {
-            let mine = format!("{}/{}/", self.env.name, secret.name);
-            match self.store.fact(&kid_fact(kid)).await? {
-                None => changes.push(Change::ClaimFact {
-                    key: kid_fact(kid),
-                    value: format!("{mine}{id}"),
-                }),
-                Some(owner) if owner.starts_with(&mine) => {}
-                Some(_) => {
-                    return Ok(Adopted::Unfit(
-                        "this key belongs to another secret or environment: its id names it for ever",
-                    ));
-                }
-            }
+        let claimed = self
+            .claimed(secret, &current.value, &current.public)
+            .await?;
+        if let Some(why) = claimed {
+            return Ok(Adopted::Unfit(why));
         }
+        let claims = claims(&self.env.name, &secret.name, &current.public, &fingerprint);
+        let claim = |(key, value)| Change::ClaimFact { key, value };
+        changes.extend(claims.into_iter().map(claim));
         let entry = NewEntry::new(
             "rotation.imported",
             audit::Phase::Admin,

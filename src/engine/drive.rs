@@ -7,7 +7,7 @@ use keyrota_rotation::{
 };
 
 use super::journal::{Journal, place};
-use super::mint::{kid_fact, owner};
+use super::mint::claims;
 use super::parts::Parts;
 use super::perform::Job;
 use super::performed::{Learnt, Performed};
@@ -249,13 +249,9 @@ impl<'a> Run<'a> {
                 self.row.version = Some(self.row.id);
                 self.row.fingerprint = Some(fingerprint.clone());
                 self.journal.public.clone_from(public);
-                if let Some(kid) = public.get("kid") {
-                    let owner = owner(&self.row.env, &self.row.secret, self.row.id);
-                    changes.push(Change::ClaimFact {
-                        key: kid_fact(kid),
-                        value: owner,
-                    });
-                }
+                let claims = claims(&self.row.env, &self.row.secret, public, fingerprint);
+                let claim = |(key, value)| Change::ClaimFact { key, value };
+                changes.extend(claims.into_iter().map(claim));
             }
             Learnt::Promoted { native } => {
                 self.journal.wrote_ms = Some(self.engine.now().0);

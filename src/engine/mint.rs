@@ -6,7 +6,6 @@ use keyrota_contract::{
 };
 use keyrota_gate::{KeyForm, check_kid, private_key};
 use keyrota_rotation::Reply;
-use uuid::Uuid;
 
 use super::parts::Parts;
 use super::perform::Job;
@@ -14,7 +13,8 @@ use super::performed::{Learnt, Performed};
 use super::{Engine, Given, lag};
 use crate::config::gate_rules;
 use crate::config::model::{ConsumerKind, JwtFormat, Kind, Role, Secret};
-use crate::rotators::jwks::KID;
+use crate::rotators::jwks::{JWK, KID, PublicJwk};
+use crate::state::StateError;
 
 impl Job<'_> {
     pub(super) async fn create(&self) -> Result<Performed, Performed> {
@@ -52,7 +52,11 @@ impl Job<'_> {
         let (provider, place) = (&self.parts.provider, &self.parts.place);
         let material = self.material_of(all).await?;
         let Minted { value, public } = self.mint(&material)?;
-        self.refuse_used_kid(&public).await?;
+        match self.engine.claimed(self.secret, &value, &public).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return Err(Performed::failed(Reply::Refused, why)),
+            Err(_) => return Err(Performed::failed(Reply::Retry, STATE)),
+        }
         let current = material.current;
         if current.is_some_and(|current| current.value.same_as(&value)) {
             return Err(Performed::failed(
@@ -101,25 +105,6 @@ impl Job<'_> {
             .engine
             .with_entropy(|entropy| rotator.create(material, entropy))?)
     }
-
-    /// An id names one key for ever, in all environments of this state (RFC 7517, section 4.5).
-    async fn refuse_used_kid(&self, public: &Public) -> Result<(), Performed> {
-        let Some(kid) = public.get(KID) else {
-            return Ok(());
-        };
-        match self.fact(&kid_fact(kid)).await? {
-            Some(owner) if owner != self.owner() => Err(Performed::failed(
-                Reply::Refused,
-                "this key was used before, or in another environment: its id names it for ever",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Who claims the candidate's key id.
-    fn owner(&self) -> String {
-        owner(&self.engine.env.name, &self.secret.name, self.id)
-    }
 }
 
 impl Given<'_> {
@@ -136,6 +121,25 @@ impl Given<'_> {
 }
 
 impl Engine {
+    /// Why this cannot become a version of a secret: its key or its key id belongs to something else.
+    pub(super) async fn claimed(
+        &self,
+        secret: &Secret,
+        value: &SecretValue,
+        public: &Public,
+    ) -> Result<Option<&'static str>, StateError> {
+        let (env, name) = (&self.env.name, &secret.name);
+        let fingerprint = self.keys.fingerprint(env, name, value);
+        for (key, mine) in claims(env, name, public, &fingerprint) {
+            let known = self.store.fact(&key).await?;
+            if known.is_some_and(|known| known != mine) {
+                let of_word = mine == fingerprint;
+                return Ok(Some(if of_word { KID_IS_TAKEN } else { KEY_IS_TAKEN }));
+            }
+        }
+        Ok(None)
+    }
+
     /// The candidate that a given value becomes. Living tokens carry the key id that it came with, so
     /// that one is kept, not the one that keyrota would derive.
     pub(super) fn adopted(
@@ -217,15 +221,35 @@ fn hands_out_kid(secret: &Secret) -> bool {
     all.any(|variable| variable.role == Role::Kid)
 }
 
-/// Who claims the key id that a rotation of a secret gives.
-pub(super) fn owner(env: &str, secret: &str, rotation: Uuid) -> String {
-    format!("{env}/{secret}/{rotation}")
+/// The facts that a version of a secret claims, each of them name and value; the first claim of a name is
+/// the only one.
+///
+/// A thumbprint names one key, which belongs to one secret of one environment. Any other key id is a word that
+/// services choose: one secret uses it for one key (RFC 7517, section 4.5).
+pub(super) fn claims(
+    env: &str,
+    secret: &str,
+    public: &Public,
+    fingerprint: &str,
+) -> Vec<(String, String)> {
+    let shown = public.get(JWK).and_then(|jwk| PublicJwk::parse(jwk).ok());
+    let thumbprint = shown.and_then(|jwk| jwk.thumbprint());
+    let stated = public
+        .get(KID)
+        .filter(|kid| Some(*kid) != thumbprint.as_ref());
+    let of_key = thumbprint.map(|print| (format!("kid/{print}"), format!("{env}/{secret}")));
+    let of_word = stated.map(|kid| {
+        let key = format!("kid/{env}/{secret}/{kid}");
+        (key, fingerprint.to_owned())
+    });
+    of_key.into_iter().chain(of_word).collect()
 }
 
-/// Under which fact the owner of a key id is known.
-pub(super) fn kid_fact(kid: &str) -> String {
-    format!("kid/{kid}")
-}
+const STATE: &str = "the state cannot be read";
+const KEY_IS_TAKEN: &str =
+    "another secret or environment uses this key already: give each of them a key of its own";
+const KID_IS_TAKEN: &str = "this secret had another key with this key id, and verifiers could not tell the two apart: \
+     find out which key id living tokens carry, and give that one";
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use keyrota_contract::Public;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,12 @@ impl PublicJwk {
         } else {
             Err(JwksError::NotAKey)
         }
+    }
+
+    /// The RFC 7638 thumbprint, which names this key and no other one.
+    pub fn thumbprint(&self) -> Option<String> {
+        let jwk: Jwk = serde_json::from_str(&self.to_json()).ok()?;
+        jwk.thumbprint(ThumbprintHash::SHA256).ok()
     }
 
     /// The compact JSON text, members in a fixed order.

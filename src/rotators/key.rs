@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
     RsaKeyPair,
 };
 use data_encoding::BASE64URL_NOPAD;
-use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use keyrota_contract::Entropy;
 use keyrota_gate::{JwkNumbers, KeyBytes, KeyForm};
@@ -228,10 +228,7 @@ impl Key {
         }
         jwk.kid = match &self.kid {
             Some(kid) => kid.clone(),
-            None => serde_json::from_str::<Jwk>(&jwk.to_json())
-                .ok()?
-                .thumbprint(ThumbprintHash::SHA256)
-                .ok()?,
+            None => jwk.thumbprint()?,
         };
         Some(jwk)
     }

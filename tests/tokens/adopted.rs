@@ -80,3 +80,24 @@ fn a_key_id_is_recorded_in_place_only_if_it_is_the_one_that_is_there() {
     }
     assert_eq!(bed.variable("KID"), OLD);
 }
+
+#[test]
+fn a_key_id_names_one_key_of_a_secret_and_may_be_given_again() {
+    let [first, second] = [0, 1].map(|_| {
+        let elsewhere = Bed::new("EdDSA", "pem");
+        elsewhere.rotate(&["--wait"]).code(0);
+        elsewhere.variable("KEY")
+    });
+    let bed = Bed::new("EdDSA", "pem");
+    let stated = ["--stdin", "--kid", OLD];
+    bed.import_with(&stated, &first).code(0);
+    // Said before the provider is compared: nothing was begun.
+    let ran = bed.import_with(&stated, &second).code(78).json();
+    let note = ran["results"][0]["note"].as_str().unwrap();
+    assert!(note.contains("another key with this key id"), "{note}");
+    // The same key by the same name, in a rotation of its own.
+    bed.with_line("path = \"moved\"");
+    let ran = bed.import_with(&stated, &first).code(0).json();
+    assert_eq!(ran["results"][0]["result"], "imported");
+    assert_eq!(bed.variable("KID"), OLD);
+}

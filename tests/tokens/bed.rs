@@ -16,6 +16,7 @@ use crate::support::keyrota::{Keyrota, Ran};
 pub struct Bed {
     keyrota: Keyrota,
     alg: &'static str,
+    schedule: String,
 }
 
 /// A program started at one moment, and what verifiers read at that moment.
@@ -63,7 +64,18 @@ env_kid = "KID"
 "#
         );
         keyrota.write("schedules/development.toml", &schedule);
-        Self { keyrota, alg }
+        Self {
+            keyrota,
+            alg,
+            schedule,
+        }
+    }
+
+    /// The schedule with another line for the secret.
+    pub fn with_line(&self, line: &str) {
+        let kind = "kind = \"jwt\"\n";
+        let schedule = self.schedule.replace(kind, &format!("{kind}{line}\n"));
+        self.keyrota.write("schedules/development.toml", &schedule);
     }
 
     /// Begins a rotation, or carries it on.

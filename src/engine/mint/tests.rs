@@ -115,3 +115,21 @@ fn a_key_id_is_kept_or_refused_and_never_dropped() {
         }
     }
 }
+
+#[test]
+fn a_thumbprint_is_claimed_for_all_and_another_key_id_for_one_secret() {
+    let rotator = rotator("development", &secret(PAIR), None).unwrap();
+    let minted = rotator.create(&Material::default(), &mut Sevens).unwrap();
+    let thumbprint = minted.public[KID].clone();
+    let of_key = (format!("kid/{thumbprint}"), "production/a".to_owned());
+    let all = claims("production", "a", &minted.public, "print");
+    assert_eq!(all, std::slice::from_ref(&of_key));
+    let stated = Public::from([(KID.to_owned(), "prod-2023".to_owned())]);
+    let of_word = ("kid/production/a/prod-2023".to_owned(), "print".to_owned());
+    let public = rotator.public(&minted.value, &stated);
+    let all = claims("production", "a", &public, "print");
+    assert_eq!(all, [of_key, of_word.clone()]);
+    // A symmetric key has no thumbprint.
+    assert_eq!(claims("production", "a", &stated, "print"), [of_word]);
+    assert!(claims("production", "a", &Public::new(), "print").is_empty());
+}
