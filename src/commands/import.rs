@@ -12,7 +12,7 @@ use super::engage::{Patience, actor, engage, with};
 use super::exit::{self, Failed};
 use super::handed;
 use super::say::{print, print_json, table};
-use crate::config::model::{Environment, Part, Role};
+use crate::config::model::{Environment, JwtFormat, Kind, Part, Role};
 use crate::engine::adopt::Adopted;
 use crate::engine::{Engine, Given, Stop};
 
@@ -47,6 +47,9 @@ struct Line {
     note: Option<String>,
     code: u8,
 }
+
+const DERIVED_KID: &str = "its key id is now its thumbprint: after the next rotation verifiers refuse tokens with another kid \
+     header. If yours have one, remove the key from its provider and import it with --kid KID";
 
 /// Does it; the exit code.
 pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
@@ -96,6 +99,10 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
                 for take in &takes {
                     let (value, kid) = (take.value.as_ref(), take.kid.as_deref());
                     let taken = match engine.adopt(&take.name, value, kid, &by).await {
+                        Ok(Adopted::Imported) if take.derives_kid(engine.env()) => Line {
+                            note: Some(DERIVED_KID.to_owned()),
+                            ..line(&take.name, &Adopted::Imported)
+                        },
                         Ok(adopted) => line(&take.name, &adopted),
                         Err(why) if why.is_of_state() => return Err(why.into()),
                         Err(why) => failed(&take.name, why.into()),
@@ -127,6 +134,14 @@ struct Take {
 }
 
 impl Take {
+    /// Whether its tokens may carry another key id than the one that follows from the key.
+    fn derives_kid(&self, env: &Environment) -> bool {
+        let secret = env.secrets.iter().find(|s| s.name == self.name);
+        self.kid.is_none()
+            && secret
+                .is_some_and(|s| matches!(&s.kind, Kind::Jwt(jwt) if jwt.format == JwtFormat::Pem))
+    }
+
     /// What became of the variable that held the key id.
     fn kid_line(&self, taken: bool) -> Option<Line> {
         let (result, verb) = match taken {

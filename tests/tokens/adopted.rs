@@ -101,3 +101,23 @@ fn a_key_id_names_one_key_of_a_secret_and_may_be_given_again() {
     assert_eq!(ran["results"][0]["result"], "imported");
     assert_eq!(bed.variable("KID"), OLD);
 }
+
+#[test]
+fn an_import_that_derives_the_key_id_says_so() {
+    let elsewhere = Bed::new("EdDSA", "pem");
+    elsewhere.rotate(&["--wait"]).code(0);
+    let key = elsewhere.variable("KEY");
+    let note = |kid: &[&str]| {
+        let bed = Bed::new("EdDSA", "pem");
+        let ran = bed.import_with(&[&["--stdin"], kid].concat(), &key);
+        let ran = ran.code(0).json();
+        assert_eq!(ran["results"][0]["result"], "imported");
+        ran["results"][0]["note"].as_str().map(str::to_owned)
+    };
+    let said = note(&[]).expect("it says what will happen");
+    assert!(
+        said.contains("--kid") && said.contains("thumbprint"),
+        "{said}"
+    );
+    assert_eq!(note(&["--kid", OLD]), None);
+}
