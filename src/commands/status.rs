@@ -68,7 +68,7 @@ pub fn run(args: &Status, context: &Context<'_>) -> Result<u8, Failed> {
             && args.check
             && looks.iter().any(|l| !l.recorded.is_empty())
         {
-            compare::compare(&chosen, store, &mut looks).await?;
+            compare::compare(&chosen, store, &mut looks, now).await?;
         }
         let held = match &store {
             Some(store) => store.held(&format!("env/{}", env.name)).await?,

@@ -58,6 +58,7 @@ impl Engine {
         {
             return Ok(Adopted::Unfit(unfit));
         }
+        self.recall(secret, &parts).await?;
         let all = parts.provider.describe(&parts.place).await?;
         if let Some(flaw) = flaw(&all) {
             return Ok(Adopted::Unfit(flaw));

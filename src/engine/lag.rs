@@ -3,7 +3,7 @@
 //! A provider waits for its own process' writes. A process that goes on with what another one wrote knows of
 //! them from the record: the candidate that is written, and the version that its switch replaced.
 
-use keyrota_contract::{ErrorKind, ProviderError, Stage, VersionInfo, lag};
+use keyrota_contract::{ErrorKind, Native, ProviderError, Recalled, Stage, VersionInfo, lag};
 use keyrota_rotation::{Finishing, Phase, Reply};
 
 use super::journal::Journal;
@@ -12,6 +12,7 @@ use super::perform::Job;
 use super::performed::Performed;
 use super::{Engine, EngineError};
 use crate::config::model::Secret;
+use crate::state::{Rotation, StateError, Store};
 
 impl Job<'_> {
     /// What stands in the provider, looked at afresh, and not older than what this rotation wrote.
@@ -60,6 +61,16 @@ impl Job<'_> {
 }
 
 impl Engine {
+    /// [`recall`] of a secret of this environment.
+    pub(super) async fn recall(
+        &self,
+        secret: &Secret,
+        parts: &Parts<'_>,
+    ) -> Result<(), StateError> {
+        let secret = (self.env.name.as_str(), secret.name.as_str());
+        recall(&self.store, secret, parts, self.now().0).await
+    }
+
     /// What a provider shows, `seen` or, if that is what the last rotation replaced, later.
     pub(super) async fn after_last(
         &self,
@@ -100,10 +111,59 @@ impl Engine {
     }
 }
 
+/// Tells the provider of a secret what keyrota wrote there lately: another process may have done it, and this
+/// one would take an older answer for another tool's work.
+pub async fn recall(
+    store: &Store,
+    secret: (&str, &str),
+    parts: &Parts<'_>,
+    now_ms: i64,
+) -> Result<(), StateError> {
+    if !parts.provider.capabilities().reads_lag {
+        return Ok(());
+    }
+    let (env, name) = secret;
+    let recent = |wrote_ms| was_recent(now_ms, parts, wrote_ms);
+    let (provider, place) = (&parts.provider, &parts.place);
+    let rotations = store.rotations(env, name, 8).await?;
+    let journal = |row: &Rotation| Journal::from_text(&row.record).ok();
+    let known = store.secret(env, name).await?;
+    if let Some(known) = known.filter(|known| recent(known.changed_ms))
+        && let (Some(version), Some(native)) = (known.version, known.native)
+        && let Some(last) = rotations.iter().find(|row| row.id == version)
+        && let Some(journal) = journal(last)
+    {
+        provider.recall(
+            place,
+            Recalled::Current {
+                native: &Native(native),
+                replaced: journal.from.map(Native).as_ref(),
+            },
+        );
+    }
+    if let Some(open) = rotations.iter().find(|row| row.outcome.is_none())
+        && let Some(journal) = journal(open)
+        && open.fingerprint.is_some()
+        && recent(journal.wrote_ms)
+        // Nobody but this rotation ends its candidate, and it does so in later phases.
+        && matches!(
+            journal.machine.phase,
+            Phase::Set(_) | Phase::Test | Phase::Announce(_) | Phase::Settle { .. }
+        )
+    {
+        provider.recall(place, Recalled::Candidate(open.id));
+    }
+    Ok(())
+}
+
 /// Whether what was written then may not be shown yet.
 fn is_recent(engine: &Engine, parts: &Parts<'_>, wrote_ms: Option<i64>) -> bool {
+    was_recent(engine.now().0, parts, wrote_ms)
+}
+
+fn was_recent(now_ms: i64, parts: &Parts<'_>, wrote_ms: Option<i64>) -> bool {
     let lasts = i64::try_from(lag::NOTE_LASTS.as_millis()).unwrap_or(i64::MAX);
-    let since = wrote_ms.map(|at| engine.now().0.saturating_sub(at));
+    let since = wrote_ms.map(|at| now_ms.saturating_sub(at));
     parts.provider.capabilities().reads_lag && since.is_some_and(|ms| (0..lasts).contains(&ms))
 }
 

@@ -30,7 +30,7 @@ pub mod exposure;
 pub mod forecast;
 pub mod journal;
 mod kill;
-mod lag;
+pub mod lag;
 mod listeners;
 pub mod mend;
 mod mint;

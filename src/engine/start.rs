@@ -105,6 +105,7 @@ impl Engine {
     pub async fn rotate(&self, name: &str, order: &Order<'_>) -> Result<Begin, EngineError> {
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
+        self.recall(secret, &parts).await?;
         if let Some(row) = self.store.open_rotation(&self.env.name, name).await? {
             let mut run = Run::open(self, secret, &parts, row).await?;
             if let Some(given) = order.given
@@ -232,6 +233,7 @@ impl Engine {
     pub async fn dry_run(&self, name: &str) -> Result<Result<(), &'static str>, EngineError> {
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
+        self.recall(secret, &parts).await?;
         if matches!(secret.kind, Kind::External(_)) {
             return Ok(Err(NotBegun::External.advice()));
         }
@@ -275,6 +277,7 @@ impl Engine {
         };
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
+        self.recall(secret, &parts).await?;
         let mut run = Run::open(self, secret, &parts, row).await?;
         let (id, stop) = (run.row().id, run.go(None).await?);
         Ok(Some((id, stop)))
@@ -294,6 +297,7 @@ impl Engine {
             return Ok(None);
         };
         let parts = self.parts(secret)?;
+        self.recall(secret, &parts).await?;
         let mut run = Run::open(self, secret, &parts, row).await?;
         run.decide(decision, by, reason).await?;
         let (id, stop) = (run.row().id, run.go(None).await?);

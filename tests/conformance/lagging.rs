@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use keyrota_contract::testing::Subject;
 use keyrota_contract::{
-    ErrorKind, Native, Place, Provider, ProviderError, Public, SecretValue, Stage, VersionRef, lag,
+    ErrorKind, Native, Place, Provider, ProviderError, Public, Recalled, SecretValue, Stage,
+    VersionRef, lag,
 };
 use keyrota_rest::vault::{Auth, VaultConfig, VaultProvider};
 use uuid::Uuid;
@@ -214,4 +215,89 @@ async fn stores_too_far_behind() {
         too_far_behind("ssm"),
         too_far_behind("vault")
     );
+}
+
+/// Every other answer is from before all of this: a process that goes on with another one's writes takes none of
+/// those for what is so, and sees at once what keyrota never wrote. Counted in reads, so it is the same every time.
+async fn every_other_read(kind: &str) {
+    let bed = Bed::of(kind, Duration::ZERO).await;
+    let (first, truth, at) = (bed.provider(), bed.truth(), Place::new("uneven"));
+    let write = async |p: &dyn Provider, n, text: &str| {
+        let value = SecretValue::copy_of(text.as_bytes());
+        p.write(&at, id(n), &value, &Public::new()).await
+    };
+    write(&*first, 1, "one").await.unwrap();
+    let one = first.promote(&at, id(1), None).await.unwrap();
+    first.describe(&at).await.unwrap();
+    bed.proxy.uneven(1_000).await;
+    // The same process, and then each step by another one that knows of the last from the state.
+    write(&*first, 2, "two").await.unwrap();
+    let recalling = |wrote| {
+        let p = bed.provider();
+        p.recall(&at, wrote);
+        p
+    };
+    let mut compared = 0;
+    let mut same = async |p: &dyn Provider, case: &str| {
+        for which in (0..READS).chain((0..READS).rev()) {
+            let (shown, is) = (
+                reads(p, &at, which).await.unwrap(),
+                reads(&*truth, &at, which).await.unwrap(),
+            );
+            assert_eq!(shown, is, "{kind}, {case}, read {which}");
+            compared += 1;
+        }
+    };
+    same(&*first, "its own candidate").await;
+    let second = recalling(Recalled::Candidate(id(2)));
+    same(&*second, "another one's candidate").await;
+    let two = second.promote(&at, id(2), Some(&one)).await.unwrap();
+    same(&*second, "its own promote").await;
+    let (native, replaced) = (&two, Some(&one));
+    let third = recalling(Recalled::Current { native, replaced });
+    for _ in 0..4 {
+        let is_two = third.read(&at, &VersionRef::Stage(Stage::Current)).await;
+        assert!(
+            is_two
+                .unwrap()
+                .unwrap()
+                .same_as(&SecretValue::copy_of(b"two")),
+            "{kind}"
+        );
+        let all = third.describe(&at).await.unwrap();
+        let current = all.iter().find(|v| v.stages.contains(&Stage::Current));
+        assert_eq!(current.unwrap().ours, Some(id(2)), "{kind}");
+    }
+    assert!(bed.proxy.stale() > 10, "{}", bed.proxy.stale());
+    // Newer than what it recalls, and not its own: believed at once.
+    write(&*truth, 3, "three").await.unwrap();
+    let three = truth.promote(&at, id(3), Some(&two)).await.unwrap();
+    let began = Instant::now();
+    let fourth = recalling(Recalled::Current { native, replaced });
+    let mut seen = false;
+    for _ in 0..2 {
+        let all = fourth.describe(&at).await.unwrap();
+        seen |= all.iter().any(|v| v.native == three);
+    }
+    assert!(seen, "{kind}");
+    assert!(began.elapsed() < lag::WAIT_MAX, "{kind}");
+    println!(
+        "{kind}: {compared} reads compared, {} answers were stale",
+        bed.proxy.stale()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_other_read_of_secrets_manager() {
+    every_other_read("sm").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_other_read_of_parameter_store() {
+    every_other_read("ssm").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_other_read_of_vault() {
+    every_other_read("vault").await;
 }

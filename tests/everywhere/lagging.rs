@@ -261,3 +261,33 @@ fn processes_that_take_turns() {
     }));
     assert_eq!(rows, 3);
 }
+
+/// Every other read is from before the last rotations: each process knows from the state what became current, and
+/// takes nothing older for another tool's work, neither to rotate, nor to compare, nor to import.
+#[test]
+fn every_other_read_is_old() {
+    let far = Far::start();
+    let rows: u32 = on_two_threads(["sm", "ssm", "vault"].into_iter().map(|provider| {
+        let far = far.clone();
+        move || {
+            let slow = far.slow(provider, "lagging/uneven", TOKEN);
+            slow.bed.run(&["rotate", "token", "--wait"]).code(0);
+            far.stores.runtime.block_on(slow.lagging.uneven(60));
+            for rotation in 2..5 {
+                slow.bed.run(&["rotate", "token", "--wait"]).code(0);
+                // An odd number of reads, so that both kinds of answers come first in turn.
+                for _ in 0..3 {
+                    let ran = slow.bed.run(&["status", "--check"]);
+                    assert_eq!(ran.code, 0, "{provider} {rotation}: {ran:?}");
+                    let ran = slow.bed.run(&["import", "token", "--in-place", "--json"]);
+                    let result = ran.code(0).json()["results"][0]["result"].clone();
+                    assert_eq!(result, "known", "{provider} {rotation}");
+                }
+                slow.is_well("token", rotation, provider);
+            }
+            assert!(slow.lagging.stale() > 10, "{}", slow.lagging.stale());
+            1
+        }
+    }));
+    assert_eq!(rows, 3);
+}

@@ -33,7 +33,18 @@ struct Queue {
     /// How far reads are behind.
     lag: Duration,
     /// Writes that the second server does not have yet.
-    waiting: VecDeque<(Instant, Vec<u8>)>,
+    waiting: VecDeque<Waiting>,
+    /// Reads so far.
+    reads: usize,
+    /// Two servers behind a balancer: every other read is answered by the second, which gets a write after so
+    /// many reads.
+    uneven: Option<usize>,
+}
+
+struct Waiting {
+    since: Instant,
+    reads: usize,
+    write: Vec<u8>,
 }
 
 impl Lagging {
@@ -53,6 +64,8 @@ impl Lagging {
             queue: Mutex::new(Queue {
                 lag,
                 waiting: VecDeque::new(),
+                reads: 0,
+                uneven: None,
             }),
             stale: AtomicUsize::new(0),
         });
@@ -84,6 +97,11 @@ impl Lagging {
         self.inner.stale.load(Ordering::SeqCst)
     }
 
+    /// From now on every other read is older than the last so many reads.
+    pub async fn uneven(&self, reads: usize) {
+        self.inner.queue.lock().await.uneven = Some(reads);
+    }
+
     /// From now on.
     pub async fn lag(&self, lag: Duration) {
         self.inner.queue.lock().await.lag = lag;
@@ -106,7 +124,12 @@ async fn serve(mut client: TcpStream, inner: Arc<Inner>) {
         What::Write => {
             let mut queue = inner.queue.lock().await;
             let reply = answer_of(&inner.first, &request).await;
-            queue.waiting.push_back((Instant::now(), request));
+            let (since, reads, write) = (Instant::now(), queue.reads, request);
+            queue.waiting.push_back(Waiting {
+                since,
+                reads,
+                write,
+            });
             reply
         }
         What::Read => read(&inner, &request).await,
@@ -116,12 +139,17 @@ async fn serve(mut client: TcpStream, inner: Arc<Inner>) {
 
 async fn read(inner: &Inner, request: &[u8]) -> Vec<u8> {
     let mut queue = inner.queue.lock().await;
-    let lag = queue.lag;
-    while let Some((at, _)) = queue.waiting.front()
-        && at.elapsed() >= lag
-    {
-        let (_, write) = queue.waiting.pop_front().unwrap();
+    queue.reads += 1;
+    let (lag, reads, uneven) = (queue.lag, queue.reads, queue.uneven);
+    let is_over = |waiting: &mut Waiting| match uneven {
+        Some(behind) => reads - waiting.reads > behind,
+        None => waiting.since.elapsed() >= lag,
+    };
+    while let Some(Waiting { write, .. }) = queue.waiting.pop_front_if(is_over) {
         answer_of(&inner.second, &inner.translated(&write)).await;
+    }
+    if uneven.is_some() && reads.is_multiple_of(2) {
+        return answer_of(&inner.first, request).await;
     }
     if !queue.waiting.is_empty() {
         inner.stale.fetch_add(1, Ordering::SeqCst);

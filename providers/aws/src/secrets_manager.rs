@@ -20,8 +20,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use keyrota_contract::{
-    Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, SecretValue,
-    Stage, VersionInfo, VersionRef, Written, lag,
+    Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, Recalled,
+    SecretValue, Stage, VersionInfo, VersionRef, Written, lag,
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -98,6 +98,16 @@ impl Provider for SecretsManagerProvider {
         }
         self.may_relabel(path).await?;
         Ok(secret.map_or_else(Vec::new, |s| s.infos()))
+    }
+
+    fn recall(&self, at: &Place, wrote: Recalled<'_>) {
+        let Ok(at) = path_of(at) else { return };
+        self.wrote.note(at, |w| match wrote {
+            Recalled::Candidate(id) => w.expects(&id.to_string()),
+            Recalled::Current { native, replaced } => {
+                w.switched(replaced.map(|replaced| replaced.0.as_str()), &native.0);
+            }
+        });
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

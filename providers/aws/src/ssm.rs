@@ -18,8 +18,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use aws_sdk_ssm::Client;
 use keyrota_contract::{
-    Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, SecretValue,
-    Stage, VersionInfo, VersionRef, Written,
+    Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, Recalled,
+    SecretValue, Stage, VersionInfo, VersionRef, Written,
 };
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -175,6 +175,18 @@ impl Provider for SsmProvider {
         let slots = self.look(&name).await?;
         self.may_rotate(&name, &slots).await?;
         Ok(slots.infos())
+    }
+
+    fn recall(&self, at: &Place, wrote: Recalled<'_>) {
+        let Ok(name) = name_of(at) else { return };
+        match wrote {
+            Recalled::Candidate(id) => self.wrote.note(&sibling_of(&name), |w| w.expects(id)),
+            Recalled::Current { native, .. } => {
+                if let Ok(number) = native.0.parse() {
+                    self.wrote.note(&name, |w| w.put(number));
+                }
+            }
+        }
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

@@ -16,8 +16,9 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
-use crate::{ErrorKind, ProviderError};
+use crate::{ErrorKind, Native, ProviderError};
 
 /// How long one read waits for the store. Several calls fit into the time that keyrota gives an effect.
 pub const WAIT_MAX: Duration = Duration::from_secs(8);
@@ -33,6 +34,20 @@ pub const LAGS: ProviderError = ProviderError::new(
     ErrorKind::Unavailable,
     "the store does not show yet what keyrota wrote: its reads lag, or another tool took it away; keyrota asks again",
 );
+
+/// What another process of keyrota wrote at a place, as the state has it.
+#[derive(Debug, Clone, Copy)]
+pub enum Recalled<'a> {
+    /// The candidate of this id stands there.
+    Candidate(Uuid),
+    /// A version became current.
+    Current {
+        /// Its name.
+        native: &'a Native,
+        /// The version that was current until then.
+        replaced: Option<&'a Native>,
+    },
+}
 
 /// What keyrota wrote in a store, by the name under which it is read. `M` says what a read must show.
 pub struct Written<M>(Mutex<BTreeMap<String, (M, Instant)>>);

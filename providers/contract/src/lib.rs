@@ -28,7 +28,7 @@ pub mod value;
 pub use consumer::{Ack, Consumer, Delivery, Exposure, Round, Variable};
 pub use error::{DeliveryError, ErrorKind, ProviderError, RotatorError};
 pub use flat::{Flat, FlatLimits, FlatProvider, Sibling, decode_public, encode_public};
-pub use lag::Written;
+pub use lag::{Recalled, Written};
 pub use provider::{
     Capabilities, Native, Place, Promote, Provider, Public, Stage, VersionInfo, VersionRef,
 };

@@ -137,6 +137,12 @@ pub trait Provider: Send + Sync {
     /// answer is [`describe`](Self::describe)'s, which whoever looks before an effect needs too.
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError>;
 
+    /// Says what another process of keyrota wrote at `at` a short while ago: reads that are older than that
+    /// lag, as those that are older than this process' own writes do. No I/O.
+    fn recall(&self, at: &Place, wrote: crate::Recalled<'_>) {
+        let _ = (at, wrote);
+    }
+
     /// All versions at `at`, without values; an absent place is an empty list. Versions holding a
     /// stage are always listed; others may be missing.
     ///
@@ -203,6 +209,10 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
 
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         (**self).preflight(at).await
+    }
+
+    fn recall(&self, at: &Place, wrote: crate::Recalled<'_>) {
+        (**self).recall(at, wrote);
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

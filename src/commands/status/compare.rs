@@ -3,13 +3,21 @@
 use super::look::{Look, Need, recorded};
 use crate::commands::context::Chosen;
 use crate::commands::exit::Failed;
+use crate::engine::lag::recall;
 use crate::engine::parts::Parts;
 use crate::state::Store;
+use jiff::Timestamp;
+use keyrota_contract::lag::LAGS;
 use keyrota_contract::{ErrorKind, Stage, VersionRef};
 
 /// Compares the current value of every secret that the state knows. A difference, and a store that
 /// refuses to be read, need a person; an outage is no difference.
-pub async fn compare(chosen: &Chosen, store: &Store, looks: &mut [Look<'_>]) -> Result<(), Failed> {
+pub async fn compare(
+    chosen: &Chosen,
+    store: &Store,
+    looks: &mut [Look<'_>],
+    now: Timestamp,
+) -> Result<(), Failed> {
     let keys = chosen.keys()?;
     let providers = chosen.providers()?;
     let env = &chosen.env;
@@ -20,6 +28,7 @@ pub async fn compare(chosen: &Chosen, store: &Store, looks: &mut [Look<'_>]) -> 
         let name = &look.secret.name;
         let parts = Parts::new(env, look.secret, &providers);
         let parts = parts.map_err(|e| Failed::config(e.to_string()))?;
+        recall(store, (&env.name, name), &parts, now.as_millisecond()).await?;
         let command = |rest: &str| format!("keyrota --env {} {rest}", env.name);
         look.need = match parts.version(&VersionRef::Stage(Stage::Current)).await {
             Ok(Some(current)) => {
@@ -46,6 +55,14 @@ pub async fn compare(chosen: &Chosen, store: &Store, looks: &mut [Look<'_>]) -> 
                     command(&format!("history {name}"))
                 ),
             }),
+            Err(why) if why == LAGS => {
+                tracing::warn!(
+                    secret = %name,
+                    "the store may still answer with the value of before the last rotation: ask again ({})",
+                    command("status --check"),
+                );
+                None
+            }
             Err(why)
                 if matches!(
                     why.kind,

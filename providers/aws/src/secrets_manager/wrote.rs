@@ -12,11 +12,14 @@ pub(super) struct Wrote {
     made: BTreeSet<String>,
     /// Who held a label before keyrota moved it; `None`: nobody.
     past: BTreeMap<&'static str, BTreeSet<Option<String>>>,
+    /// The candidate that another process wrote.
+    candidate: Option<String>,
 }
 
 impl Wrote {
     /// A label is about to be moved. Its answer may be lost: what it leads to is not older from now on.
     pub(super) fn begins(&mut self, label: &'static str, to: Option<&str>) {
+        self.candidate = None;
         if let Some(past) = self.past.get_mut(label) {
             past.remove(&to.map(str::to_owned));
         }
@@ -57,6 +60,18 @@ impl Wrote {
         past.remove(&to.map(str::to_owned));
     }
 
+    /// Another process wrote this candidate.
+    pub(super) fn expects(&mut self, id: &str) {
+        self.made.insert(id.to_owned());
+        self.candidate = Some(id.to_owned());
+    }
+
+    /// Another process made this version current.
+    pub(super) fn switched(&mut self, from: Option<&str>, to: &str) {
+        self.made.insert(to.to_owned());
+        self.moved(CURRENT, from, Some(to));
+    }
+
     /// A version lost its last label.
     pub(super) fn ended(&mut self, id: &str) {
         self.made.remove(id);
@@ -64,10 +79,12 @@ impl Wrote {
 
     /// Whether a description is from before the last write.
     pub(super) fn lags(&self, secret: Option<&Secret>) -> bool {
-        self.past.keys().any(|label| {
+        let unlisted = |id: &String| secret.and_then(|s| s.role(id)).is_none();
+        let moved_back = |label: &&'static str| {
             let holder = secret.and_then(|s| s.holder(label));
             self.was(label, holder)
-        })
+        };
+        self.candidate.as_ref().is_some_and(unlisted) || self.past.keys().any(moved_back)
     }
 
     /// Whether keyrota took a label away from this version.

@@ -18,6 +18,8 @@ pub(super) struct Wrote {
     destroyed: i64,
     /// What keyrota's writes replaced: a candidate is deleted and made again, and its numbers with it.
     past: BTreeSet<State>,
+    /// The candidate that another process wrote.
+    candidate: Option<Uuid>,
 }
 
 impl Wrote {
@@ -29,6 +31,7 @@ impl Wrote {
     /// The candidate's parameter is about to be one of this id, or none. The answer may be lost: what it
     /// leads to is not older from now on.
     pub(super) fn begins(&mut self, to: Option<Uuid>) {
+        self.candidate = None;
         self.past.retain(|past| match (past, to) {
             (None, None) => false,
             (Some((_, Some(id))), Some(to)) => *id != to,
@@ -40,6 +43,11 @@ impl Wrote {
     pub(super) fn replaced(&mut self, from: State, to: State) {
         self.past.insert(from);
         self.past.remove(&to);
+    }
+
+    /// Another process wrote this candidate.
+    pub(super) fn expects(&mut self, id: Uuid) {
+        self.candidate = Some(id);
     }
 
     pub(super) fn marked(&mut self, number: i64) {
@@ -63,6 +71,16 @@ impl Wrote {
         newest < self.number
             || history.destroyed_up_to() < self.destroyed
             || self.past.contains(&state(history.latest()))
+            || self.is_before_candidate(state(history.latest()))
+    }
+
+    /// Another tool's has no id of ours, and is not older.
+    fn is_before_candidate(&self, state: State) -> bool {
+        let other = |id| match state {
+            Some((_, shown)) => shown.is_some_and(|shown| shown != id),
+            None => true,
+        };
+        self.candidate.is_some_and(other)
     }
 
     /// The same of one value, which came with its version's number; 0: there is none.

@@ -32,8 +32,8 @@ mod wrote;
 
 use async_trait::async_trait;
 use keyrota_contract::{
-    Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, SecretValue,
-    Stage, VersionInfo, VersionRef, Written,
+    Capabilities, ErrorKind, Native, Place, Promote, Provider, ProviderError, Public, Recalled,
+    SecretValue, Stage, VersionInfo, VersionRef, Written,
 };
 use uuid::Uuid;
 
@@ -103,6 +103,17 @@ impl VaultProvider {
 impl Provider for VaultProvider {
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
+    }
+
+    fn recall(&self, at: &Place, wrote: Recalled<'_>) {
+        match wrote {
+            Recalled::Candidate(id) => self.wrote.note(&sibling(at), |w| w.expects(id)),
+            Recalled::Current { native, .. } => {
+                if let Ok(version) = native.0.parse() {
+                    self.wrote.note(&at.path, |w| w.version(version));
+                }
+            }
+        }
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {

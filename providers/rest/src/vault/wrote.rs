@@ -21,6 +21,8 @@ pub(super) struct Wrote {
     record: Option<(u64, Uuid)>,
     erased: BTreeSet<u64>,
     past: BTreeSet<State>,
+    /// The candidate that another process wrote.
+    candidate: Option<Uuid>,
 }
 
 impl Wrote {
@@ -41,6 +43,7 @@ impl Wrote {
     /// The candidate's path is about to hold this id, or nothing. The answer may be lost: what it leads to is
     /// not older from now on.
     pub fn begins(&mut self, to: Option<Uuid>) {
+        self.candidate = None;
         self.past.retain(|past| match (past, to) {
             (None, None) => false,
             (Some((_, Some(id))), Some(to)) => *id != to,
@@ -54,6 +57,11 @@ impl Wrote {
         self.past.remove(&to);
     }
 
+    /// Another process wrote this candidate.
+    pub fn expects(&mut self, id: Uuid) {
+        self.candidate = Some(id);
+    }
+
     /// Whether an answer about a version, or about the newest, is from before the last write.
     pub fn lags(&self, asked: Option<u64>, held: &Held) -> bool {
         let (here, number) = (matches!(held, Held::Here(_)), held.number());
@@ -64,6 +72,7 @@ impl Wrote {
         older
             || here && self.erased.contains(&number)
             || !self.past.is_empty() && self.past.contains(&state(held))
+            || self.candidate.is_some_and(|id| is_before(state(held), id))
     }
 
     /// The same of a path's metadata.
@@ -84,6 +93,14 @@ impl Wrote {
             || self.erased.iter().any(stands)
             // What was written down of an older version makes room in time.
             || meta.current_version == self.version && self.record.is_some_and(unrecorded)
+    }
+}
+
+/// Another tool's has no id of ours, and is not older.
+fn is_before(state: State, candidate: Uuid) -> bool {
+    match state {
+        Some((_, shown)) => shown.is_some_and(|shown| shown != candidate),
+        None => true,
     }
 }
 
