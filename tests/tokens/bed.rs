@@ -71,6 +71,11 @@ env_kid = "KID"
         }
     }
 
+    /// The file that the consumer keeps for verifiers.
+    pub fn published(&self) -> PathBuf {
+        self.keyrota.path("jwks.json")
+    }
+
     /// The schedule with another line for the secret.
     pub fn with_line(&self, line: &str) {
         let kind = "kind = \"jwt\"\n";

@@ -7,6 +7,7 @@
 
 mod adopted;
 mod bed;
+mod published;
 
 use std::thread::{sleep, spawn};
 use std::time::Duration;
