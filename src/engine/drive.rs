@@ -194,8 +194,7 @@ impl<'a> Run<'a> {
             .await
             .unwrap_or(Performed::failed(Reply::Ambiguous, "no answer in time"));
         kill.after_reply();
-        if matches!(performed.reply, Reply::Refused | Reply::Retry | Reply::Held) {
-            // It did nothing, says the store itself.
+        if performed.unchanged {
             self.journal.promoting_ms = before;
         }
         self.outcome(Some(effect), performed).await?;

@@ -4,7 +4,8 @@
 //! answer into a [`Reply`]; what was learnt on the way goes into the journal with the outcome.
 
 use keyrota_contract::{
-    ErrorKind, Material, Native, Probe, SecretValue, Stage, Version, VersionInfo, VersionRef,
+    ErrorKind, Material, Native, Probe, ProviderError, SecretValue, Stage, Version, VersionInfo,
+    VersionRef,
 };
 use keyrota_rotation::{Effect, Probed, Reply, Which};
 use uuid::Uuid;
@@ -189,15 +190,21 @@ impl Job<'_> {
         let from = self.journal.from.clone().map(Native);
         let (provider, place) = (&self.parts.provider, &self.parts.place);
         // What becomes current is what was tested.
-        if let Some(candidate) = provider.read(place, &VersionRef::Ours(self.id)).await? {
-            self.is_as_written(&candidate)?;
+        let candidate = provider.read(place, &VersionRef::Ours(self.id)).await;
+        let candidate = candidate.map_err(|e| Performed::from(e).before_switch())?;
+        if let Some(candidate) = candidate {
+            let judged = self.is_as_written(&candidate);
+            judged.map_err(Performed::before_switch)?;
         }
         let promoted = provider.promote(place, self.id, from.as_ref()).await;
-        let native = promoted.map_err(|e| self.unless_behind(e, ErrorKind::NotFound))?;
+        let native = promoted.map_err(|e| match e.kind {
+            // A store that detects afterwards reports this after the switch.
+            ErrorKind::Conflict => e.into(),
+            _ => self.unless_behind(e, ErrorKind::NotFound).before_switch(),
+        })?;
         self.engine.kill.after_effect();
-        let current = provider
-            .read(place, &VersionRef::Stage(Stage::Current))
-            .await?;
+        let current = provider.read(place, &VersionRef::Stage(Stage::Current));
+        let current = current.await.map_err(ProviderError::after_effect)?;
         let ours = |v: &SecretValue| self.fingerprint.is_none_or(|print| print == self.print(v));
         let Some(current) = current.filter(ours) else {
             return Err(Performed::failed(

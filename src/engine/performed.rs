@@ -11,6 +11,8 @@ pub(super) struct Performed {
     pub failure: Option<&'static str>,
     /// The target turned a login of the secret's account away.
     pub turned_away: bool,
+    /// A promote was refused before it changed anything.
+    pub unchanged: bool,
     pub learnt: Learnt,
 }
 
@@ -44,6 +46,7 @@ impl Performed {
             reply: Reply::Done,
             failure: None,
             turned_away: false,
+            unchanged: false,
             learnt,
         }
     }
@@ -53,7 +56,16 @@ impl Performed {
             reply,
             failure: Some(failure),
             turned_away: false,
+            unchanged: false,
             learnt: Learnt::Nothing,
+        }
+    }
+
+    /// A promote that failed before the switch: what was refused changed nothing.
+    pub(super) fn before_switch(self) -> Self {
+        Self {
+            unchanged: self.reply == Reply::Refused,
+            ..self
         }
     }
 
@@ -63,6 +75,7 @@ impl Performed {
             reply: Reply::Probed(probed),
             failure,
             turned_away: probed == Probed::Rejected,
+            unchanged: false,
             learnt: Learnt::Nothing,
         }
     }

@@ -291,3 +291,43 @@ fn every_other_read_is_old() {
     }));
     assert_eq!(rows, 3);
 }
+
+/// The switch is done and what comes after it fails. Whoever abandons the rotation next, by a look from before
+/// the switch, does not take back what is current.
+#[test]
+fn a_promote_that_took_effect_is_not_abandoned() {
+    let far = Far::start();
+    let after = [
+        ("sm", ("UpdateSecretVersionStage", 1)),
+        ("ssm", ("DeleteParameter", 0)),
+        ("vault", ("POST kv/metadata/", 0)),
+    ];
+    let rows: u32 = on_two_threads(after.into_iter().map(|(provider, call)| {
+        let far = far.clone();
+        move || {
+            let slow = far.slow(provider, "lagging/after", KEY);
+            slow.bed.run(&["rotate", "key", "--wait"]).code(0);
+            let old = slow.value(Stage::Current).unwrap();
+            slow.bed.run(&["rotate", "key"]).code(10);
+            std::thread::sleep(Duration::from_millis(2_200));
+            slow.lag(Duration::from_secs(6));
+            // Taken alone, it is no doubt: that call changed nothing.
+            let fails = match provider {
+                "vault" => Spoil::Answer(429, "too many requests"),
+                _ => Spoil::Answer(400, "ThrottlingException"),
+            };
+            slow.proxy.fail(call, 1, fails);
+            let ran = slow.bed.run(&["rotate", "key"]).code(21);
+            assert_eq!(slow.proxy.spoilt(), 1, "{provider}: {ran:?}");
+            assert_ne!(slow.value(Stage::Current).unwrap(), old, "{provider}");
+            let ran = slow.bed.run(&["abandon", "key"]);
+            assert_ne!(ran.code, 20, "{provider}: {ran:?}");
+            let ran = slow.bed.run(&["rotate", "key", "--wait"]);
+            assert_eq!(ran.code, 0, "{provider}: {ran:?}");
+            assert_ne!(slow.value(Stage::Current).unwrap(), old, "{provider}");
+            slow.is_well("key", 2, provider);
+            1
+        }
+    }));
+    assert_eq!(rows, 3);
+}

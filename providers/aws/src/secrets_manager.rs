@@ -33,7 +33,7 @@ mod labels;
 mod preflight;
 mod requests;
 mod wrote;
-use labels::{CURRENT, KEYROTA_PENDING, PENDING, PREVIOUS, Replicas, ours};
+use labels::{CURRENT, KEYROTA_PENDING, PENDING, PREVIOUS, Replicas, Secret, ours};
 use requests::Form;
 use wrote::Wrote;
 
@@ -206,16 +206,8 @@ impl Provider for SecretsManagerProvider {
                 replicas = Replicas::Behind;
             }
         }
-        self.replicas_follow(at, replicas).await?;
-        for label in [PENDING, KEYROTA_PENDING] {
-            if secret.holder(label) == Some(&id) {
-                match self.relabel(at, &secret, label, Some(&id), None).await {
-                    // Another candidate has the label by now, and the switch is done.
-                    Err(e) if e.kind == ErrorKind::Conflict => {}
-                    told => told?,
-                }
-            }
-        }
+        let tidied = self.tidy(at, &secret, &id, replicas).await;
+        tidied.map_err(ProviderError::after_effect)?;
         Ok(Native(id))
     }
 
@@ -245,6 +237,29 @@ impl Provider for SecretsManagerProvider {
             }
         }
         self.wrote.note(at, |wrote| wrote.ended(&id));
+        Ok(())
+    }
+}
+
+impl SecretsManagerProvider {
+    /// What is left of a promote after the switch.
+    async fn tidy(
+        &self,
+        at: &str,
+        before: &Secret,
+        id: &str,
+        replicas: Replicas,
+    ) -> Result<(), ProviderError> {
+        self.replicas_follow(at, replicas).await?;
+        for label in [PENDING, KEYROTA_PENDING] {
+            if before.holder(label) == Some(id) {
+                match self.relabel(at, before, label, Some(id), None).await {
+                    // Another candidate has the label by now.
+                    Err(e) if e.kind == ErrorKind::Conflict => {}
+                    told => told?,
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -312,10 +312,12 @@ impl Provider for SsmProvider {
                 self.put_named(&name, &value, description, current).await?
             }
         };
-        let alone = self.detect(&name, to, from, number).await?;
+        let alone = self.detect(&name, to, from, number).await;
+        let alone = alone.map_err(ProviderError::after_effect)?;
         // The candidate goes in any case: its value is current, and a repetition is not told again.
         if let Some(candidate) = candidate {
-            self.delete_sibling(&name, candidate).await?;
+            let deleted = self.delete_sibling(&name, candidate).await;
+            deleted.map_err(ProviderError::after_effect)?;
         }
         match alone {
             true => Ok(Native(number.to_string())),

@@ -56,6 +56,12 @@ impl ProviderError {
     pub const fn new(kind: ErrorKind, context: &'static str) -> Self {
         Self { kind, context }
     }
+
+    /// The same failure of a call whose first part took effect: no kind that says "no effect" fits it.
+    #[must_use]
+    pub const fn after_effect(self) -> Self {
+        Self::new(ErrorKind::Ambiguous, self.context)
+    }
 }
 
 impl fmt::Display for ProviderError {

@@ -175,7 +175,8 @@ pub trait Provider: Send + Sync {
     /// there is none). What was current becomes previous where previous is kept.
     ///
     /// Already current: done, whatever `from` says. Another current than `from`: `Conflict`,
-    /// nothing changed. No version `to`: `NotFound`.
+    /// nothing changed. No version `to`: `NotFound`. What fails after the switch is `Ambiguous`, or
+    /// `Conflict` with [`Promote::DetectAfter`].
     async fn promote(
         &self,
         at: &Place,

@@ -99,6 +99,20 @@ async fn a_promote_that_got_the_next_number_was_alone() {
 }
 
 #[tokio::test]
+async fn no_failure_after_the_switch_says_that_nothing_changed() {
+    let denied = |call| fails(call, 400, "AccessDeniedException", "no");
+    for after in [
+        vec![put(8), denied("DeleteParameter")],
+        vec![put(9), denied("GetParameterHistory")],
+    ] {
+        let before = [history(&[(1, Some(2), "")]), history(&[(7, Some(1), "")])];
+        let (told, service) = promote(before.into_iter().chain(after)).await;
+        assert_eq!(told.unwrap_err().kind, ErrorKind::Ambiguous);
+        service.asked();
+    }
+}
+
+#[tokio::test]
 async fn somebody_who_wrote_in_between_is_noticed_by_the_number() {
     let after = history(&[(7, Some(1), ""), (8, None, ""), (9, Some(2), "")]);
     let answers = [

@@ -201,10 +201,9 @@ impl Provider for VaultProvider {
     ) -> Result<Native, ProviderError> {
         let mut seen = self.look(at).await?;
         let current = seen.current_version()?;
+        let mut unrecorded = true;
         if current.is_some() && seen.current_id() == Some(to) {
-            if seen.unrecorded() == Some(to) {
-                self.record(at, &seen, to).await?;
-            }
+            unrecorded = seen.unrecorded() == Some(to);
         } else {
             let Some(pending) = seen.pending().filter(|p| p.id == to) else {
                 return Err(ProviderError::new(
@@ -234,10 +233,14 @@ impl Provider for VaultProvider {
                 Ok(version) => seen.became(version, to),
                 Err(e) => seen = self.switched_before(at, to, e).await?,
             }
-            self.record(at, &seen, to).await?;
+        }
+        if unrecorded {
+            let recorded = self.record(at, &seen, to).await;
+            recorded.map_err(ProviderError::after_effect)?;
         }
         if seen.sibling_id() == Some(to) {
-            self.delete_sibling(at, &seen).await?;
+            let deleted = self.delete_sibling(at, &seen).await;
+            deleted.map_err(ProviderError::after_effect)?;
         }
         Ok(native(seen.version()))
     }

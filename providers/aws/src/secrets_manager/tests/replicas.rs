@@ -33,16 +33,20 @@ async fn replicas_are_waited_for_between_two_moves() {
     // For ever: told to come back, and then nothing is moved before they have followed.
     let never = std::iter::repeat_with(|| now(&behind)).take(17);
     let (told, service) = promote(never).await;
-    assert_eq!(told.unwrap_err().kind, ErrorKind::Unavailable);
+    assert_eq!(told.unwrap_err().kind, ErrorKind::Ambiguous);
     service.asked();
 
-    for answers in [
-        vec![candidate(&failed)],
-        vec![candidate(&in_sync), moved(), now(&failed)],
+    for (answers, kind) in [
+        (vec![candidate(&failed)], ErrorKind::Unavailable),
+        // The switch is done.
+        (
+            vec![candidate(&in_sync), moved(), now(&failed)],
+            ErrorKind::Ambiguous,
+        ),
     ] {
         let (told, service) = promote(answers).await;
         let told = told.unwrap_err();
-        assert_eq!(told.kind, ErrorKind::Unavailable);
+        assert_eq!(told.kind, kind);
         assert!(told.context.contains("replica"), "{told}");
         service.asked();
     }
