@@ -44,6 +44,24 @@ fn left_s(keyrota: &Keyrota) -> i64 {
     until.duration_since(jiff::Timestamp::now()).as_secs()
 }
 
+/// When the rotation under way last wrote to its provider, and when it began its promote.
+fn wrote_ms(keyrota: &Keyrota) -> [i64; 2] {
+    use sqlx::{ConnectOptions, Connection};
+    let at = keyrota.path(".keyrota/state.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(at);
+    block_on(async {
+        let mut connection = options.disable_statement_logging().connect().await.unwrap();
+        let record = "SELECT record FROM rotation WHERE outcome IS NULL";
+        let record: String = sqlx::query_scalar(record)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let record: Value = serde_json::from_str(&record).unwrap();
+        ["wrote_ms", "promoting_ms"].map(|name| record[name].as_i64().unwrap())
+    })
+}
+
 /// Moves all that the state remembers of the time by `ms`.
 fn move_the_past(keyrota: &Keyrota, ms: i64) {
     use sqlx::{ConnectOptions, Connection};
@@ -54,6 +72,8 @@ fn move_the_past(keyrota: &Keyrota, ms: i64) {
         for statement in [
             "UPDATE facts SET value = json_set(value, '$.ms', json_extract(value, '$.ms') + $1) WHERE key LIKE 'clock/%'",
             "UPDATE rotation SET record = json_set(record,
+                 '$.wrote_ms', json_extract(record, '$.wrote_ms') + $1,
+                 '$.promoting_ms', json_extract(record, '$.promoting_ms') + $1,
                  '$.machine.phase.grace.since', json_extract(record, '$.machine.phase.grace.since') + $1,
                  '$.machine.phase.grace.until', json_extract(record, '$.machine.phase.grace.until') + $1)
              WHERE outcome IS NULL",
@@ -100,6 +120,7 @@ fn a_clock_that_is_ten_years_ahead_ends_no_grace() {
 #[test]
 fn a_grace_that_began_under_a_clock_ten_years_ahead_ends_when_the_clock_is_accepted() {
     let keyrota = in_grace();
+    let wrote = wrote_ms(&keyrota);
     move_the_past(&keyrota, TEN_YEARS_MS);
     keyrota.run(&["rotate", "--due"]).code(0);
     let behind = status(&keyrota)["clock_ahead_seconds"].as_i64().unwrap();
@@ -110,6 +131,10 @@ fn a_grace_that_began_under_a_clock_ten_years_ahead_ends_when_the_clock_is_accep
     keyrota.run(&["rotate", "--due"]).code(0);
     let left = left_s(&keyrota);
     assert!((3_400..=3_600).contains(&left), "{left}");
+    // So do the instants from which reads are trusted again.
+    for (before, after) in wrote.into_iter().zip(wrote_ms(&keyrota)) {
+        assert!((before - after).abs() < 60_000, "{before} {after}");
+    }
 }
 
 #[test]

@@ -59,6 +59,14 @@ impl Journal {
         }
     }
 
+    /// Moves every instant by `ms`, after the clock was set by so much.
+    pub fn shift(&mut self, ms: i64) {
+        self.machine.shift(ms);
+        for wrote in [&mut self.wrote_ms, &mut self.promoting_ms] {
+            *wrote = wrote.map(|at| at.saturating_add(ms));
+        }
+    }
+
     /// As the state stores it.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("names, numbers and enums have a JSON form")

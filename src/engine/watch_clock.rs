@@ -149,7 +149,7 @@ impl Engine {
         boot_ms.saturating_sub(kept) >= KEEP_EVERY_MS
     }
 
-    /// The rotations under way, with every deadline moved by `ms`.
+    /// The rotations under way, with every instant moved by `ms`.
     async fn shifted(&self, ms: i64) -> Result<Vec<Change>, StateError> {
         let mut changes = Vec::new();
         for row in self.store.open_rotations(&self.env.name).await? {
@@ -161,7 +161,7 @@ impl Engine {
             if let Some(mut row) = row
                 && let Ok(mut journal) = Journal::from_text(&row.record)
             {
-                journal.machine.shift(ms);
+                journal.shift(ms);
                 row.record = journal.to_text();
                 changes.push(Change::UpdateRotation(row));
             }
