@@ -22,13 +22,13 @@ impl Job<'_> {
         shown.ok_or(lags())
     }
 
-    /// Waits until the candidate is shown; one that is gone is not waited for again.
+    /// Waits until the candidate is shown. One that another tool took away is no longer waited for when
+    /// the write of it is not recent any more.
     pub(super) async fn wait_for_candidate(&self) -> Result<(), Performed> {
-        if is_recent(self.engine, self.parts, self.journal.wrote_ms) {
-            let read = || self.parts.provider.describe(&self.parts.place);
-            lag::shown(read, |all| self.is_behind(all)).await?;
+        match is_recent(self.engine, self.parts, self.journal.wrote_ms) {
+            true => self.described().await.map(drop),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// A refusal of this kind may come of a look that is older than what this rotation wrote: then it is

@@ -332,3 +332,32 @@ fn a_promote_that_took_effect_is_not_abandoned() {
     }));
     assert_eq!(rows, 3);
 }
+
+/// A candidate that the store does not show yet is not taken for one that is gone.
+#[test]
+fn a_candidate_that_is_not_shown_yet_is_not_left_behind() {
+    let far = Far::start();
+    let rows: u32 = on_two_threads(["sm", "ssm"].into_iter().map(|provider| {
+        let far = far.clone();
+        move || {
+            let slow = far.slow(provider, "lagging/left", TOKEN);
+            slow.bed.run(&["rotate", "token", "--wait"]).code(0);
+            let (runtime, lagging) = (&slow.bed.stores.runtime, &slow.lagging);
+            slow.lag(Duration::from_secs(60));
+            runtime.block_on(lagging.fresh(true));
+            let mut dies = slow.bed.command(&["rotate", "token"]);
+            dies.env("KEYROTA_KILL", "after-outcome:2");
+            assert_eq!(dies.output().unwrap().status.code(), None, "{provider}");
+            runtime.block_on(lagging.fresh(false));
+            assert!(slow.value(Stage::Pending).is_some(), "{provider}");
+            let ran = slow.bed.run(&["abandon", "token"]);
+            assert_eq!(ran.code, 21, "{provider}: {ran:?}");
+            slow.lag(Duration::ZERO);
+            let ran = slow.bed.run(&["rotate", "token", "--wait"]);
+            assert_eq!(ran.code, 20, "{provider}: {ran:?}");
+            assert_eq!(slow.value(Stage::Pending), None, "{provider}");
+            1
+        }
+    }));
+    assert_eq!(rows, 2);
+}

@@ -32,6 +32,8 @@ struct Inner {
 struct Queue {
     /// How far reads are behind.
     lag: Duration,
+    /// Reads are not behind for now, and the second server still is.
+    fresh: bool,
     /// Writes that the second server does not have yet.
     waiting: VecDeque<Waiting>,
     /// Reads so far.
@@ -63,6 +65,7 @@ impl Lagging {
             token: token.map(|(a, b)| (a.to_owned(), b.to_owned())),
             queue: Mutex::new(Queue {
                 lag,
+                fresh: false,
                 waiting: VecDeque::new(),
                 reads: 0,
                 uneven: None,
@@ -106,6 +109,11 @@ impl Lagging {
     pub async fn lag(&self, lag: Duration) {
         self.inner.queue.lock().await.lag = lag;
     }
+
+    /// From now on, reads come from the first server, or from the second one again.
+    pub async fn fresh(&self, fresh: bool) {
+        self.inner.queue.lock().await.fresh = fresh;
+    }
 }
 
 impl Drop for Lagging {
@@ -139,6 +147,9 @@ async fn serve(mut client: TcpStream, inner: Arc<Inner>) {
 
 async fn read(inner: &Inner, request: &[u8]) -> Vec<u8> {
     let mut queue = inner.queue.lock().await;
+    if queue.fresh {
+        return answer_of(&inner.first, request).await;
+    }
     queue.reads += 1;
     let (lag, reads, uneven) = (queue.lag, queue.reads, queue.uneven);
     let is_over = |waiting: &mut Waiting| match uneven {
