@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::journal::Journal;
 use super::parts::{Parts, flaw};
 use super::performed::{Learnt, Performed};
-use super::{Engine, Given, budget, lag};
+use super::{Engine, Given, budget};
 use crate::config::model::Secret;
 
 /// One effect of one rotation, with all it may touch.
@@ -53,7 +53,7 @@ impl Job<'_> {
         // First of all: a right that only a later step needs is missed before anything was done.
         let versions = self.parts.provider.preflight(&self.parts.place).await?;
         let versions = self.engine.after_last(self.secret, self.parts, versions);
-        let versions = versions.await.map_err(|_| lag::lags())?;
+        let versions = versions.await.map_err(Performed::unread)?;
         let foreign = |v: &&keyrota_contract::VersionInfo| {
             v.stages.contains(&Stage::Pending) && v.ours.is_none()
         };
@@ -117,7 +117,7 @@ impl Job<'_> {
             .store
             .fact(key)
             .await
-            .map_err(|_| Performed::failed(Reply::Retry, "the state cannot be read"))
+            .map_err(|why| Performed::unread(why.into()))
     }
 
     async fn probe(&self, which: Which) -> Result<Performed, Performed> {

@@ -3,6 +3,8 @@
 use keyrota_contract::{DeliveryError, ErrorKind, Native, ProviderError, Public, RotatorError};
 use keyrota_rotation::{Probed, Reply, Round};
 
+use super::EngineError;
+
 /// What came of an effect, and what is now known.
 #[derive(Debug)]
 pub(super) struct Performed {
@@ -61,6 +63,14 @@ impl Performed {
         }
     }
 
+    /// What an effect has to know cannot be read, in the state or in a provider.
+    pub(super) fn unread(why: EngineError) -> Self {
+        match why {
+            EngineError::Provider(why) => why.into(),
+            _ => Self::failed(Reply::Retry, "the state cannot be read"),
+        }
+    }
+
     /// A promote that failed before the switch: what was refused changed nothing.
     pub(super) fn before_switch(self) -> Self {
         Self {
@@ -115,6 +125,31 @@ impl From<DeliveryError> for Performed {
         match e {
             DeliveryError::Retry(why) => Self::failed(Reply::Retry, why),
             DeliveryError::Refused(why) => Self::failed(Reply::Refused, why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyrota_contract::lag;
+
+    use super::*;
+    use crate::state::StateError;
+
+    #[test]
+    fn only_a_store_that_lags_is_reported_as_lag() {
+        let denied = ProviderError::new(ErrorKind::Denied, "a right is missing");
+        for (why, reply, says) in [
+            (lag::LAGS.into(), Reply::Retry, lag::LAGS.context),
+            (denied.into(), Reply::Refused, "a right is missing"),
+            (
+                StateError::Missing.into(),
+                Reply::Retry,
+                "the state cannot be read",
+            ),
+        ] {
+            let performed = Performed::unread(why);
+            assert_eq!((performed.reply, performed.failure), (reply, Some(says)));
         }
     }
 }
