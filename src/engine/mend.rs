@@ -130,10 +130,16 @@ impl Engine {
             return Ok(Some(looked));
         };
         self.keep_lock().await?;
-        let look = parts.version(&VersionRef::Stage(Stage::Current));
+        let look = async {
+            let seen = parts.provider.describe(&parts.place).await?;
+            // The last rotation may be another process' work.
+            let all = self.after_last(secret, &parts, seen).await?;
+            let current = parts.load(&all, &VersionRef::Stage(Stage::Current)).await?;
+            Ok::<_, EngineError>(current)
+        };
         let no_answer = ProviderError::new(ErrorKind::Unavailable, "no answer in time");
         let look = tokio::time::timeout(LOOK_MAX, look).await;
-        let current = look.unwrap_or(Err(no_answer))?;
+        let current = look.unwrap_or(Err(no_answer.into()))?;
         let found = current
             .as_ref()
             .map(|v| self.keys.fingerprint(&self.env.name, name, &v.value));

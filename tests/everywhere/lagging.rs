@@ -361,3 +361,29 @@ fn a_candidate_that_is_not_shown_yet_is_not_left_behind() {
     }));
     assert_eq!(rows, 2);
 }
+
+/// The look at the copies after another process' rotation: its value is nobody else's.
+#[test]
+fn a_look_at_copies_knows_the_last_rotation() {
+    let far = Far::start();
+    let copy = "[[secrets.token.copies]]\nprovider = \"local\"\npath = \"copied\"\n";
+    let rows: u32 = on_two_threads(["sm", "ssm", "vault"].into_iter().map(|provider| {
+        let far = far.clone();
+        move || {
+            let slow = far.slow(provider, "lagging/copied", &format!("{TOKEN}{copy}"));
+            slow.bed.run(&["rotate", "token", "--wait"]).code(0);
+            let (runtime, lagging) = (&slow.bed.stores.runtime, &slow.lagging);
+            slow.lag(Duration::from_secs(7));
+            runtime.block_on(lagging.fresh(true));
+            slow.bed.run(&["rotate", "token", "--wait"]).code(0);
+            runtime.block_on(lagging.fresh(false));
+            let stale = lagging.stale();
+            let ran = slow.bed.run(&["rotate", "--due"]);
+            assert_eq!(ran.code, 0, "{provider}: {ran:?}");
+            assert!(lagging.stale() > stale, "{provider}: no read was stale");
+            slow.is_well("token", 2, provider);
+            1
+        }
+    }));
+    assert_eq!(rows, 3);
+}
