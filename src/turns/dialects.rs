@@ -17,7 +17,7 @@ pub(super) fn foreign(text: &str) -> Option<ParseError> {
     let found = unusual(text)
         .or_else(|| zone(bare))
         .or_else(|| call(&lower))
-        .or_else(|| every(&lower))
+        .or_else(|| every(bare))
         .or_else(|| word(&lower))
         .or_else(|| quartz(bare))
         .or_else(|| shape(&lower))?;
@@ -79,7 +79,9 @@ fn call(lower: &str) -> Option<ParseError> {
     let inner = rest.strip_suffix(')')?;
     match name.trim() {
         "rate" => {
-            let help = interval(inner).map_or_else(civil, |fits| format!("write \"{fits}\""));
+            let help = interval(inner)
+                .flatten()
+                .map_or_else(civil, |fits| format!("write \"{fits}\""));
             let what = "rate() is EventBridge's: it counts from the moment it was set";
             Some(error(0, what, help))
         }
@@ -103,21 +105,33 @@ fn call(lower: &str) -> Option<ParseError> {
 }
 
 /// `@every 1h30m`, `every 6 hours`, `24h`, `P1D`.
-fn every(lower: &str) -> Option<ParseError> {
+fn every(text: &str) -> Option<ParseError> {
+    let lower = text.to_ascii_lowercase();
     let at = lower.strip_prefix("@every");
     let rest = at.or_else(|| lower.strip_prefix("every "));
-    let counted = rest.unwrap_or(lower).trim();
-    let iso = counted.strip_prefix('p').map(|iso| iso.replace('t', ""));
-    let fits = interval(iso.as_deref().unwrap_or(counted));
-    if rest.is_none() && fits.is_none() {
+    // Units keep their case: both texts have the same length.
+    let counted = rest.map_or(text, |rest| {
+        text.split_at(text.len().saturating_sub(rest.len())).1
+    });
+    let counted = iso(counted.trim()).map_or_else(|| interval(counted), |long| interval(&long));
+    if rest.is_none() && counted.is_none() {
         return None;
     }
     let what = match at {
         Some(_) => "@every is not supported: it would count from the start of the daemon",
         None => "an interval is no schedule: it would count from the start of the daemon",
     };
+    let fits = counted.flatten();
     let help = fits.map_or_else(civil, |fits| format!("write \"{fits}\""));
     Some(error(0, what, help))
+}
+
+/// `P1M` and `PT1M` of ISO 8601 in words: before the `T`, `M` counts months.
+fn iso(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let counted = lower.strip_prefix('p')?;
+    let (date, time) = counted.split_once('t').unwrap_or((counted, ""));
+    Some(date.replace('m', "months") + time)
 }
 
 /// `daily`, as systemd has it, and `@reboot`.
@@ -209,9 +223,12 @@ fn from_sunday_one(five: &[&str]) -> Option<String> {
     normalise(&text).is_ok().then_some(text)
 }
 
-/// The schedule that comes as often as `5 minutes`, `1h30m` or `1d`, if there is one.
-fn interval(text: &str) -> Option<String> {
-    let mut minutes: u32 = 0;
+/// The schedule that comes as often as `5 minutes`, `1h30m` or `1 month`, if there is one. `None`: this is
+/// no interval.
+fn interval(text: &str) -> Option<Option<String>> {
+    let (mut months, mut minutes): (u32, u32) = (0, 0);
+    // Months to one program, minutes to another.
+    let mut doubtful = false;
     let mut rest = text.trim();
     if rest.is_empty() {
         return None;
@@ -220,31 +237,40 @@ fn interval(text: &str) -> Option<String> {
         let (digits, after) = split(rest, |c| c.is_ascii_digit());
         let (unit, after) = split(after.trim_start(), |c| c.is_ascii_alphabetic());
         let count: u32 = digits.parse().ok()?;
-        let size = match unit {
-            "m" | "min" | "mins" | "minute" | "minutes" => 1,
-            "h" | "hour" | "hours" => 60,
-            "d" | "day" | "days" => 24 * 60,
-            "w" | "week" | "weeks" => 7 * 24 * 60,
+        doubtful |= unit == "M";
+        let (size, sum) = match unit.to_ascii_lowercase().as_str() {
+            "m" | "min" | "mins" | "minute" | "minutes" => (1, &mut minutes),
+            "h" | "hour" | "hours" => (60, &mut minutes),
+            "d" | "day" | "days" => (24 * 60, &mut minutes),
+            "w" | "week" | "weeks" => (7 * 24 * 60, &mut minutes),
+            "month" | "months" => (1, &mut months),
+            "y" | "year" | "years" => (12, &mut months),
             "s" | "sec" | "second" | "seconds" if count.is_multiple_of(60) => {
                 minutes = minutes.checked_add(count.checked_div(60)?)?;
-                0
+                (0, &mut minutes)
             }
             _ => return None,
         };
-        minutes = minutes.checked_add(count.checked_mul(size)?)?;
+        *sum = sum.checked_add(count.checked_mul(size)?)?;
         rest = after.trim_start();
     }
-    let text = match minutes {
-        1 => "* * * * *".to_owned(),
-        60 => "@hourly".to_owned(),
-        1_440 => "@daily".to_owned(),
-        10_080 => "@weekly".to_owned(),
-        40_320 | 41_760 | 43_200 | 44_640 => "@monthly".to_owned(),
-        2 | 3 | 4 | 5 | 6 | 10 | 12 | 15 | 20 | 30 => format!("*/{minutes} * * * *"),
-        120 | 180 | 240 | 360 | 480 | 720 => format!("0 */{} * * *", minutes.checked_div(60)?),
-        _ => return None,
+    let text = match (months, minutes) {
+        _ if doubtful => return Some(None),
+        (1, 0) => "@monthly".to_owned(),
+        (3, 0) => "0 0 1 */3 *".to_owned(),
+        (12, 0) => "@yearly".to_owned(),
+        (0, 1) => "* * * * *".to_owned(),
+        (0, 60) => "@hourly".to_owned(),
+        (0, 1_440) => "@daily".to_owned(),
+        (0, 10_080) => "@weekly".to_owned(),
+        (0, 40_320 | 41_760 | 43_200 | 44_640) => "@monthly".to_owned(),
+        (0, 2 | 3 | 4 | 5 | 6 | 10 | 12 | 15 | 20 | 30) => format!("*/{minutes} * * * *"),
+        (0, 120 | 180 | 240 | 360 | 480 | 720) => {
+            format!("0 */{} * * *", minutes.checked_div(60)?)
+        }
+        _ => return Some(None),
     };
-    Some(text)
+    Some(Some(text))
 }
 
 /// The characters of one kind that a text begins with, and the rest.
