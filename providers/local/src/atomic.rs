@@ -258,7 +258,7 @@ pub(crate) fn judge_owner(old: &Stat, stated: Option<(u32, u32)>) -> Result<(), 
 
 /// User and group of what comes after `old`. Whoever may rename files there can have put another file
 /// of root's at the name, whose group is theirs.
-pub(crate) fn next_owner(
+fn next_owner(
     dir: &OwnedFd,
     old: &Stat,
     own_group: u32,

@@ -21,6 +21,8 @@ pub enum FileError {
     NotRegular,
     /// Everybody may replace files in the directory.
     WorldWritableParent,
+    /// Another user may put a file at a name that is overwritten in place.
+    SharedParent,
     /// The file belongs to a user other than root, ours and its stated owner.
     ForeignOwner,
     /// The file has a group that another user can have chosen, and that may read the next one.
@@ -68,6 +70,10 @@ impl FileError {
             Self::HardLink => "the file has more than one name (hard links); remove the others",
             Self::NotRegular => "this is not a regular file",
             Self::WorldWritableParent => "the directory is writable by everybody; chmod o-w it",
+            Self::SharedParent => {
+                "another user may write to the directory, and could move a file that they have open to this name; \
+                 for write = \"in-place\", chmod go-w the directory and give it to root or keyrota's user"
+            }
             Self::ForeignOwner => {
                 "the file belongs to a user other than root, keyrota's and its stated `owner`; chown it, or state its `owner`"
             }

@@ -13,8 +13,9 @@ use rustix::fs::{FallocateFlags, FileType, Gid, Mode, OFlags, RawMode, Stat, Uid
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use crate::atomic::{self, Options, inspect_target, judge_owner, next_owner, open_parent, read_at};
+use crate::atomic::{self, Options, inspect_target, judge_owner, open_parent, read_at};
 use crate::error::{FileError, classify, classify_std};
+use crate::trusted;
 
 /// Puts `bytes` at `path` by overwriting the file that is there, and returns when they are on the disk.
 /// A file that is absent is made as by [`atomic::replace`]. `padding` covers what is left of longer
@@ -28,7 +29,8 @@ pub fn overwrite(
     let Some((file, old)) = open(path, options)? else {
         return atomic::replace(path, bytes, options);
     };
-    let owner = owner(path, &old, options)?;
+    // Nobody else can have chosen the group of what lies there.
+    let owner = options.owner.unwrap_or((old.st_uid, old.st_gid));
     if owner != (old.st_uid, old.st_gid) {
         let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
         rustix::fs::fchown(&file, Some(uid), Some(gid)).map_err(classify)?;
@@ -57,21 +59,9 @@ pub fn overwrite(
 /// Says whether [`overwrite`] would be tried, and writes nothing to a file that is there.
 pub fn can_overwrite(path: &Path, options: Options) -> Result<(), FileError> {
     match open(path, options)? {
-        Some((_, old)) => owner(path, &old, options).map(drop),
+        Some(_) => Ok(()),
         None => atomic::can_replace(path, options),
     }
-}
-
-/// The owner that the file is to have, by the rule for files that are replaced.
-fn owner(path: &Path, old: &Stat, options: Options) -> Result<(u32, u32), FileError> {
-    let (dir, _) = open_parent(path)?;
-    let directory = rustix::fs::fstat(&dir).map_err(classify)?;
-    // A new file has the group of a directory that says so (setgid).
-    let own = match directory.st_mode & 0o2000 {
-        0 => rustix::process::getegid().as_raw(),
-        _ => directory.st_gid,
-    };
-    next_owner(&dir, old, own, options)
 }
 
 fn open(path: &Path, options: Options) -> Result<Option<(File, Stat)>, FileError> {
@@ -79,11 +69,18 @@ fn open(path: &Path, options: Options) -> Result<Option<(File, Stat)>, FileError
     if inspect_target(&dir, &name)?.is_none() {
         return Ok(None);
     }
+    // Who may rename another of keyrota's files to this name may have that one open already.
+    if !trusted::is_own(&dir)? {
+        return Err(FileError::SharedParent);
+    }
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(&dir, &name, flags, Mode::empty()).map_err(classify)?;
     let stat = rustix::fs::fstat(&fd).map_err(classify)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(FileError::NotRegular);
+    }
+    if stat.st_nlink != 1 {
+        return Err(FileError::HardLink);
     }
     judge_owner(&stat, options.owner)?;
     Ok(Some((File::from(fd), stat)))
@@ -161,5 +158,37 @@ mod tests {
         std::fs::write(&path, "old").unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         refused(FileError::WorldWritableParent);
+    }
+
+    /// A member of the group may move another of keyrota's files to the name, and has it open.
+    #[test]
+    fn nothing_is_written_in_place_where_others_may_move_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("target");
+        std::fs::write(&path, "old").unwrap();
+        let mode = |mode| std::fs::Permissions::from_mode(mode);
+        let shared = |expected| {
+            let can = can_overwrite(&path, Options::PRIVATE);
+            assert_eq!(can, expected);
+            let written = overwrite(&path, b"new", Options::PRIVATE, None);
+            assert_eq!(written, expected);
+        };
+        std::fs::set_permissions(dir.path(), mode(0o1777)).unwrap();
+        shared(Err(FileError::SharedParent));
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(dir.path(), None, Some(65_534)).unwrap();
+            std::fs::set_permissions(dir.path(), mode(0o770)).unwrap();
+            shared(Err(FileError::SharedParent));
+            std::fs::set_permissions(dir.path(), mode(0o700)).unwrap();
+            std::os::unix::fs::chown(dir.path(), Some(65_534), None).unwrap();
+            shared(Err(FileError::SharedParent));
+            std::os::unix::fs::chown(dir.path(), Some(0), None).unwrap();
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        std::fs::set_permissions(dir.path(), mode(0o755)).unwrap();
+        shared(Ok(()));
+        let other = dir.path().join("other");
+        std::fs::hard_link(&path, other).unwrap();
+        shared(Err(FileError::HardLink));
     }
 }
