@@ -110,10 +110,12 @@ impl SecretsManagerProvider {
             let of_current = forms.get(at).filter(|(version, _)| version == current);
             of_current.map(|(_, form)| *form)
         };
-        if seen().is_none() {
-            self.get_stage(at, CURRENT, Stage::Current).await?;
+        if let Some(form) = seen() {
+            return Ok(Some(form));
         }
-        Ok(seen())
+        self.get_stage(at, CURRENT, Stage::Current).await?;
+        // An answer about another version is older than the description, or newer.
+        seen().map(Some).ok_or(lag::LAGS)
     }
 
     pub(super) async fn get_version(

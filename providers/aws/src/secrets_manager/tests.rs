@@ -51,11 +51,13 @@ fn moved() -> Answer {
     ok("UpdateSecretVersionStage", "{}")
 }
 
-fn current() -> Answer {
-    let one = id(1);
+/// The value that readers use, and of which version it is.
+fn current_of(version: &str) -> Answer {
     ok(
         "GetSecretValue",
-        format!(r#"{{"VersionId":"{one}","VersionStages":["AWSCURRENT"],"SecretString":"one"}}"#),
+        format!(
+            r#"{{"VersionId":"{version}","VersionStages":["AWSCURRENT"],"SecretString":"one"}}"#
+        ),
     )
 }
 
@@ -65,7 +67,7 @@ async fn write(
     let mut answers: Vec<_> = answers.into_iter().collect();
     if answers.len() > 1 {
         // In which form the value is that readers use.
-        answers.insert(1, current());
+        answers.insert(1, current_of(&id(1).to_string()));
     }
     let service = Service::with(answers).await;
     let told = provider(&service)
@@ -101,6 +103,17 @@ async fn a_write_names_its_token_and_its_label() {
         "{asked}"
     );
     assert!(asked.contains(&format!(r#""ClientRequestToken":"{}""#, id(2))));
+}
+
+#[tokio::test]
+async fn a_write_waits_until_the_form_of_the_current_version_is_known() {
+    let other = current_of(&id(3).to_string());
+    let service = Service::with([usual(None, ""), other]).await;
+    let told = provider(&service)
+        .write(&at(), id(2), &value("two"), &nothing())
+        .await;
+    assert_eq!(told.unwrap_err().kind, ErrorKind::Unavailable);
+    service.asked();
 }
 
 #[tokio::test]
@@ -203,7 +216,11 @@ async fn somebody_elses_candidate_is_not_replaced() {
         ],
         "",
     );
-    write([done, put(2)]).await.0.unwrap();
+    let service = Service::with([done, current_of(FOREIGN), put(2)]).await;
+    let told = provider(&service)
+        .write(&at(), id(2), &value("two"), &nothing())
+        .await;
+    told.unwrap();
 }
 
 #[tokio::test]
