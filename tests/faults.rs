@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use keyrota::state::Outcome;
+use keyrota_contract::testing::machine_has;
 
 use crate::support::evidence::{Evidence, document, value_at, versions};
 use crate::support::keyrota::{Keyrota, Ran};
@@ -269,11 +270,8 @@ fn on_a_bad_disk(dir: &str, fault: &str, code: i32) {
         stdout: String::from_utf8(ran.stdout).unwrap(),
         stderr: String::from_utf8(ran.stderr).unwrap(),
     };
-    if ran.stderr.contains("unshare:") {
-        println!(
-            "SKIPPED: this machine forbids mount namespaces: {}",
-            ran.stderr
-        );
+    let forbidden = ran.stderr.contains("unshare:");
+    if !machine_has("mount namespaces (unshare -rm)", !forbidden) {
         return;
     }
     assert_eq!(ran.code, 0, "{dir}: {ran:?}");

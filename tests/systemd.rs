@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use keyrota_contract::testing::root_may;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::keyrota::Keyrota;
@@ -118,8 +119,7 @@ owner = "65533:65533"
 
 #[test]
 fn the_capabilities_of_the_drop_in_write_files_of_other_owners() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: only root can start a program as another user with capabilities");
+    if !root_may("start a program as another user") {
         return;
     }
     let rotate = |capabilities: &str| {

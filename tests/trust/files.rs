@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+use keyrota_contract::testing::root_may;
+
 use crate::support::keyrota::Keyrota;
 
 const OTHER: u32 = 65534;
@@ -58,8 +60,7 @@ const COMMANDS: &[&[&str]] = &[
 
 #[test]
 fn what_another_user_can_change_is_not_followed() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: only root can make files of other users");
+    if !root_may("make files of other users") {
         return;
     }
     let keyrota = Keyrota::in_temp();
@@ -143,8 +144,7 @@ fn what_another_user_can_change_is_not_followed() {
 /// A developer's repository is the developer's; root's files are followed by everybody.
 #[test]
 fn a_user_follows_files_of_their_own_and_of_root() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: only root can start a program as another user");
+    if !root_may("start a program as another user") {
         return;
     }
     for owner in [OTHER, 0] {

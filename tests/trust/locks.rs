@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use keyrota_contract::testing::root_may;
+
 use crate::support::keyrota::Keyrota;
 
 /// Every consumer that writes files, and a program.
@@ -55,8 +57,7 @@ exec sleep 600
 
 #[test]
 fn a_user_who_locks_all_that_they_may_open_stops_nothing() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: only root can start a program as another user");
+    if !root_may("start a program as another user") {
         return;
     }
     let keyrota = Keyrota::in_temp();

@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
+use keyrota_contract::testing::root_may;
+
 use super::*;
 
 fn dir() -> (tempfile::TempDir, PathBuf) {
@@ -214,8 +216,7 @@ fn a_directory_without_write_permission_is_named() {
 /// A member of a group that may write to the directory puts a file of their own in place.
 #[test]
 fn the_owner_of_what_is_written_is_stated_and_never_found() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can make a file that belongs to somebody else");
+    if !root_may("make files of other users") {
         return;
     }
     let (dir, path) = dir();
@@ -358,8 +359,7 @@ fn temporary_names_are_recognised_and_others_are_not() {
 /// A member of the group moves a file of root's, and of that group, to the name.
 #[test]
 fn a_group_that_others_can_have_chosen_is_not_kept() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can make a file that belongs to somebody else");
+    if !root_may("make files of other users") {
         return;
     }
     let (dir, path) = dir();
