@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::config::model::{EnvVar, Part, Role, Template};
 use crate::rotators::database::url_member;
+use crate::rotators::jwks::KID;
 
 /// The versions a reader may be shown.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +72,9 @@ pub fn render(template: &Template, version: &Version) -> Result<SecretValue, Str
 fn field(name: &str, version: &Version) -> Option<SecretValue> {
     match name {
         "value" => Some(version.value.expose_to(SecretValue::copy_of)),
-        "kid" => version
+        KID => version
             .public
-            .get("kid")
+            .get(KID)
             .map(|kid| SecretValue::copy_of(kid.as_bytes())),
         member => version
             .value

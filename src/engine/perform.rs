@@ -15,6 +15,7 @@ use super::parts::{Parts, flaw};
 use super::performed::{Learnt, Performed};
 use super::{Engine, Given, budget};
 use crate::config::model::Secret;
+use crate::rotators::jwks::KID;
 
 /// One effect of one rotation, with all it may touch.
 pub(super) struct Job<'a> {
@@ -151,7 +152,7 @@ impl Job<'_> {
     }
 
     async fn observe_published(&self) -> Result<Performed, Performed> {
-        let (Some(published), Some(kid)) = (&self.parts.published, self.journal.public.get("kid"))
+        let (Some(published), Some(kid)) = (&self.parts.published, self.journal.public.get(KID))
         else {
             return Ok(Performed::done(Learnt::Nothing));
         };
