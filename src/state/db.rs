@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::postgres::PgArguments;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Postgres, Row as _, Sqlite, Transaction};
 
 use super::StateError;
-use crate::wire::Wire;
+use super::pool::{Pool, Transaction as PgTransaction};
+use crate::wire::{self, Unanswered};
 
 /// How long a server may take to answer one statement. The server ends it first (see [`BEGIN`]).
-const ANSWER: Duration = Duration::from_secs(30);
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
 
 /// What `ALTER ROLE … SET` and `ALTER DATABASE … SET` may say otherwise: with `synchronous_commit`
 /// off an acknowledged commit can be lost; transactions may be read-only; time limits end them.
@@ -46,17 +47,15 @@ pub(super) enum Db {
         readers: SqlitePool,
     },
     Postgres {
-        pool: PgPool,
+        pool: Arc<Pool>,
         writable: bool,
-        /// The pool connects over it.
-        _wire: Arc<Wire>,
     },
 }
 
 /// A transaction; rolled back when dropped.
 pub(super) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgTransaction),
 }
 
 /// A parameter.
@@ -72,7 +71,7 @@ pub(super) enum Arg<'a> {
 /// A row; columns are read by position.
 pub(super) enum DbRow {
     Sqlite(SqliteRow),
-    Postgres(PgRow),
+    Postgres(wire::Row<Postgres>),
 }
 
 impl Db {
@@ -90,8 +89,7 @@ impl Db {
             Self::Postgres {
                 pool,
                 writable: true,
-                ..
-            } => in_time(pool.begin_with(BEGIN)).await.map(Tx::Postgres),
+            } => pool.begin(BEGIN).await.map(Tx::Postgres),
             Self::Sqlite { writer: None, .. }
             | Self::Postgres {
                 writable: false, ..
@@ -107,9 +105,7 @@ impl Db {
                 .await
                 .map(Tx::Sqlite)
                 .map_err(|e| failure(&e)),
-            Self::Postgres { pool, .. } => in_time(pool.begin_with(BEGIN_SNAPSHOT))
-                .await
-                .map(Tx::Postgres),
+            Self::Postgres { pool, .. } => pool.begin(BEGIN_SNAPSHOT).await.map(Tx::Postgres),
         }
     }
 
@@ -150,9 +146,11 @@ impl Tx {
                     .map_err(|e| failure(&e))?;
                 Ok(done.rows_affected())
             }
-            Self::Postgres(tx) => Ok(in_time(postgres_query(sql, args).execute(&mut **tx))
-                .await?
-                .rows_affected()),
+            Self::Postgres(tx) => {
+                let query = postgres_query(sql, args);
+                let done = tx.session()?.run(ANSWER, query).await;
+                Ok(done.map_err(|why| unanswered(&why))?.rows_affected())
+            }
         }
     }
 
@@ -171,7 +169,9 @@ impl Tx {
                 Ok(rows.into_iter().map(DbRow::Sqlite).collect())
             }
             Self::Postgres(tx) => {
-                let rows = in_time(postgres_query(sql, args).fetch_all(&mut **tx)).await?;
+                let query = postgres_query(sql, args);
+                let rows = tx.session()?.rows(ANSWER, query).await;
+                let rows = rows.map_err(|why| unanswered(&why))?;
                 Ok(rows.into_iter().map(DbRow::Postgres).collect())
             }
         }
@@ -196,7 +196,8 @@ impl Tx {
                     .map_err(|e| failure(&e))?;
             }
             Self::Postgres(tx) => {
-                in_time(sqlx::raw_sql(sql).execute(&mut **tx)).await?;
+                let done = tx.session()?.run(ANSWER, sqlx::raw_sql(sql)).await;
+                done.map_err(|why| unanswered(&why))?;
             }
         }
         Ok(())
@@ -206,7 +207,7 @@ impl Tx {
     pub(super) async fn commit(self) -> Result<(), StateError> {
         match self {
             Self::Sqlite(tx) => tx.commit().await.map_err(|e| failure(&e)),
-            Self::Postgres(tx) => in_time(tx.commit()).await,
+            Self::Postgres(tx) => tx.commit().await,
         }
     }
 }
@@ -218,10 +219,9 @@ impl DbRow {
 
     pub(super) fn maybe_text(&self, i: usize) -> Result<Option<String>, StateError> {
         match self {
-            Self::Sqlite(r) => r.try_get(i),
-            Self::Postgres(r) => r.try_get(i),
+            Self::Sqlite(r) => r.try_get(i).map_err(|_| StateError::Corrupt),
+            Self::Postgres(r) => r.get(i).map_err(|why| unanswered(&why)),
         }
-        .map_err(|_| StateError::Corrupt)
     }
 
     pub(super) fn int(&self, i: usize) -> Result<i64, StateError> {
@@ -230,10 +230,9 @@ impl DbRow {
 
     pub(super) fn maybe_int(&self, i: usize) -> Result<Option<i64>, StateError> {
         match self {
-            Self::Sqlite(r) => r.try_get(i),
-            Self::Postgres(r) => r.try_get(i),
+            Self::Sqlite(r) => r.try_get(i).map_err(|_| StateError::Corrupt),
+            Self::Postgres(r) => r.get(i).map_err(|why| unanswered(&why)),
         }
-        .map_err(|_| StateError::Corrupt)
     }
 
     pub(super) fn bytes(&self, i: usize) -> Result<Vec<u8>, StateError> {
@@ -242,10 +241,9 @@ impl DbRow {
 
     pub(super) fn maybe_bytes(&self, i: usize) -> Result<Option<Vec<u8>>, StateError> {
         match self {
-            Self::Sqlite(r) => r.try_get(i),
-            Self::Postgres(r) => r.try_get(i),
+            Self::Sqlite(r) => r.try_get(i).map_err(|_| StateError::Corrupt),
+            Self::Postgres(r) => r.get(i).map_err(|why| unanswered(&why)),
         }
-        .map_err(|_| StateError::Corrupt)
     }
 }
 
@@ -279,14 +277,11 @@ fn postgres_query<'q>(
     )
 }
 
-/// Waits for a server, but not for ever: a peer that vanished without a word never answers.
-pub(super) async fn in_time<T>(
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, StateError> {
-    match tokio::time::timeout(ANSWER, answer).await {
-        // No connection in time: on SQLite others keep it busy, here the server does not answer.
-        Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => Err(StateError::Unavailable),
-        Ok(answer) => answer.map_err(|e| failure(&e)),
+/// Why a server has not answered.
+pub(super) fn unanswered(why: &Unanswered) -> StateError {
+    match why {
+        Unanswered::Failed(e) => failure(e),
+        Unanswered::Lost | Unanswered::Unreadable => StateError::Unavailable,
     }
 }
 

@@ -27,6 +27,7 @@ mod location;
 mod lock;
 mod log;
 mod open;
+mod pool;
 mod prove;
 mod reach;
 mod read;

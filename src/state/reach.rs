@@ -1,20 +1,18 @@
 //! Reaching a Postgres server that keeps the state.
 
-use std::sync::Arc;
-
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
 
 use super::db::Db;
-use super::open::{Access, CONNECT};
-use super::rights;
+use super::open::Access;
+use super::pool::Pool;
 use super::{Server, StateError};
-use crate::wire::{self, At, Fault, Method, Wire};
+use crate::wire::{At, Fault, Method, Wire};
 
 /// In answer to one statement: a page of the log, or all records of an environment.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// A pool of connections, after the first one has shown that there is nothing in the way.
+/// Sessions with it.
 pub(super) async fn postgres(
     server: &Server,
     access: Access<'_>,
@@ -22,7 +20,6 @@ pub(super) async fn postgres(
 ) -> Result<Db, StateError> {
     // Every field is set here: what is not would come from PGHOST, PGUSER, PGPASSWORD, ~/.pgpass.
     let mut options = PgConnectOptions::new_without_pgpass()
-        .port(wire::PORT)
         .username(&server.user)
         .database(&server.database)
         .password("")
@@ -47,35 +44,17 @@ pub(super) async fn postgres(
         false => &[Method::Scram],
     };
     let way = Wire::postgres(to, &pem, methods, ANSWER_BYTES_MAX).map_err(kept_from)?;
-    options = options.socket(way.name()).ssl_mode(PgSslMode::Disable); // TLS is the wire's
     if let Some(password) = access.password {
         options = password
             .expose_to(|bytes| std::str::from_utf8(bytes).map(|p| options.password(p)))
             .map_err(|_| StateError::Refused("the state's password is not UTF-8"))?;
     }
-    // A pool tries again until its time is up and then only says so; this says what is wrong.
-    match tokio::time::timeout(CONNECT, options.connect()).await {
-        Ok(Ok(first)) => drop(first.close().await),
-        Ok(Err(e)) => {
-            return Err(way
-                .fault()
-                .map_or_else(|| rights::not_connected(&e, server), kept_from));
-        }
-        Err(_) => return Err(StateError::Unavailable),
-    }
-    let pool = PgPoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(CONNECT)
-        .connect_lazy_with(options);
-    Ok(Db::Postgres {
-        pool,
-        writable,
-        _wire: Arc::new(way),
-    })
+    let pool = Pool::open(way, options, server).await?;
+    Ok(Db::Postgres { pool, writable })
 }
 
 /// What the wire did not let through.
-fn kept_from(fault: Fault) -> StateError {
+pub(super) fn kept_from(fault: Fault) -> StateError {
     match fault {
         Fault::Unreachable => StateError::Unavailable,
         Fault::Untrusted => StateError::Untrusted,

@@ -11,8 +11,10 @@
 //! MySQL's encryption begins inside its own login, and its driver has to know of it. There the
 //! encryption stays the driver's, and only the first message and the number of bytes are watched.
 //!
-//! The socket has an abstract name (unix(7)): it needs no directory and is gone with its owner. A
-//! process that is not this one may find the name, and is turned away by its process id.
+//! The socket has an abstract name (unix(7)) of 128 random bits, and only while the driver connects: each
+//! login has its own, which takes one connection. Whoever is not this process is turned away by its process
+//! id. A socket in a directory of mode 0700 would need a file system that can be written to, which a container
+//! may not have, and a kill would leave it behind.
 
 mod postgres;
 mod session;
@@ -35,8 +37,8 @@ use crate::world::SystemEntropy;
 
 pub use session::{Row, Session, UNREADABLE, Unanswered, driving};
 
-/// The port that a Postgres driver is to be given: it is a part of the name of its socket.
-pub const PORT: u16 = 5432;
+/// A part of the name of a Postgres socket.
+const PORT: u16 = 5432;
 /// For reaching a server, until it is ready to hear of a login.
 const CONNECT: Duration = Duration::from_secs(30);
 
@@ -76,11 +78,18 @@ pub enum Fault {
     Endless,
 }
 
-/// A way to a server, for as long as it is kept; connections that were made outlive it.
+/// A way to a server.
 #[derive(Debug)]
 pub struct Wire {
-    name: String,
+    watched: Watched,
     fault: Arc<Mutex<Option<Fault>>>,
+}
+
+/// A socket that takes one connection of this process. It is gone when this is dropped, or has taken one; the
+/// connection stays.
+#[derive(Debug)]
+struct Socket {
+    name: String,
     task: JoinHandle<()>,
 }
 
@@ -101,39 +110,39 @@ impl Wire {
         methods: &[Method],
         answer_bytes_max: usize,
     ) -> Result<Self, Fault> {
-        Self::open(Watched {
+        Ok(Self::of(Watched {
             at,
             postgres: Some((tls(pem)?, methods.to_vec())),
             answer_bytes_max,
-        })
+        }))
     }
 
     /// To a MySQL or MariaDB server.
-    pub fn mysql(host: &str, port: u16, answer_bytes_max: usize) -> Result<Self, Fault> {
-        Self::open(Watched {
+    pub fn mysql(host: &str, port: u16, answer_bytes_max: usize) -> Self {
+        Self::of(Watched {
             at: At::Host(host.to_owned(), port),
             postgres: None,
             answer_bytes_max,
         })
     }
 
-    fn open(watched: Watched) -> Result<Self, Fault> {
+    fn of(watched: Watched) -> Self {
+        let fault = Arc::default();
+        Self { watched, fault }
+    }
+
+    fn listen(&self) -> io::Result<Socket> {
         let mut random = [0; 16];
         SystemEntropy.fill(&mut random);
         let name = format!("\0keyrota/{}", HEXLOWER.encode(&random));
-        let bound = match watched.postgres {
+        let bound = match self.watched.postgres {
             Some(_) => format!("{name}/.s.PGSQL.{PORT}"),
             None => name.clone(),
         };
-        let listener = UnixListener::bind(&bound).map_err(|_| Fault::Unreachable)?;
-        let fault = Arc::new(Mutex::new(None));
-        let task = tokio::spawn(serve(listener, watched, fault.clone()));
-        Ok(Self { name, fault, task })
-    }
-
-    /// Where the driver connects.
-    pub fn name(&self) -> &str {
-        &self.name
+        let listener = UnixListener::bind(&bound)?;
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let task = tokio::spawn(serve(listener, self.watched.clone(), self.fault.clone()));
+        Ok(Socket { name, task })
     }
 
     /// Why the last connection over it failed, if that was not the server's own word.
@@ -142,7 +151,7 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for Socket {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -153,25 +162,24 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 async fn serve(listener: UnixListener, watched: Watched, fault: Arc<Mutex<Option<Fault>>>) {
     let us = i32::try_from(std::process::id()).ok();
-    loop {
+    let mut driver = loop {
         // Out of descriptors, say. The name stays ours: another process could take it, and be given
         // what the driver tells the server.
         let Ok((driver, _)) = listener.accept().await else {
             tokio::time::sleep(AGAIN).await;
             continue;
         };
-        if us.is_none() || driver.peer_cred().ok().and_then(|peer| peer.pid()) != us {
-            continue;
+        if us.is_some() && driver.peer_cred().ok().and_then(|peer| peer.pid()) == us {
+            break driver;
         }
-        let (watched, fault) = (watched.clone(), fault.clone());
-        tokio::spawn(async move {
-            let mut driver = driver;
-            let ended = carry(&mut driver, &watched).await;
-            *fault.lock().unwrap_or_else(PoisonError::into_inner) = ended.err();
-            // Only now does the driver see the end, and whoever asks for its cause finds it.
-            drop(driver);
-        });
-    }
+    };
+    drop(listener);
+    tokio::spawn(async move {
+        let ended = carry(&mut driver, &watched).await;
+        *fault.lock().unwrap_or_else(PoisonError::into_inner) = ended.err();
+        // Only now does the driver see the end, and whoever asks for its cause finds it.
+        drop(driver);
+    });
 }
 
 async fn carry(driver: &mut UnixStream, watched: &Watched) -> Result<(), Fault> {

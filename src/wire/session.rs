@@ -10,10 +10,14 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use sqlx::mysql::MySql;
+use sqlx::postgres::{PgSslMode, Postgres};
 use sqlx::{
     ColumnIndex, ConnectOptions, Connection, Database, Decode, Error, Execute, Executor, Row as _,
     Type,
 };
+
+use super::{PORT, Wire};
 
 /// What is said of such a server.
 pub const UNREADABLE: &str = "the database server answered with a message that the driver cannot read; look whether a database server listens at that address, and which version it has";
@@ -43,18 +47,44 @@ pub struct Session<D: Database> {
     connection: Option<D::Connection>,
 }
 
+/// A database whose driver connects to a socket in this process.
+pub trait Driver: Database {
+    /// The same options, by way of a socket.
+    fn through(options: Options<Self>, socket: &str) -> Options<Self>;
+}
+
+/// What its driver is told of a login.
+pub type Options<D> = <<D as Database>::Connection as Connection>::Options;
+
+impl Driver for Postgres {
+    fn through(options: Options<Self>, socket: &str) -> Options<Self> {
+        let options = options.socket(socket).port(PORT);
+        options.ssl_mode(PgSslMode::Disable) // the wire encrypts
+    }
+}
+
+impl Driver for MySql {
+    fn through(options: Options<Self>, socket: &str) -> Options<Self> {
+        options.socket(socket)
+    }
+}
+
 /// A row of an answer.
 pub struct Row<D: Database>(D::Row);
 
-impl<D: Database> Session<D>
+impl<D: Driver> Session<D>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
 {
-    /// Logs in.
+    /// Logs in. `way` knows more of an error: see [`Wire::fault`].
     pub async fn connect(
-        options: &<D::Connection as Connection>::Options,
+        way: &Wire,
+        options: &Options<D>,
         limit: Duration,
     ) -> Result<Self, Unanswered> {
+        let socket = way.listen();
+        let socket = socket.map_err(|e| Unanswered::Failed(Error::Io(e)))?;
+        let options = D::through(options.clone(), &socket.name);
         let connection = Some(answer(limit, options.connect()).await?);
         Ok(Self { connection })
     }

@@ -1,11 +1,15 @@
 //! Servers whose messages end early or hold less than they say. The driver panics at some of them; keyrota
 //! calls each an unknown outcome, and goes on.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use keyrota::rotators::database::Method;
 use keyrota::rotators::postgres::Postgres;
+use keyrota::state::{Access, Location, Server, StateError, Store};
+use keyrota::world::SystemEntropy;
 use keyrota_contract::{Probe, Rotator, RotatorError, Target, Which};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -156,6 +160,53 @@ async fn no_message_that_ends_early_is_believed_or_ends_the_program() {
     }
 }
 
+/// The state's server, by a socket of this host: its first row has no field.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_with_such_a_server_does_not_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).unwrap();
+    let script = Script::default();
+    let said = script.clone();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let short = Some(Duration::from_millis(100));
+            client.set_read_timeout(short).unwrap();
+            let pieces = said.lock().unwrap().clone();
+            for piece in pieces {
+                let _ = client.read(&mut [0; 4096]);
+                let _ = client.write_all(&piece);
+            }
+        }
+    });
+    let mut talk = session(NO_FIELD);
+    let answer = talk.pop().unwrap();
+    talk.remove(0);
+    let ready = (b'Z', b"T".to_vec());
+    talk.push(vec![(b'C', b"BEGIN\0".to_vec()), ready.clone()]);
+    talk.push(vec![
+        (b'1', Vec::new()),
+        (b't', vec![0, 0]),
+        answer[1].clone(),
+        ready.clone(),
+    ]);
+    talk.push(vec![
+        (b'2', Vec::new()),
+        answer[2].clone(),
+        answer[3].clone(),
+        ready,
+    ]);
+    let server = Server {
+        host: directory.path().to_str().unwrap().to_owned(),
+        port: 5432,
+        user: "keyrota".to_owned(),
+        database: "keyrota".to_owned(),
+    };
+    *script.lock().unwrap() = spoken(&talk, message);
+    let at = Location::Postgres(server);
+    let opened = Store::open(&at, Access::default(), &mut SystemEntropy).await;
+    assert_eq!(opened.map(|_| ()).unwrap_err(), StateError::Unavailable);
+}
+
 /// A command says so and ends with its own exit code; the daemon tries again until it is stopped.
 #[test]
 fn the_program_goes_on() {
@@ -163,7 +214,7 @@ fn the_program_goes_on() {
     *script.lock().unwrap() = spoken(&proof(",,", SERVER_LAST), message);
     let postgres = Hostile::postgres(recite(&script));
     let mysql = Hostile::plain(|client, _| {
-        let _ = std::io::Write::write_all(client, &packet(0, &[0x0a, 0]));
+        let _ = client.write_all(&packet(0, &[0x0a, 0]));
     });
     for (kind, hostile) in [("postgres", postgres), ("mysql", mysql)] {
         let (keyrota, port, ca_file) = (Keyrota::in_temp(), hostile.port, hostile.ca_file());

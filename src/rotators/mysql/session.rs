@@ -49,9 +49,8 @@ impl Session {
         login: &Login,
     ) -> Result<Self, Fault> {
         // Nothing is sent after the login, so that a failure here is a failure to log in.
-        let way = Wire::mysql(&at.host, at.port, ANSWER_BYTES_MAX).map_err(|_| Fault::Lost)?;
+        let way = Wire::mysql(&at.host, at.port, ANSWER_BYTES_MAX);
         let mut options = MySqlConnectOptions::new()
-            .socket(way.name())
             .host(&at.host) // the name in its certificate
             .port(at.port)
             .username(&login.user)
@@ -74,7 +73,7 @@ impl Session {
         const TRIES: u32 = 5;
         let mut tries = 1;
         loop {
-            let fault = match wire::Session::connect(&options, CONNECT).await {
+            let fault = match wire::Session::connect(&way, &options, CONNECT).await {
                 Ok(connection) => {
                     return Ok(Self {
                         connection,

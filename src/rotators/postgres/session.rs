@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use keyrota_contract::{Probe, RotatorError};
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 use sqlx::{AssertSqlSafe, ConnectOptions, Error, Execute};
 
 use super::super::database::{Endpoint, Login, Settings};
@@ -98,10 +98,7 @@ async fn open_once(
     let way = Wire::postgres(server, &pem, &settings.methods, ANSWER_BYTES_MAX);
     let way = way.map_err(kept_from)?;
     let options = options
-        .socket(way.name())
-        .ssl_mode(PgSslMode::Disable) // it is the wire's
         .host(&at.host)
-        .port(wire::PORT)
         .database(&at.database)
         .username(&login.user)
         .password(&login.password)
@@ -109,7 +106,7 @@ async fn open_once(
         .statement_cache_capacity(0)
         .extra_float_digits(None) // a startup parameter that poolers refuse
         .disable_statement_logging();
-    let shut = match Session::connect(&options, PATIENCE).await {
+    let shut = match Session::connect(&way, &options, PATIENCE).await {
         Ok(session) => return Ok(session),
         Err(Unanswered::Failed(error)) => way.fault().map_or_else(|| shut(&error), kept_from),
         Err(Unanswered::Lost) => Shut::Unknown(UNREACHABLE),
