@@ -187,6 +187,7 @@ impl Engine {
             Err(
                 RotatorError::Refused(why)
                 | RotatorError::Retry(why)
+                | RotatorError::Held(why)
                 | RotatorError::Ambiguous(why)
                 | RotatorError::Rejected(why),
             ) => Some(why),

@@ -110,6 +110,7 @@ impl From<RotatorError> for Performed {
     fn from(e: RotatorError) -> Self {
         match e {
             RotatorError::Retry(why) => Self::failed(Reply::Retry, why),
+            RotatorError::Held(why) => Self::failed(Reply::Held, why),
             RotatorError::Ambiguous(why) => Self::failed(Reply::Ambiguous, why),
             RotatorError::Refused(why) => Self::failed(Reply::Refused, why),
             RotatorError::Rejected(why) => Self {

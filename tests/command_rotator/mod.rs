@@ -118,7 +118,7 @@ async fn what_the_program_is_told() {
 fn word(outcome: Result<(), RotatorError>) -> &'static str {
     match outcome {
         Ok(()) => "done",
-        Err(RotatorError::Retry(_)) => "retry",
+        Err(RotatorError::Retry(_) | RotatorError::Held(_)) => "retry",
         Err(RotatorError::Ambiguous(_)) => "ambiguous",
         Err(RotatorError::Refused(_)) => "refused",
         Err(RotatorError::Rejected(_)) => "rejected",

@@ -97,3 +97,34 @@ fn no_password_is_where_it_does_not_belong() {
         assert!(found.is_empty(), "{found:#?}");
     }
 }
+
+/// A limit passes by itself: nobody has to look, and `status` says what is waited for.
+#[test]
+fn a_connection_limit_is_waited_for() {
+    for server in super::shared() {
+        let (limit, back) = match &server {
+            Server::Postgres(_) => (
+                "ALTER ROLE {k} CONNECTION LIMIT 0",
+                "ALTER ROLE {k} CONNECTION LIMIT -1",
+            ),
+            Server::Mariadb(_) => (
+                "ALTER USER {k}@'%' WITH MAX_CONNECTIONS_PER_HOUR 1",
+                "ALTER USER {k}@'%' WITH MAX_CONNECTIONS_PER_HOUR 0",
+            ),
+        };
+        let bed = Bed::two(server).imported();
+        bed.sql(limit);
+        // What is left of the hour.
+        let _ = bed.client(&bed.url("k", ADMIN));
+        let ran = bed.run(&["rotate", "database"]).code(21);
+        let status = bed.run(&["status", "database"]).code(0);
+        for said in [ran.stdout, status.stdout] {
+            assert!(said.contains("again at"), "{said}");
+            assert!(said.contains("keyrota waits until"), "{said}");
+        }
+        bed.sql(back);
+        bed.run(&["resume", "database"]);
+        bed.run(&["rotate", "database", "--wait"]).code(0);
+        bed.sound();
+    }
+}

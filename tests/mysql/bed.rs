@@ -143,7 +143,10 @@ impl Bed {
         match self.rotator().preflight(m).await {
             Ok(_) => "",
             Err(
-                RotatorError::Refused(why) | RotatorError::Rejected(why) | RotatorError::Retry(why),
+                RotatorError::Refused(why)
+                | RotatorError::Rejected(why)
+                | RotatorError::Retry(why)
+                | RotatorError::Held(why),
             ) => why,
             Err(RotatorError::Ambiguous(why)) => panic!("{why}"),
         }

@@ -115,7 +115,7 @@ async fn a_limit_is_waited_for() {
                 }
             }
             let looked = bed.rotator().preflight(&m).await;
-            let waits = matches!(looked, Err(RotatorError::Retry(_)));
+            let waits = matches!(looked, Err(RotatorError::Held(_)));
             assert!(waits, "{limit}: {looked:?}");
             drop(held);
             // One connection at a time is enough.

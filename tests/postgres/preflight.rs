@@ -11,6 +11,7 @@ fn sentence(error: RotatorError) -> (&'static str, &'static str) {
         RotatorError::Refused(s) => ("refused", s),
         RotatorError::Rejected(s) => ("rejected", s),
         RotatorError::Retry(s) => ("retry", s),
+        RotatorError::Held(s) => ("held", s),
         RotatorError::Ambiguous(s) => ("ambiguous", s),
     }
 }
@@ -100,7 +101,7 @@ async fn two_users() {
         (
             "ALTER ROLE {admin} CONNECTION LIMIT 0",
             "ALTER ROLE {admin} CONNECTION LIMIT -1",
-            "retry",
+            "held",
             "CONNECTION LIMIT",
         ),
         (

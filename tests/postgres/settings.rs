@@ -140,7 +140,7 @@ async fn a_limit_is_waited_for() {
             let held = session(&bed, user == bed.user(0)).await;
             bed.sql(&limit).await;
             let looked = bed.rotator().preflight(&bed.m).await;
-            let waits = |e: &RotatorError| matches!(e, RotatorError::Retry(s) if s.contains("CONNECTION LIMIT"));
+            let waits = |e: &RotatorError| matches!(e, RotatorError::Held(s) if s.contains("CONNECTION LIMIT"));
             assert!(looked.as_ref().is_err_and(waits), "{limit}: {looked:?}");
             drop(held);
             // One connection at a time is enough.

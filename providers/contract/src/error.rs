@@ -77,6 +77,8 @@ impl std::error::Error for ProviderError {}
 pub enum RotatorError {
     /// Provably no effect; the same call may succeed later.
     Retry(&'static str),
+    /// Provably no effect: a limit of the target's leaves no place for now. It is waited for, as long as it takes.
+    Held(&'static str),
     /// The effect may or may not have happened. Observe.
     Ambiguous(&'static str),
     /// Provably no effect, and it never will have one with this value or this configuration.
@@ -89,7 +91,7 @@ pub enum RotatorError {
 impl fmt::Display for RotatorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Retry(c) => write!(f, "{c} (will be tried again)"),
+            Self::Retry(c) | Self::Held(c) => write!(f, "{c} (will be tried again)"),
             Self::Ambiguous(c) => write!(f, "{c} (unknown whether it took effect)"),
             Self::Refused(c) | Self::Rejected(c) => write!(f, "{c} (refused)"),
         }

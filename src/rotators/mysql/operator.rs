@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::account::{Account, NATIVE};
 use super::server::{Dialect, Server};
-use super::session::{Fault, Session, first, quoted};
+use super::session::{FULL, Fault, Session, first, quoted};
 use super::{Mysql, Way, change, hash, login, procedures};
 use crate::rotators::database::{Login, admin_login};
 
@@ -273,13 +273,13 @@ pub(super) async fn open(my: &Mysql, m: &Material) -> Result<Session, RotatorErr
             Err(Fault::Method) => Err(RotatorError::Refused(
                 "the server asks the administrator for a login by a plugin that keyrota does not have (ed25519, PAM, GSSAPI, mysql_old_password): give it mysql_native_password, or on MySQL caching_sha2_password",
             )),
+            Err(fault) if fault.is_full() => Err(FULL),
             Err(fault) => Err(match fault.login() {
                 // Not for good: it is a secret that changes as well.
                 Probe::Rejected => ADMIN_REFUSED,
                 Probe::Blocked => RotatorError::Retry(
-                    "the administrator's password is right, but the account is locked, expired or at a limit",
+                    "the administrator's password is right, but the account is locked or has expired",
                 ),
-                Probe::Accepted | Probe::Unknown if fault == Fault::Server(1040) => FULL,
                 Probe::Accepted | Probe::Unknown => UNREACHABLE,
             }),
         };
@@ -291,6 +291,7 @@ pub(super) async fn open(my: &Mysql, m: &Material) -> Result<Session, RotatorErr
         };
         match Session::open(&my.settings, at, false, &login).await {
             Ok(session) => return prepared(session).await,
+            Err(fault) if fault.is_full() => return Err(FULL),
             Err(fault) => doubt |= fault.login() != Probe::Rejected,
         }
     }
@@ -371,8 +372,6 @@ fn name(attempt: Uuid) -> String {
 
 pub(super) const ADMIN_REFUSED: RotatorError =
     RotatorError::Retry("the administrator's login is refused");
-const FULL: RotatorError =
-    RotatorError::Retry("the server has all the connections it may have (max_connections)");
 const UNREACHABLE: RotatorError = RotatorError::Retry("the server cannot be asked now");
 const NOT_OPENED: &str = "the server does not let the session be prepared";
 const ACTIVE: RotatorError =

@@ -5,7 +5,7 @@ use keyrota_contract::{Material, Probe, Report, RotatorError, Which};
 use super::account::Account;
 use super::procedures::Question;
 use super::server::{Dialect, Memory, Server};
-use super::session::{Fault, Session, first};
+use super::session::{FULL, Fault, Session, first};
 use super::{Mysql, Way, change, hash, login, operator};
 use crate::rotators::database::{Endpoint, Login};
 use crate::wire::UNREADABLE;
@@ -103,14 +103,12 @@ async fn logs_in(my: &Mysql, at: &Endpoint, login: &Login) -> Result<(), Rotator
             "the current password is right, but the account is locked"
         }
         Err(Fault::Server(1203 | 1226)) => {
-            return Err(RotatorError::Retry(
-                "the current password is right, but the account has all the connections it may have (max_user_connections, MAX_USER_CONNECTIONS, MAX_CONNECTIONS_PER_HOUR)",
+            return Err(RotatorError::Held(
+                "the current password is right, but the connection limit of the account is reached (max_user_connections, MAX_USER_CONNECTIONS, MAX_CONNECTIONS_PER_HOUR): keyrota waits until there is a place",
             ));
         }
         Err(Fault::Server(1040)) => {
-            return Err(RotatorError::Retry(
-                "the server has all the connections it may have (max_connections)",
-            ));
+            return Err(FULL);
         }
         Err(Fault::Server(1184)) => {
             return Err(RotatorError::Retry(

@@ -87,7 +87,7 @@ impl Session {
                 }
                 Err(why) => Fault::of(&why),
             };
-            if tries == TRIES || !matches!(fault, Fault::Server(1040 | 1203 | 1226)) {
+            if tries == TRIES || !fault.is_full() {
                 return Err(fault);
             }
             tries += 1;
@@ -245,6 +245,12 @@ impl Fault {
         }
     }
 
+    /// Whether the server or the account has all the connections that it may have, or has asked enough in this
+    /// hour.
+    pub(super) fn is_full(self) -> bool {
+        matches!(self, Self::Server(1040 | 1203 | 1226))
+    }
+
     /// What a failed login says about the password.
     pub(super) fn login(self) -> Probe {
         match self {
@@ -265,6 +271,7 @@ impl Fault {
     /// What a failed question means: nothing was changed.
     pub(super) fn asking(self, denied: &'static str) -> RotatorError {
         match self {
+            _ if self.is_full() => FULL,
             // The procedure is gone, or whoever made it.
             Self::Server(1305 | 1449) => RotatorError::Refused(NO_PROCEDURE),
             // Access to a database, a privilege, a table, a column, a routine.
@@ -318,6 +325,9 @@ impl Fault {
     }
 }
 
+pub(super) const FULL: RotatorError = RotatorError::Held(
+    "a limit of the server or of the account is reached (max_connections, max_user_connections, or one by the hour): keyrota waits until it has a place",
+);
 const NO_PROCEDURE: &str = "a procedure that changes the account is gone, or its maker is, or no longer given to the administrator: run the SQL of `keyrota plan --setup` again";
 /// How the driver says that it has no code for a plugin, or none that is switched on.
 const NO_PLUGIN: [&str; 2] = [

@@ -9,7 +9,7 @@ use super::Postgres;
 use super::roles::{self, Role};
 use super::scram;
 use super::session::{self, Session, Shut, alone, ask_one, leave, open, prepare};
-use RotatorError::{Refused, Rejected, Retry};
+use RotatorError::{Held, Refused, Rejected, Retry};
 
 pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, RotatorError> {
     if m.current.is_none() {
@@ -170,11 +170,12 @@ fn shut_out(why: Shut, admin: bool) -> RotatorError {
         (Shut::Unknown(why), _) => Retry(why),
         (Shut::Barred(why), _) => Refused(why),
         (Shut::Open, _) => Refused(session::OPEN),
-        (Shut::Full, true) => Retry(
-            "the administrator's password is right, but it, its database or the server has all the connections it may have (CONNECTION LIMIT, max_connections)",
+        (Shut::NoPlace, _) => Held(session::NO_PLACE),
+        (Shut::Full, true) => Held(
+            "the administrator's password is right, but the connection limit of the user, its database or the server is reached (CONNECTION LIMIT, max_connections): keyrota waits until there is a place",
         ),
-        (Shut::Full, false) => Retry(
-            "the current value is right, but its user, its database or the server has all the connections it may have (CONNECTION LIMIT, max_connections)",
+        (Shut::Full, false) => Held(
+            "the current value is right, but the connection limit of its user, its database or the server is reached (CONNECTION LIMIT, max_connections): keyrota waits until there is a place",
         ),
         (Shut::Rejected, true) => Refused(
             "the server refuses the administrator's login: take the right one with `keyrota import`",

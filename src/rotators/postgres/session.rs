@@ -36,6 +36,8 @@ pub(super) enum Shut {
     /// The password was right, and the user, its database or the server has as many connections as
     /// it may have: this passes by itself.
     Full,
+    /// The server has no connection left, and has not judged the password.
+    NoPlace,
     /// The server asks for no password at all.
     Open,
     /// The server asks for a password in a way that the file does not allow, so it got none; a fixed
@@ -50,7 +52,7 @@ impl Shut {
         match self {
             Self::Rejected => Probe::Rejected,
             Self::Blocked | Self::Full => Probe::Blocked,
-            Self::Open | Self::Barred(_) | Self::Unknown(_) => Probe::Unknown,
+            Self::NoPlace | Self::Open | Self::Barred(_) | Self::Unknown(_) => Probe::Unknown,
         }
     }
 }
@@ -67,7 +69,7 @@ pub(super) async fn open(
     let mut tries = 1;
     loop {
         match open_once(settings, at, login, name).await {
-            Err(Shut::Full) if tries < TRIES => {
+            Err(Shut::Full | Shut::NoPlace) if tries < TRIES => {
                 tokio::time::sleep(Duration::from_millis(200)).await
             }
             opened => return opened,
@@ -315,7 +317,7 @@ fn shut(error: &Error) -> Shut {
         ("28000", _) => Shut::Unknown(
             "the server lets this user not in from here (pg_hba.conf), whatever the password",
         ),
-        ("53300", _) => Shut::Unknown("the server has no connection left"),
+        ("53300", _) => Shut::NoPlace,
         ("57P03", _) => Shut::Unknown("the server is starting or stopping"),
         _ => Shut::Unknown("the server broke off the login"),
     }
@@ -364,4 +366,5 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(super) const OPEN: &str = "the server lets a user in without a password, so nothing it accepts is proven: look for trust or peer authentication (pg_hba.conf)";
 const UNREACHABLE: &str = "the server cannot be reached";
 const UNTRUSTED: &str = "no trusted TLS to the server: its certificate has to be for url's host, by a CA in ca_file or a public one";
+pub(super) const NO_PLACE: &str = "the connection limit of the server is reached (max_connections): keyrota waits until it has a place";
 const SILENT: RotatorError = RotatorError::Retry("the server did not answer a question");

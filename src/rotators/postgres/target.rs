@@ -48,7 +48,7 @@ impl Target for Postgres {
                 };
                 match session::probe(&settings, at, &login).await {
                     Err(Shut::Rejected) => {}
-                    Err(Shut::Unknown(_) | Shut::Barred(_)) => all = Probe::Unknown,
+                    Err(Shut::Unknown(_) | Shut::Barred(_) | Shut::NoPlace) => all = Probe::Unknown,
                     // Or stopped by something that comes after the password: it was taken for right.
                     Ok(()) | Err(Shut::Open | Shut::Blocked | Shut::Full) => {
                         return Probe::Accepted;
@@ -162,10 +162,13 @@ impl Postgres {
             match open(&self.settings, self.settings.direct(), login, name).await {
                 Ok(session) => return Ok(session),
                 Err(Shut::Rejected) => {}
-                Err(Shut::Blocked | Shut::Full) => {
+                Err(Shut::Blocked) => {
                     return Err(RotatorError::Retry(
                         "the login that makes the change is blocked by a lock or a limit",
                     ));
+                }
+                Err(Shut::Full | Shut::NoPlace) => {
+                    return Err(RotatorError::Held(session::NO_PLACE));
                 }
                 Err(Shut::Unknown(why) | Shut::Barred(why)) => {
                     return Err(RotatorError::Retry(why));

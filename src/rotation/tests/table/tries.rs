@@ -51,8 +51,8 @@ fn what_is_held_is_not_a_try_in_any_phase() {
         Phase::Restore(Restoring::Check),
         Phase::Undo(Undoing::Check),
     ] {
-        let held = replies(at(phase.clone(), policy()), &[Reply::Held; 9]);
-        assert_eq!((&held.phase, held.tries, held.failures), (&phase, 0, 9));
+        let held = replies(at(phase.clone(), policy()), &[Reply::Held; 40]);
+        assert_eq!((&held.phase, held.tries, held.failures), (&phase, 0, 40));
         assert!(matches!(held.todo(NOW), Todo::Wait { retry: true, .. }));
     }
 }
