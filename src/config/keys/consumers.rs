@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Key, Kinds, TEXTS, Ty, may, must};
+use super::table::{Key, Kinds, TEXTS, Ty, may, must};
 
 /// `[[secrets.*.consumers]]`.
 pub static CONSUMERS: Kinds = Kinds {

@@ -1,143 +1,14 @@
 //! Every key of every file: its name, its type, what it is for. Unknown keys, wrong types, the
 //! printed JSON Schema and what may be shown of a line all come from these tables and nowhere else.
 
-use std::borrow::Cow;
-
 mod consumers;
 mod secrets;
+mod table;
 
 pub use consumers::CONSUMERS;
 pub use secrets::{CONFIRM, COPY, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
-
-/// One key of a table.
-#[derive(Debug)]
-pub struct Key {
-    /// Its name.
-    pub name: &'static str,
-    /// What may stand there.
-    pub ty: Ty,
-    /// Whether it must be there.
-    pub required: bool,
-    /// What it is for, in one line.
-    pub doc: &'static str,
-}
-
-impl Key {
-    /// Whether this build understands it.
-    pub fn is_built_in(&self) -> bool {
-        !matches!(self.ty, Ty::NotBuiltIn)
-    }
-}
-
-/// What may stand at a key.
-#[derive(Debug)]
-pub enum Ty {
-    /// Any text.
-    Text,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// `90s 10m 24h 7d 12w`.
-    Duration,
-    /// A whole number in this range.
-    Count(u32, u32),
-    /// `true` or `false`.
-    Flag,
-    /// A date, or a date and time; without an offset in the environment's zone.
-    Moment,
-    /// `"HH:MM"`.
-    Clock,
-    /// The name of an environment variable.
-    Variable,
-    /// Text with `{field}`.
-    Template,
-    /// Octal permission bits, `"0600"`.
-    Mode,
-    /// `"user:group"`.
-    Owner,
-    /// `{ credential = … }`, `{ file = … }` or `{ env = … }`.
-    Reference,
-    /// A list.
-    List(&'static Ty),
-    /// A table with these keys.
-    Table(&'static [Key]),
-    /// A table of names of the file's own choosing.
-    Map(&'static Ty),
-    /// Either of two.
-    Either(&'static Ty, &'static Ty),
-    /// A table whose `kind` decides its keys.
-    Kinds(Family),
-    /// Known, and not in this build.
-    NotBuiltIn,
-}
-
-/// The three families of kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// `[providers.*]`.
-    Provider,
-    /// `[secrets.*]`.
-    Secret,
-    /// `[[secrets.*.consumers]]`.
-    Consumer,
-}
-
-/// The word of a kind, and the keys only it has.
-pub type KindKeys = (&'static str, &'static [&'static [Key]]);
-
-/// The kinds of one family.
-#[derive(Debug)]
-pub struct Kinds {
-    /// What they are called together.
-    pub noun: &'static str,
-    /// Keys every kind has.
-    pub common: &'static [Key],
-    /// The kinds of this build and the keys only they have.
-    pub built: Cow<'static, [KindKeys]>,
-    /// Kinds the file format knows and this build has not.
-    pub planned: &'static [&'static str],
-}
-
-impl Kinds {
-    /// The kinds of this build.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.built.iter().map(|(name, _)| *name)
-    }
-
-    /// The keys of one kind of this build; `None` for any other word.
-    pub fn keys(&self, kind: &str) -> Option<Vec<&'static Key>> {
-        let (_, own) = self.built.iter().find(|(name, _)| *name == kind)?;
-        Some(
-            self.common
-                .iter()
-                .chain(own.iter().copied().flatten())
-                .collect(),
-        )
-    }
-}
-
-/// A key that has to be there.
-pub const fn must(name: &'static str, ty: Ty, doc: &'static str) -> Key {
-    Key {
-        name,
-        ty,
-        required: true,
-        doc,
-    }
-}
-
-/// A key that may be there.
-pub const fn may(name: &'static str, ty: Ty, doc: &'static str) -> Key {
-    Key {
-        name,
-        ty,
-        required: false,
-        doc,
-    }
-}
-
-/// A list of texts.
-pub const TEXTS: Ty = Ty::List(&Ty::Text);
-const VARIABLES: Ty = Ty::List(&Ty::Variable);
+use table::VARIABLES;
+pub use table::{Family, Key, KindKeys, Kinds, TEXTS, Ty, may, must};
 
 /// `schedules/<environment>.toml`.
 pub static ENVIRONMENT: &[Key] = &[

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Family, Key, Kinds, TEXTS, Ty, may, must};
+use super::table::{Family, Key, Kinds, TEXTS, Ty, may, must};
 
 /// `[defaults]`.
 pub static DEFAULTS: &[Key] = &[
