@@ -15,8 +15,6 @@ use data_encoding::{
 use keyrota_contract::{Entropy, SecretValue};
 use zeroize::Zeroizing;
 
-use crate::audit::Vouch;
-
 /// The bytes of a seed.
 pub const SEED_BYTES: usize = 32;
 
@@ -29,7 +27,36 @@ pub struct Keys {
     id: String,
     fingerprints: hmac::Key,
     checkpoints: Arc<Ed25519KeyPair>,
-    vouch: Vouch,
+    macs: MacKey,
+}
+
+/// The bytes of a MAC.
+pub const MAC_BYTES: usize = 32;
+
+/// A key of message authentication codes (HMAC-SHA-256). `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct MacKey(hmac::Key);
+
+impl MacKey {
+    /// The MAC of a message. What is authenticated has to say what it is, so that no message of one
+    /// kind passes for one of another.
+    pub fn mac(&self, message: &[u8]) -> [u8; MAC_BYTES] {
+        let tag = hmac::sign(&self.0, message);
+        tag.as_ref()
+            .try_into()
+            .expect("an HMAC-SHA-256 has 32 bytes")
+    }
+
+    /// Whether `mac` is that of the message; takes the same time wherever they differ.
+    pub fn is_mac(&self, message: &[u8], mac: &[u8]) -> bool {
+        hmac::verify(&self.0, message, mac).is_ok()
+    }
+}
+
+impl fmt::Debug for MacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MacKey(redacted)")
+    }
 }
 
 /// Why a seed is not usable. Says nothing of its content.
@@ -80,7 +107,10 @@ impl Seed {
             id: HEXLOWER.encode(&hash.as_ref()[..4]),
             fingerprints: hmac::Key::new(hmac::HMAC_SHA256, derive(b"fingerprint").as_slice()),
             checkpoints: Arc::new(checkpoints),
-            vouch: Vouch::new(&derive(b"entry")),
+            macs: MacKey(hmac::Key::new(
+                hmac::HMAC_SHA256,
+                derive(b"entry").as_slice(),
+            )),
         }
     }
 
@@ -160,9 +190,9 @@ impl Keys {
             .expect("an Ed25519 public key has 32 bytes")
     }
 
-    /// The key that vouches for entries of the log and for requests. Only hosts with the seed have it.
-    pub fn vouch(&self) -> &Vouch {
-        &self.vouch
+    /// The key of the MACs in the state. Only hosts with the seed have it.
+    pub fn macs(&self) -> &MacKey {
+        &self.macs
     }
 
     /// The Ed25519 signature of `message` by the checkpoint key.
@@ -244,9 +274,11 @@ mod tests {
             PINNED_FINGERPRINT
         );
         assert_eq!(HEXLOWER.encode(&keys.public()), PINNED_PUBLIC);
-        let mac = keys.vouch().entry(&[9; 32]);
+        let mac = keys
+            .macs()
+            .mac(&[b"keyrota-entry-v1\0".as_slice(), &[9; 32]].concat());
         assert_eq!(HEXLOWER.encode(&mac), PINNED_MAC);
-        assert!(!format!("{:?}", keys.vouch()).contains(&HEXLOWER.encode(&mac)[..8]));
+        assert!(!format!("{:?}", keys.macs()).contains(&HEXLOWER.encode(&mac)[..8]));
     }
 
     #[test]

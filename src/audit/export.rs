@@ -99,9 +99,9 @@ impl Exporter {
     }
 
     /// Also refuses entries that no host with the seed wrote.
-    pub(crate) fn vouch(&mut self, vouch: &Vouch) {
+    pub(crate) fn vouch(&mut self, vouch: Vouch) {
         if let Some(verifier) = &mut self.verifier {
-            verifier.vouch(Some(vouch.clone()));
+            verifier.vouch(Some(vouch));
         }
     }
 

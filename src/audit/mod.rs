@@ -27,7 +27,7 @@ pub use export::{Exporter, Format, verify_export};
 pub use report::{Dangling, FINDINGS_MAX, Finding, Problem, Report, UNSIGNED};
 pub use signers::Signers;
 pub use verify::Verifier;
-pub use vouch::{MAC_BYTES, Vouch};
+pub use vouch::Vouch;
 
 /// The head of a log: how many entries it has, and the hash of the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

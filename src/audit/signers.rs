@@ -33,7 +33,7 @@ impl Signers {
     pub fn own(keys: &Keys) -> Self {
         Self {
             who: Who::Own(keys.public()),
-            vouch: Some(keys.vouch().clone()),
+            vouch: Some(Vouch::of(keys)),
         }
     }
 

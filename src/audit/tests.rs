@@ -57,7 +57,7 @@ fn log() -> Vec<Row> {
                 prev_hash: prev.to_vec(),
                 hash: hash.to_vec(),
                 body,
-                mac: Some(keys().vouch().entry(&hash).to_vec()),
+                mac: Some(Vouch::of(&keys()).entry(&hash).to_vec()),
                 copies: Some(copies),
             };
             prev = hash;

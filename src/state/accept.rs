@@ -13,7 +13,7 @@ use super::db::{Arg, Tx};
 use super::rows::{self, Rows};
 use super::{Holder, StateError, Store, log, prove, read};
 use crate::audit::{
-    Checkpoint, Head, NewEntry, Report, Row, Signers, Verifier, anchors, canonical, chain,
+    Checkpoint, Head, NewEntry, Report, Row, Signers, Verifier, Vouch, anchors, canonical, chain,
 };
 
 /// The event of the entry.
@@ -153,7 +153,7 @@ impl Store {
         let hand = self.hand()?;
         let signers = Signers::own(&hand.keys);
         let mut tx = self.db.write().await?;
-        let vouch = hand.keys.vouch();
+        let vouch = &Vouch::of(&hand.keys);
         let before_it = read_head(&mut tx).await?;
         let named = Rows::named(&mut tx, &before_it, vouch).await?;
         let stored = Rows::stored(&mut tx).await?;

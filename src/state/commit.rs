@@ -93,7 +93,7 @@ impl Store {
         let hand = self.hand()?;
         let head = read_head(&mut tx).await?;
         let signs = prove::before(&mut tx, &head, hand, signs).await?;
-        let rows = Rows::named(&mut tx, &head, hand.keys.vouch()).await?;
+        let rows = Rows::named(&mut tx, &head, &Vouch::of(&hand.keys)).await?;
         let rows = rows.ok_or_else(|| StateError::Unvouched(forged_head(&head)))?;
         Ok(Writing {
             tx,
@@ -156,7 +156,7 @@ impl Writing<'_> {
         entries: &[NewEntry],
         now: Timestamp,
     ) -> Result<Written, StateError> {
-        let vouch = self.hand.keys.vouch();
+        let vouch = &Vouch::of(&self.hand.keys);
         self.head = append(&mut self.tx, self.head, vouch, who, epoch, entries, now).await?;
         self.rows.write(&mut self.tx, &self.head, vouch).await?;
         self.sign().await

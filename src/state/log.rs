@@ -4,7 +4,9 @@ use super::accept::Accepted;
 use super::db::{Arg, Tx};
 use super::{StateError, Store, read, rows};
 use crate::audit::export::ExportError;
-use crate::audit::{Checkpoint, Exporter, Head, NoteError, Report, Row, Signers, Verifier, chain};
+use crate::audit::{
+    Checkpoint, Exporter, Head, NoteError, Report, Row, Signers, Verifier, Vouch, chain,
+};
 use crate::keys::Keys;
 
 /// Entries per page.
@@ -102,7 +104,7 @@ impl Store {
         keys: &Keys,
     ) -> Result<(), ExportFailure> {
         let mut tx = self.db.read().await?;
-        exporter.vouch(keys.vouch());
+        exporter.vouch(Vouch::of(keys));
         let mut from = exporter.from();
         while from <= to {
             let page = page(&mut tx, from, to).await?;

@@ -13,7 +13,7 @@ use super::db::{Arg, Tx};
 use super::rows::{Rows, forged_head};
 use super::vouch::Hand;
 use super::{StateError, Store, log, read};
-use crate::audit::{Checkpoint, Finding, Head, Problem, Signers, Verifier, anchors};
+use crate::audit::{Checkpoint, Finding, Head, Problem, Signers, Verifier, Vouch, anchors};
 use crate::keys::Keys;
 
 /// Entries whose links are compared at each start; more would be slow.
@@ -26,7 +26,7 @@ impl Store {
         let mut tx = self.db.read().await?;
         let head = log::head(&mut tx).await?;
         check(&mut tx, &head, hand, Depth::Whole).await?;
-        let named = Rows::named(&mut tx, &head, hand.keys.vouch()).await?;
+        let named = Rows::named(&mut tx, &head, &Vouch::of(&hand.keys)).await?;
         named
             .map(drop)
             .ok_or_else(|| StateError::Unvouched(forged_head(&head)))

@@ -178,7 +178,7 @@ impl Store {
             return Ok(());
         };
         let head = super::log::head(tx).await?;
-        let named = Rows::named(tx, &head, hand.keys.vouch()).await?;
+        let named = Rows::named(tx, &head, &Vouch::of(&hand.keys)).await?;
         let named = named.ok_or_else(|| StateError::Unvouched(forged_head(&head)))?;
         match named.0.get(key) == is.as_ref() {
             true => Ok(()),

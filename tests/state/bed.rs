@@ -28,7 +28,12 @@ pub fn holder(pid: u32) -> Holder {
 }
 
 pub fn keys() -> Keys {
-    Seed::from_credential(&SecretValue::copy_of(&[1; 32]))
+    keys_of(1)
+}
+
+/// The keys of a seed of this byte alone.
+pub fn keys_of(byte: u8) -> Keys {
+    Seed::from_credential(&SecretValue::copy_of(&[byte; 32]))
         .unwrap()
         .keys()
 }

@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use keyrota::audit::{Problem, Report, Row, Signers, VerifyingKey, Vouch, chain};
 use keyrota::state::{Asked, Change, StateError, Store};
 
-use super::bed::{Bed, at, entry, holder, keys};
+use super::bed::{Bed, at, entry, holder, keys, keys_of};
 use super::log::{eight_entries, verify};
 
 /// The MAC that a forger puts beside an entry that they wrote.
@@ -23,7 +23,7 @@ enum Mac {
 async fn rewrite(bed: &Bed, store: &Store, from: i64, mac: Mac) {
     let rows = store.entries(1, 1000).await.unwrap();
     let head = store.head().await.unwrap();
-    let own = Vouch::new(&[9; 32]);
+    let own = Vouch::of(&keys_of(9));
     let hex = |bytes: &[u8]| match bed {
         Bed::Sqlite(_) => format!("X'{}'", HEXLOWER.encode(bytes)),
         Bed::Postgres(..) => format!("decode('{}', 'hex')", HEXLOWER.encode(bytes)),
