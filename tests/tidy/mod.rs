@@ -1,5 +1,6 @@
 //! The rules of this repository that a compiler does not know.
 
+mod imports;
 mod layers;
 mod listed;
 mod text;
