@@ -147,7 +147,7 @@ async fn no_message_that_ends_early_is_believed_or_ends_the_program() {
         talk[1..].iter().flatten().any(|(kind, body)| {
             matches!(
                 (*kind, body.len()),
-                (b'C', 0..9) | (b'N', 0..22) | (b'S', 0..20)
+                (b'C', 0..9) | (b'N', 0..20) | (b'S', 0..20)
             )
         })
     };

@@ -189,6 +189,9 @@ impl<F: Flat> Provider for FlatProvider<F> {
         self.describe(at).await
     }
 
+    /// Its reads never lag.
+    fn recall(&self, _: &Place, _: crate::Recalled<'_>) {}
+
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         let slots = self.load(name_of(at)?).await?;
         let staged = [

@@ -138,10 +138,9 @@ pub trait Provider: Send + Sync {
     async fn preflight(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError>;
 
     /// Says what another process of keyrota wrote at `at` a short while ago: reads that are older than that
-    /// lag, as those that are older than this process' own writes do. No I/O.
-    fn recall(&self, at: &Place, wrote: crate::Recalled<'_>) {
-        let _ = (at, wrote);
-    }
+    /// lag, as those that are older than this process' own writes do. A provider whose reads never lag
+    /// does nothing. No I/O.
+    fn recall(&self, at: &Place, wrote: crate::Recalled<'_>);
 
     /// All versions at `at`, without values; an absent place is an empty list. Versions holding a
     /// stage are always listed; others may be missing.

@@ -210,6 +210,9 @@ impl Provider for FileProvider {
         }
     }
 
+    /// Its reads never lag.
+    fn recall(&self, _: &Place, _: keyrota_contract::Recalled<'_>) {}
+
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         let path = path_of(at)?;
         Ok(self.load()?.map_or_else(Vec::new, |d| d.describe(path)))

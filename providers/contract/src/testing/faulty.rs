@@ -168,7 +168,7 @@ enum Begun {
     Planned(Option<Fault>),
 }
 
-/// A provider whose every call (but `capabilities`) is an effect of a [`Faults`] plan.
+/// A provider whose every call (but `capabilities` and `recall`) is an effect of a [`Faults`] plan.
 pub struct Faulty<P> {
     inner: P,
     faults: Faults,
@@ -203,6 +203,10 @@ impl<P: Provider> Provider for Faulty<P> {
                 provider_error,
             )
             .await
+    }
+
+    fn recall(&self, at: &Place, wrote: crate::Recalled<'_>) {
+        self.inner.recall(at, wrote);
     }
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
