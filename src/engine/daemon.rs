@@ -98,7 +98,9 @@ impl Engine {
             return Err(why);
         }
         tracing::error!(secret = %secret.name, %why, "nothing was done for this secret");
-        Ok(None)
+        // No rule of keyrota's ends that: a person has to find out who changed the state.
+        let altered = matches!(why, EngineError::State(StateError::Altered(_)));
+        Ok(altered.then_some(Stop::Person))
     }
 
     /// Looks at the copies of a secret with no rotation under way, if it is time for that.
