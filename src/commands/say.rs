@@ -39,12 +39,17 @@ pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
         .iter()
         .map(|row| row.each_ref().map(|cell| output::line(cell)))
         .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
     let mut out = String::new();
     for row in &rows {
         let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let pad = width(column).unwrap_or(0) - cell.chars().count();
+        for (width, cell) in widths.iter().zip(row) {
+            let pad = width - cell.chars().count();
             line.push_str(cell);
             line.push_str(&" ".repeat(pad + 2));
         }
