@@ -251,7 +251,10 @@ fn programs(
                 reader.error(
                     spot,
                     &join(&at, "env"),
-                    "names a variable this environment does not have",
+                    format!(
+                        "names the variable {}, which this environment does not have",
+                        super::mask::name(variable)
+                    ),
                     help,
                 );
             }

@@ -315,7 +315,7 @@ const CASES: &[Case] = &[
     (
         "program",
         "[secrets.a]\nkind = 'random'\nenv = 'TOKEN'\n[programs.web]\nenv = ['TOKN']",
-        &["11:8 did you mean \"TOKEN\"?"],
+        &["11:8 TOKN, which this environment does not have; did you mean \"TOKEN\"?"],
     ),
     (
         "schemes",
