@@ -61,6 +61,7 @@ on_both! {
         what_a_person_accepts_steers_again_but_for_requests;
     replaced:
         a_replaced_state_is_never_gone_on_with,
+        a_log_that_grows_meanwhile_is_not_a_replaced_one,
         a_log_that_is_cut_under_a_process_is_never_signed,
         of_every_file_of_notes_the_newest_counts,
         what_a_person_accepts_counts_no_more_and_nothing_else_does;

@@ -280,3 +280,33 @@ pub async fn what_a_person_accepts_counts_no_more_and_nothing_else_does(bed: &Be
         bed.tamper(RESTORE).await;
     }
 }
+
+/// Another process writes and keeps its checkpoints while this one proves the log.
+pub async fn a_log_that_grows_meanwhile_is_not_a_replaced_one(bed: &Bed) {
+    let outside = tempfile::tempdir().unwrap();
+    let store = bed.open().await.vouched(&keys(), Some(outside.path()));
+    signed(bed, &store, outside.path()).await;
+    let (reader, other) = (
+        bed.open().await.vouched(&keys(), Some(outside.path())),
+        bed.open().await.vouched(&keys(), Some(outside.path())),
+    );
+    let done = std::cell::Cell::new(false);
+    let writes = async {
+        while !done.get() {
+            other
+                .append(&holder(2), &[entry("e")], at(2))
+                .await
+                .unwrap();
+            let note = other.checkpoint().await.unwrap().note.unwrap();
+            anchors::append(outside.path(), "ops-2", &note).unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let proves = async {
+        for _ in 0..100 {
+            reader.prove().await.unwrap();
+        }
+        done.set(true);
+    };
+    tokio::join!(writes, proves);
+}
