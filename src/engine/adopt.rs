@@ -4,7 +4,7 @@ use keyrota_contract::{
     Material, Probe, Public, RotatorError, SecretValue, Stage, Version, VersionRef, Which,
 };
 
-use super::mint::claims;
+use super::mint::{Claim, claims};
 use super::parts::{Parts, flaw};
 use super::start::{Begin, NotBegun, Order};
 use super::target::ACCEPTS_ANYTHING;
@@ -291,8 +291,7 @@ impl Engine {
             return Ok(Adopted::Unfit(why));
         }
         let claims = claims(&self.env.name, &secret.name, &current.public, &fingerprint);
-        let claim = |(key, value)| Change::ClaimFact { key, value };
-        changes.extend(claims.into_iter().map(claim));
+        changes.extend(claims.into_iter().map(Claim::into_change));
         let entry = NewEntry::new(
             "rotation.imported",
             audit::Phase::Admin,

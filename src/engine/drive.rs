@@ -7,7 +7,7 @@ use keyrota_rotation::{
 };
 
 use super::journal::{Journal, place};
-use super::mint::claims;
+use super::mint::{Claim, claims};
 use super::parts::Parts;
 use super::perform::Job;
 use super::performed::{Learnt, Performed};
@@ -249,8 +249,7 @@ impl<'a> Run<'a> {
                 self.row.fingerprint = Some(fingerprint.clone());
                 self.journal.public.clone_from(public);
                 let claims = claims(&self.row.env, &self.row.secret, public, fingerprint);
-                let claim = |(key, value)| Change::ClaimFact { key, value };
-                changes.extend(claims.into_iter().map(claim));
+                changes.extend(claims.into_iter().map(Claim::into_change));
             }
             Learnt::Promoted { native } => {
                 self.journal.wrote_ms = Some(self.engine.now().0);

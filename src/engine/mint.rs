@@ -14,7 +14,7 @@ use super::{Engine, Given, lag};
 use crate::config::gate_rules;
 use crate::config::model::{ConsumerKind, JwtFormat, Kind, Role, Secret};
 use crate::rotators::jwks::{JWK, KID, PublicJwk};
-use crate::state::StateError;
+use crate::state::{Change, StateError};
 
 impl Job<'_> {
     pub(super) async fn create(&self) -> Result<Performed, Performed> {
@@ -45,18 +45,25 @@ impl Job<'_> {
                 "an earlier try had stored another value or key id; it is taken back: give the new one again",
             ));
         }
+        // Another secret may have claimed it since, while nobody went on with this rotation.
+        self.unclaimed(&value, &public).await?;
         Ok(Some((value, public)))
+    }
+
+    /// Refuses a key, or a key id, that belongs to something else.
+    async fn unclaimed(&self, value: &SecretValue, public: &Public) -> Result<(), Performed> {
+        match self.engine.claimed(self.secret, value, public).await {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => Err(Performed::failed(Reply::Refused, why)),
+            Err(_) => Err(Performed::failed(Reply::Retry, STATE)),
+        }
     }
 
     async fn make(&self, all: &[VersionInfo]) -> Result<(SecretValue, Public), Performed> {
         let (provider, place) = (&self.parts.provider, &self.parts.place);
         let material = self.material_of(all).await?;
         let Minted { value, public } = self.mint(&material)?;
-        match self.engine.claimed(self.secret, &value, &public).await {
-            Ok(None) => {}
-            Ok(Some(why)) => return Err(Performed::failed(Reply::Refused, why)),
-            Err(_) => return Err(Performed::failed(Reply::Retry, STATE)),
-        }
+        self.unclaimed(&value, &public).await?;
         let current = material.current;
         if current.is_some_and(|current| current.value.same_as(&value)) {
             return Err(Performed::failed(
@@ -130,11 +137,10 @@ impl Engine {
     ) -> Result<Option<&'static str>, StateError> {
         let (env, name) = (&self.env.name, &secret.name);
         let fingerprint = self.keys.fingerprint(env, name, value);
-        for (key, mine) in claims(env, name, public, &fingerprint) {
-            let known = self.store.fact(&key).await?;
-            if known.is_some_and(|known| known != mine) {
-                let of_word = mine == fingerprint;
-                return Ok(Some(if of_word { KID_IS_TAKEN } else { KEY_IS_TAKEN }));
+        for claim in claims(env, name, public, &fingerprint) {
+            let known = self.store.fact(&claim.key).await?;
+            if known.is_some_and(|known| known != claim.value) {
+                return Ok(Some(claim.taken));
             }
         }
         Ok(None)
@@ -221,28 +227,46 @@ fn hands_out_kid(secret: &Secret) -> bool {
     all.any(|variable| variable.role == Role::Kid)
 }
 
-/// The facts that a version of a secret claims, each of them name and value; the first claim of a name is
-/// the only one.
+/// A fact that a version of a secret claims; the first claim of a name is the only one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// The name of the fact.
+    key: String,
+    /// Its value.
+    value: String,
+    /// What is wrong if the fact has another value.
+    taken: &'static str,
+}
+
+impl Claim {
+    /// The change of the state that makes it.
+    pub(super) fn into_change(self) -> Change {
+        Change::ClaimFact {
+            key: self.key,
+            value: self.value,
+        }
+    }
+}
+
+/// What a version of a secret claims.
 ///
-/// A thumbprint names one key, which belongs to one secret of one environment. Any other key id is a word that
-/// services choose: one secret uses it for one key (RFC 7517, section 4.5).
-pub(super) fn claims(
-    env: &str,
-    secret: &str,
-    public: &Public,
-    fingerprint: &str,
-) -> Vec<(String, String)> {
+/// A thumbprint names one key, which belongs to one secret of one environment. A key id, whether it is a
+/// thumbprint or a word that services chose, names one key of a secret (RFC 7517, section 4.5).
+pub(super) fn claims(env: &str, secret: &str, public: &Public, fingerprint: &str) -> Vec<Claim> {
     let shown = public.get(JWK).and_then(|jwk| PublicJwk::parse(jwk).ok());
     let thumbprint = shown.and_then(|jwk| jwk.thumbprint());
-    let stated = public
-        .get(KID)
-        .filter(|kid| Some(*kid) != thumbprint.as_ref());
-    let of_key = thumbprint.map(|print| (format!("kid/{print}"), format!("{env}/{secret}")));
-    let of_word = stated.map(|kid| {
-        let key = format!("kid/{env}/{secret}/{kid}");
-        (key, fingerprint.to_owned())
+    let of_key = thumbprint.as_ref().map(|print| Claim {
+        key: format!("kid/{print}"),
+        value: format!("{env}/{secret}"),
+        taken: KEY_IS_TAKEN,
     });
-    of_key.into_iter().chain(of_word).collect()
+    let of_id = public.get(KID).map(|kid| Claim {
+        key: format!("kid/{env}/{secret}/{kid}"),
+        // A key that is written in another way is the same key.
+        value: thumbprint.clone().unwrap_or_else(|| fingerprint.to_owned()),
+        taken: KID_IS_TAKEN,
+    });
+    of_key.into_iter().chain(of_id).collect()
 }
 
 const STATE: &str = "the state cannot be read";

@@ -117,19 +117,25 @@ fn a_key_id_is_kept_or_refused_and_never_dropped() {
 }
 
 #[test]
-fn a_thumbprint_is_claimed_for_all_and_another_key_id_for_one_secret() {
+fn a_key_is_claimed_for_all_and_its_id_for_one_secret() {
     let rotator = rotator("development", &secret(PAIR), None).unwrap();
+    let made = |public: &Public| -> Vec<(String, String)> {
+        let all = claims("production", "a", public, "print").into_iter();
+        all.map(|claim| (claim.key, claim.value)).collect()
+    };
     let minted = rotator.create(&Material::default(), &mut Sevens).unwrap();
-    let thumbprint = minted.public[KID].clone();
-    let of_key = (format!("kid/{thumbprint}"), "production/a".to_owned());
-    let all = claims("production", "a", &minted.public, "print");
-    assert_eq!(all, std::slice::from_ref(&of_key));
+    let print = minted.public[KID].clone();
+    let of_key = (format!("kid/{print}"), "production/a".to_owned());
+    let of_id = |kid: &str, key: &str| (format!("kid/production/a/{kid}"), key.to_owned());
+    // Also a thumbprint is an id: another key cannot have it.
+    assert_eq!(
+        made(&minted.public),
+        [of_key.clone(), of_id(&print, &print)]
+    );
     let stated = Public::from([(KID.to_owned(), "prod-2023".to_owned())]);
-    let of_word = ("kid/production/a/prod-2023".to_owned(), "print".to_owned());
     let public = rotator.public(&minted.value, &stated);
-    let all = claims("production", "a", &public, "print");
-    assert_eq!(all, [of_key, of_word.clone()]);
+    assert_eq!(made(&public), [of_key, of_id("prod-2023", &print)]);
     // A symmetric key has no thumbprint.
-    assert_eq!(claims("production", "a", &stated, "print"), [of_word]);
-    assert!(claims("production", "a", &Public::new(), "print").is_empty());
+    assert_eq!(made(&stated), [of_id("prod-2023", "print")]);
+    assert!(made(&Public::new()).is_empty());
 }
