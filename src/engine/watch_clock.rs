@@ -60,7 +60,7 @@ pub async fn judge(
             unproven: false,
         });
     }
-    here.waiting = !store.open_rotations(env).await?.is_empty();
+    here.waiting = !store.under_way(env).await?.is_empty();
     here.server_ms = store
         .server_clock()
         .await?
@@ -128,7 +128,11 @@ impl Engine {
             changes.push(Change::DropFact { key: accepted });
         }
         if let Some(ms) = shift {
-            changes.extend(self.shifted(ms).await?);
+            let Some(shifted) = self.shifted(ms).await? else {
+                tracing::warn!(env = %self.env.name, "the trusted time stays: the state holds a rotation that keyrota did not write, and its deadlines cannot move with it");
+                return Ok(false);
+            };
+            changes.extend(shifted);
             entry = entry.detail("shifted_ms", ms.to_string());
         }
         // What is still in doubt is logged once by each process.
@@ -149,15 +153,16 @@ impl Engine {
         boot_ms.saturating_sub(kept) >= KEEP_EVERY_MS
     }
 
-    /// The rotations under way, with every instant moved by `ms`.
-    async fn shifted(&self, ms: i64) -> Result<Vec<Change>, StateError> {
+    /// The rotations under way, with every instant moved by `ms`. `None`: another program changed one, or took
+    /// it away. The genuine row may be put back later, and then its deadlines must still be right.
+    async fn shifted(&self, ms: i64) -> Result<Option<Vec<Change>>, StateError> {
         let mut changes = Vec::new();
-        for row in self.store.open_rotations(&self.env.name).await? {
-            // A record of another version, or one that keyrota did not write, is refused when a rotation uses it.
-            let row = match self.store.open_rotation(&row.env, &row.secret).await {
-                Err(StateError::Altered(_)) => continue,
+        for secret in self.store.under_way(&self.env.name).await? {
+            let row = match self.store.open_rotation(&self.env.name, &secret).await {
+                Err(StateError::Altered(_)) => return Ok(None),
                 row => row?,
             };
+            // A record of another version is refused when a rotation uses it.
             if let Some(mut row) = row
                 && let Ok(mut journal) = Journal::from_text(&row.record)
             {
@@ -166,7 +171,7 @@ impl Engine {
                 changes.push(Change::UpdateRotation(row));
             }
         }
-        Ok(changes)
+        Ok(Some(changes))
     }
 
     fn put_trusted(&self, anchor: &Trusted) -> Change {

@@ -5,7 +5,7 @@
 //! and the hash of the newest entry. So keyrota notices a row that another program changed, added, deleted or put
 //! back from an earlier time: it is not the one that the head names. An older head does not fit the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64;
@@ -136,6 +136,27 @@ impl Rows {
 }
 
 impl Store {
+    /// The secrets of an environment with a rotation under way: by the rows, and by what the head names, so that
+    /// a row which another program took away counts. A store without keys knows the rows alone.
+    pub async fn under_way(&self, env: &str) -> Result<BTreeSet<String>, StateError> {
+        let mut tx = self.db.read().await?;
+        let sql = "SELECT secret FROM rotation WHERE env = $1 AND outcome IS NULL";
+        let rows = tx.rows(sql, &[Arg::Text(env)]).await?;
+        let mut secrets: BTreeSet<String> = rows
+            .iter()
+            .map(|row| row.text(0))
+            .collect::<Result<_, _>>()?;
+        if let Some(hand) = &self.hand {
+            let head = super::log::head(&mut tx).await?;
+            let named = Rows::named(&mut tx, &head, &Vouch::of(&hand.keys)).await?;
+            let named = named.ok_or_else(|| StateError::Unvouched(forged_head(&head)))?;
+            let prefix = of_rotation(env, "");
+            let named = named.0.keys().filter_map(|key| key.strip_prefix(&prefix));
+            secrets.extend(named.map(str::to_owned));
+        }
+        Ok(secrets)
+    }
+
     /// Refuses a rotation under way that is not the one that the head names; also one that is gone.
     pub(super) async fn as_written(
         &self,

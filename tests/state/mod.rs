@@ -57,6 +57,7 @@ on_both! {
         only_genuine_requests_are_followed;
     steering:
         a_row_that_keyrota_did_not_write_steers_nothing,
+        a_rotation_that_is_taken_away_is_still_under_way,
         a_row_of_an_earlier_time_cannot_be_put_back,
         what_a_person_accepts_steers_again_but_for_requests;
     replaced:

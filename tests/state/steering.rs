@@ -40,6 +40,29 @@ fn trusted(value: &str) -> Change {
     }
 }
 
+/// While it waits keyrota does not believe a clock that jumps.
+pub async fn a_rotation_that_is_taken_away_is_still_under_way(bed: &Bed) {
+    let store = bed.open().await;
+    begun(&store).await;
+    let under_way = async |env: &str| {
+        store
+            .under_way(env)
+            .await
+            .unwrap()
+            .into_iter()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(under_way("prod").await, ["db"]);
+    assert!(under_way("pro").await.is_empty());
+    bed.run(SAVE).await.unwrap();
+    bed.run("DELETE FROM rotation").await.unwrap();
+    assert_eq!(under_way("prod").await, ["db"]);
+    bed.run(RESTORE).await.unwrap();
+    bed.run("UPDATE rotation SET env = 'other'").await.unwrap();
+    assert_eq!(under_way("prod").await, ["db"]);
+    assert_eq!(under_way("other").await, ["db"]);
+}
+
 pub async fn a_row_that_keyrota_did_not_write_steers_nothing(bed: &Bed) {
     let store = bed.open().await;
     begun(&store).await;
