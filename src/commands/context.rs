@@ -15,7 +15,7 @@ use super::exit::Failed;
 use super::home::{DEVELOPMENT, Home, home};
 use crate::config::input::{self, InputError};
 use crate::config::model::{Environment, Host, Reference};
-use crate::config::{self, Registry, diagnostic};
+use crate::config::{self, Registry, render};
 use crate::engine::providers::Providers;
 use crate::keys::{Keys, Seed};
 use crate::output;
@@ -191,13 +191,13 @@ impl<'a> Context<'a> {
         sources: &[config::source::Source],
     ) {
         if self.global.json {
-            output::json_note(&format!("{}\n", diagnostic::json(diagnostics)));
+            output::json_note(&format!("{}\n", render::json(diagnostics)));
         } else {
             let colour = output::notes_have_colour();
-            output::coloured_note(&diagnostic::text(
+            output::coloured_note(&render::text(
                 diagnostics,
                 sources,
-                &self.registry,
+                self.registry.catalog(),
                 colour,
             ));
         }

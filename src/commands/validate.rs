@@ -8,8 +8,9 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::{self, Failed};
 use super::say;
-use crate::config::diagnostic::{self, Diagnostic};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::model::{Host, Spot};
+use crate::config::render;
 use crate::config::{self, Loaded, Registry, Severity};
 use crate::output;
 
@@ -104,12 +105,12 @@ fn answer(loaded: &Loaded, registry: &Registry, format: Format, colour: bool) ->
     match format {
         Format::Text => format!(
             "{}{}\n",
-            diagnostic::text(told, &loaded.sources, registry, colour),
+            render::text(told, &loaded.sources, registry.catalog(), colour),
             summary(loaded)
         ),
-        Format::Github => format!("{}{}\n", diagnostic::github(told), summary(loaded)),
+        Format::Github => format!("{}{}\n", render::github(told), summary(loaded)),
         Format::Json => {
-            let mut answer = diagnostic::json(told);
+            let mut answer = render::json(told);
             let environments = loaded
                 .environments
                 .iter()

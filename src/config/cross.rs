@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::diagnostic::Diagnostic;
 use super::effort;
-use super::mask::name;
 use super::model::{Database, Environment, Kept, PlaceRole, Provider, Secret, Spot};
+use super::plain::name;
 use super::read::{PROBLEMS_MAX, join};
 
 /// A place, whoever names it: the kind of its provider, what is behind that, and the path there.

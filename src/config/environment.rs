@@ -14,8 +14,9 @@ use super::diagnostic::Diagnostic;
 use super::effort;
 use super::keys::{self, Key};
 use super::model::{Environment, Program, Role, Spot};
+use super::plain::{meant, name as plain_name};
 use super::provider;
-use super::read::{Names, Reader, Section, check_name, join, meant, tables};
+use super::read::{Names, Reader, Section, check_name, join, tables};
 use super::registry::Registry;
 use super::secret;
 use super::source::Source;
@@ -29,7 +30,7 @@ pub fn decode(
     now: Timestamp,
     registry: &Registry,
 ) -> (Environment, Vec<Diagnostic>) {
-    let (mut reader, tree) = Reader::open(source, registry);
+    let (mut reader, tree) = Reader::open(source, registry.catalog());
     let top = reader.top(&tree, keys::ENVIRONMENT);
     no_secret_material(&mut reader);
     if let (Some((_, node)), Some(stated)) = (top.get("environment"), top.text("environment"))
@@ -44,7 +45,7 @@ pub fn decode(
         );
     }
     let (timezone, timezone_name) = zone(&mut reader, &top);
-    let (providers, provider_names) = provider::all(&mut reader, &top, root, name);
+    let (providers, provider_names) = provider::all(&mut reader, &top, root, name, registry);
     let around = Around {
         environment: name,
         root,
@@ -198,10 +199,7 @@ fn variables_once(
         effort::spend(1);
         let first = *seen.entry(variable).or_insert(spot);
         if first != spot {
-            let what = format!(
-                "the variable {} is shown twice",
-                super::mask::name(variable)
-            );
+            let what = format!("the variable {} is shown twice", plain_name(variable));
             let help = "give one of them another name";
             reader.clash(spot, &at, what, help, first, "first");
         }
@@ -253,7 +251,7 @@ fn programs(
                     &join(&at, "env"),
                     format!(
                         "names the variable {}, which this environment does not have",
-                        super::mask::name(variable)
+                        plain_name(variable)
                     ),
                     help,
                 );

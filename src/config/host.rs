@@ -14,7 +14,7 @@ use super::source::Source;
 /// Reads a host's file. Relative paths resolve from the file's directory. The host is usable only
 /// if nothing is wrong.
 pub fn decode(source: &Source, registry: &Registry) -> (Host, Vec<Diagnostic>) {
-    let (mut reader, tree) = Reader::open(source, registry);
+    let (mut reader, tree) = Reader::open(source, registry.catalog());
     let top = reader.top(&tree, keys::HOST);
     let root = source.file.parent().unwrap_or(Path::new("."));
     let state = top.text("state").map(|text| match text.contains("://") {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use keyrota_contract::SecretValue;
 use keyrota_local::private::{self, Private, PrivateError};
 
-use super::model::Reference;
+use super::values::Reference;
 
 /// More than any key, token or password has.
 const BYTES_MAX: usize = 64 * 1024;

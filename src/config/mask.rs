@@ -7,75 +7,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::effort;
-use super::keys;
-use super::model::Spot;
-use super::registry::Registry;
+use super::keys::Catalog;
+use super::plain::{MASK, is_name, is_plain};
 use super::source::Source;
-
-/// What stands for a masked value, whatever its length.
-const MASK: char = '…';
+use super::values::Spot;
 
 /// More of a line than this does not help.
 const LINE_BYTES_MAX: usize = 240;
-
-/// Whether a value may be shown: `words`, which are our own, and near misses of them, numbers of up to
-/// four digits with a unit, times of day, dates, cron fields, `@` names, `{fields}`.
-pub fn is_plain(value: &str, words: &[&str]) -> bool {
-    if value.is_empty() || value.len() > 40 {
-        return value.is_empty();
-    }
-    let digits = value.trim_end_matches(|c: char| c.is_ascii_lowercase());
-    let quantity =
-        digits.len() <= 4 && value.len() - digits.len() <= 3 && all(digits, |c| c.is_ascii_digit());
-    let clock = value.len() <= 16
-        && value.contains(['-', ':'])
-        && all(value, |c| c.is_ascii_digit() || "-:T".contains(c));
-    let cron = value.contains('*')
-        && value.contains(' ')
-        && all(value, |c| c.is_ascii_digit() || "*/,- ".contains(c));
-    let fields = value.starts_with('{') && keys::is_field_only(value);
-    quantity || clock || cron || fields || words.iter().any(|word| near(value, word))
-}
-
-/// A name from a file as it may stand in a message; long or random ones are not repeated.
-pub fn name(name: &str) -> String {
-    if is_name(name) {
-        name.to_owned()
-    } else {
-        MASK.to_string()
-    }
-}
-
-/// The best of `known` for something misspelt.
-pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wrong = wrong.to_lowercase();
-    let score = |word: &&str| strsim::damerau_levenshtein(&wrong, &word.to_lowercase());
-    // A word that is much longer or shorter is further away than any that would do.
-    let near = |word: &&str| wrong.len().abs_diff(word.len()) <= 3 + word.len() / 2;
-    let best = known.into_iter().filter(near).min_by_key(score)?;
-    (score(&best) <= 1 + best.len() / 4 && score(&best) < best.len()).then_some(best)
-}
-
-fn near(value: &str, word: &str) -> bool {
-    let ours = || all(value, |c| c.is_ascii_alphanumeric() || "-_@".contains(c));
-    value == word
-        || (word.len() >= 4
-            && value.len().abs_diff(word.len()) <= 2
-            && ours()
-            && strsim::damerau_levenshtein(value, word) <= 2)
-}
-
-fn all(text: &str, f: impl Fn(char) -> bool) -> bool {
-    !text.is_empty() && text.chars().all(f)
-}
-
-fn is_name(word: &str) -> bool {
-    let plain = word.len() <= 48 && all(word, |c| c.is_ascii_alphanumeric() || "_-".contains(c));
-    let digits = word.chars().filter(char::is_ascii_digit).count();
-    let mixed = word.chars().any(|c| c.is_ascii_lowercase())
-        && word.chars().any(|c| c.is_ascii_uppercase());
-    plain && !(word.len() >= 16 && (digits >= 4 || (mixed && digits > 0)))
-}
 
 /// A masked line and where the problem is in it.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,9 +58,9 @@ enum Judge {
 
 impl<'r> Masks<'r> {
     /// Shows the words of these kinds, whatever the file.
-    pub fn new(registry: &'r Registry) -> Self {
+    pub fn new(kinds: &'r Catalog) -> Self {
         Self {
-            words: registry.words(),
+            words: kinds.words(),
             sources: HashMap::new(),
         }
     }

@@ -12,7 +12,8 @@
 //!   `words`: the small languages inside strings
 //! - [`reach`]: which addresses a `jwks_url` may lead to
 //! - [`schema`]: the same tables as JSON Schema
-//! - [`diagnostic`]: problems as text, for GitHub, as JSON; `mask`: lines without values
+//! - [`diagnostic`]: problems; [`render`]: the same as text, for GitHub, as JSON; `mask`: lines without
+//!   values; `plain`: which words may be repeated
 //!
 //! Decoding is pure: [`environment::decode`] takes text and a time. [`load()`] and [`host::load`] read
 //! files; only [`input`] reads a value that a file refers to, and only when it is asked to.
@@ -33,11 +34,13 @@ mod load;
 mod mask;
 pub mod model;
 mod place;
+pub(crate) mod plain;
 mod provider;
 mod random;
 pub mod reach;
 pub mod read;
 pub mod registry;
+pub mod render;
 pub mod schema;
 mod secret;
 pub mod source;
@@ -45,6 +48,7 @@ mod target;
 mod templates;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod turn;
+pub mod values;
 // Durations and times of day come from files.
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod waits;
@@ -56,7 +60,7 @@ mod tests;
 pub use diagnostic::{Diagnostic, Severity};
 pub use keys::{Family, Key, Kinds};
 pub use load::{Loaded, load};
-pub use mask::did_you_mean;
+pub use plain::did_you_mean;
 pub use registry::Registry;
 pub use source::Source;
 pub use words::say_duration;

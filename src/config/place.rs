@@ -3,7 +3,8 @@
 use super::around::Around;
 use super::keys::{self, Key};
 use super::model::{CopyTo, FallbackPlace, Kind, Part, Spot, Template};
-use super::read::{Reader, Section, join, meant};
+use super::plain::meant;
+use super::read::{Reader, Section, join};
 use super::templates::fields_of;
 use super::words;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::keys::Family;
 use super::model::{Kind, Provider, Role, Secret};
 use super::read::{Reader, Section, check_name, join, tables};
-use super::registry::Reading;
+use super::registry::{Reading, Registry};
 
 /// Reads them all; also the names of those that cannot be read.
 pub fn all(
@@ -14,6 +14,7 @@ pub fn all(
     top: &Section<'_>,
     root: &Path,
     environment: &str,
+    registry: &Registry,
 ) -> (Vec<Provider>, Vec<String>) {
     let reading = Reading { environment, root };
     let mut names = Vec::new();
@@ -25,7 +26,7 @@ pub fn all(
         let Some((word, section)) = reader.kind(table, Family::Provider, spot, &at) else {
             continue;
         };
-        if let Some(kind) = reader.registry.store(word) {
+        if let Some(kind) = registry.store(word) {
             providers.push(Provider {
                 name: name.to_owned(),
                 kind,

@@ -97,8 +97,8 @@ fn secret<'t>(
     section.inherit(
         defaults,
         &reader
-            .registry
-            .kinds(Family::Secret)
+            .kinds
+            .of(Family::Secret)
             .keys(word)
             .unwrap_or_default(),
         &except,

@@ -9,7 +9,7 @@ use rustix::fs::{FileType, OFlags};
 
 use super::diagnostic::Diagnostic;
 use super::effort;
-use super::model::Spot;
+use super::values::Spot;
 
 /// No schedule a person keeps comes near this; a file beyond it is not read.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;

@@ -6,9 +6,8 @@ use jiff::civil;
 use keyrota_gate::Unusual;
 
 use super::keys::Ty;
-use super::mask::did_you_mean;
-use super::model::{Owner, Part, Template};
-use super::read::meant;
+use super::plain::{did_you_mean, meant};
+use super::values::{Owner, Part, Template};
 
 /// What is wrong and what to write.
 pub type Complaint = (String, String);

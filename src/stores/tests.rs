@@ -8,7 +8,7 @@ use super::*;
 use crate::config::environment::decode;
 use crate::config::keys::{Key, Ty};
 use crate::config::schema::json_schema;
-use crate::config::{Source, diagnostic};
+use crate::config::{Source, render};
 
 #[test]
 fn a_word_is_one_kind_whether_built_in_or_not() {
@@ -40,7 +40,7 @@ fn a_kind_that_is_left_out_is_known_and_refused() {
         Timestamp::UNIX_EPOCH,
         &registry,
     );
-    let shown = diagnostic::text(&problems, &[source], &registry, false);
+    let shown = render::text(&problems, &[source], registry.catalog(), false);
     let sentence = "schedules/development.toml:6:8: providers.far.kind: the provider kind \"vault\" is not built in\n";
     assert_eq!(problems.len(), 1, "{shown}");
     assert!(shown.contains(sentence), "{shown}");

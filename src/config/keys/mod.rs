@@ -1,10 +1,12 @@
 //! Every key of every file: its name, its type, what it is for. Unknown keys, wrong types, the
 //! printed JSON Schema and what may be shown of a line all come from these tables and nowhere else.
 
+mod catalog;
 mod consumers;
 mod secrets;
 mod table;
 
+pub use catalog::Catalog;
 pub use consumers::CONSUMERS;
 pub use secrets::{CONFIRM, COPY, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
 use table::VARIABLES;
@@ -151,67 +153,3 @@ pub static HOST: &[Key] = &[
     ),
     may("alerts", Ty::NotBuiltIn, "What pages a person."),
 ];
-
-/// The words that any table of these kinds, or any other of a file, may hold as a value.
-pub fn words<'k>(kinds: impl IntoIterator<Item = &'k Kinds>) -> Vec<&'static str> {
-    let mut words = vec![
-        "development",
-        "staging",
-        "production",
-        "@hourly",
-        "@daily",
-        "@midnight",
-        "@weekly",
-        "@monthly",
-        "@yearly",
-        "@annually",
-        "true",
-        "false",
-        "UTC",
-    ];
-    words.extend(CONFIRM.iter().chain(BOOT).flat_map(words_at));
-    for kinds in kinds {
-        words.extend(kinds.names().chain(kinds.planned.iter().copied()));
-        let tables = kinds
-            .built
-            .iter()
-            .flat_map(|(_, keys)| keys.iter().copied());
-        words.extend(tables.flatten().flat_map(words_at));
-    }
-    words
-}
-
-fn words_at(key: &Key) -> Vec<&'static str> {
-    match &key.ty {
-        Ty::Word(words) => words.to_vec(),
-        Ty::Table(keys) => keys.iter().flat_map(words_at).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Whether a template is made of `{fields}` alone.
-pub fn is_field_only(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(inner) = rest.strip_prefix('{') {
-        let Some((field, after)) = inner.split_once('}') else {
-            return false;
-        };
-        if ![
-            "value",
-            "kid",
-            "fallback",
-            "username",
-            "password",
-            "host",
-            "port",
-            "environment",
-            "secret",
-        ]
-        .contains(&field)
-        {
-            return false;
-        }
-        rest = after;
-    }
-    rest.is_empty()
-}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{EnvVar, Spot};
+use super::{EnvVar, Owner, Spot};
 
 /// One `[[secrets.<name>.consumers]]`.
 #[derive(Debug, Clone)]
@@ -70,15 +70,6 @@ pub enum EnvFileFormat {
     Raw,
     /// One JSON object.
     Json,
-}
-
-/// `owner = "user:group"`: names or numbers, resolved by the host that writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// The user.
-    pub user: String,
-    /// The group.
-    pub group: String,
 }
 
 /// `kind = "command"`.

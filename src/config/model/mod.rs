@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::registry::{Settings, StoreKind};
+pub use super::values::*;
 
 mod consumer;
 mod place;
@@ -42,41 +43,6 @@ pub struct Environment {
     pub boot: Vec<BootRule>,
     /// `[programs.*]`; empty: one program sees everything.
     pub programs: Vec<Program>,
-}
-
-/// Where something stands in its file, for problems that are found later.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spot {
-    /// Line, from 1.
-    pub line: u32,
-    /// Column in characters, from 1.
-    pub col: u32,
-    /// First byte, from 0.
-    pub start: usize,
-    /// The byte after the last.
-    pub end: usize,
-}
-
-/// Where a sensitive input is found. The file holds only this, never the value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reference {
-    /// `$CREDENTIALS_DIRECTORY/<name>`; the name has no slash in it.
-    Credential(String),
-    /// A file of mode 0600 or 0400 with the right owner.
-    File(PathBuf),
-    /// An environment variable.
-    Env(String),
-}
-
-impl Reference {
-    /// For people.
-    pub fn in_words(&self) -> String {
-        match self {
-            Self::Credential(name) => format!("the credential {name}"),
-            Self::File(path) => format!("the file {}, mode 0600 or 0400", path.display()),
-            Self::Env(name) => format!("the variable {name}"),
-        }
-    }
 }
 
 /// `[providers.<name>]`: keeps values.

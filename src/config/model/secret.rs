@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, civil};
 
-use super::{CommandRotator, Consumer, CopyTo, Database, FallbackPlace, Spot};
+use super::{CommandRotator, Consumer, CopyTo, Database, FallbackPlace, Spot, Template};
 
 /// `[secrets.<name>]`.
 #[derive(Debug, Clone)]
@@ -331,29 +331,4 @@ pub enum Role {
     Kid,
     /// Pending if there is one, else previous, else the variable is absent.
     Fallback,
-}
-
-/// Text with `{field}` in it; `{{` and `}}` are braces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// The parts, in order; two literals are never neighbours.
-    pub parts: Vec<Part>,
-}
-
-/// One part of a [`Template`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
-    /// Text as it is.
-    Literal(String),
-    /// `value`, `kid`, or a member of the secret's format.
-    Field(String),
-}
-
-impl Template {
-    /// `{field}` and nothing else.
-    pub fn of(field: &str) -> Self {
-        Self {
-            parts: vec![Part::Field(field.to_owned())],
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::super::keys::{Key, REFERENCE, Ty};
-use super::super::model::{Reference, Spot};
+use super::super::values::{Reference, Spot};
 use super::super::words;
 use super::{Node, Reader, Section, in_order, join};
 

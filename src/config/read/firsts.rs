@@ -6,8 +6,8 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::super::effort;
-use super::super::model::Spot;
 use super::super::source::Source;
+use super::super::values::Spot;
 
 /// The headers and keys of a file, found once however many are repeated.
 pub struct Firsts<'t> {

@@ -3,8 +3,9 @@
 use toml::de::DeTable;
 
 use super::super::keys::{Family, Key, Ty};
-use super::super::model::Spot;
-use super::{Reader, Section, in_order, is_secret, join, meant};
+use super::super::plain::meant;
+use super::super::values::Spot;
+use super::{Reader, Section, in_order, is_secret, join};
 
 impl Reader<'_> {
     /// Takes a table apart by its `kind`; `None` if that is missing, unknown or not built in.
@@ -15,7 +16,7 @@ impl Reader<'_> {
         spot: Spot,
         at: &str,
     ) -> Option<(&'static str, Section<'t>)> {
-        let kinds = self.registry.kinds(family);
+        let kinds = self.kinds.of(family);
         let list = kinds.names().collect::<Vec<_>>().join(", ");
         let Some(node) = table.get("kind") else {
             if !self.broken {

@@ -3,16 +3,14 @@
 
 use std::collections::HashSet;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::diagnostic::Diagnostic;
 use super::effort;
-use super::keys::{Key, Ty};
-use super::mask::{did_you_mean, is_plain, name};
-use super::model::Spot;
-use super::registry::Registry;
+use super::keys::{Catalog, Key, Ty};
+use super::plain::{did_you_mean, is_plain, meant, name};
 use super::source::Source;
+use super::values::Spot;
 use super::words;
 
 mod check;
@@ -22,11 +20,8 @@ mod section;
 mod tables;
 
 use firsts::Firsts;
-pub use section::Section;
+pub use section::{Node, Section};
 pub use tables::{Names, check_name, tables};
-
-/// A value and where it stands.
-pub type Node<'a> = &'a Spanned<DeValue<'a>>;
 
 /// More problems than this in one file help nobody.
 pub const PROBLEMS_MAX: usize = 200;
@@ -39,7 +34,7 @@ pub struct Reader<'a> {
     /// The file.
     pub source: &'a Source,
     /// The kinds that it may name.
-    pub registry: &'a Registry,
+    pub kinds: &'a Catalog,
     problems: Vec<Diagnostic>,
     /// The syntax is broken, so what seems missing may only be unreadable.
     pub broken: bool,
@@ -51,12 +46,12 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Parses a file. Syntax errors are problems; what could be read is returned all the same.
-    pub fn open(source: &'a Source, registry: &'a Registry) -> (Self, DeTable<'a>) {
+    pub fn open(source: &'a Source, kinds: &'a Catalog) -> (Self, DeTable<'a>) {
         let (tree, errors) = DeTable::parse_recoverable(&source.text);
         let tree = tree.into_inner();
         let mut reader = Self {
             source,
-            registry,
+            kinds,
             problems: Vec::new(),
             broken: false,
             unreadable: HashSet::new(),
@@ -190,7 +185,7 @@ impl<'a> Reader<'a> {
 
     /// A word in quotes if it may be shown.
     pub(super) fn shown(&self, word: &str) -> String {
-        if is_plain(word, self.registry.words()) {
+        if is_plain(word, self.kinds.words()) {
             format!("\"{word}\"")
         } else {
             "of this name".to_owned()
@@ -329,14 +324,6 @@ pub fn join(at: &str, key: &str) -> String {
     } else {
         format!("{at}.{}", name(key))
     }
-}
-
-/// The best guess, or else what can be written.
-pub fn meant(guess: Option<&str>, otherwise: &str) -> String {
-    guess.map_or_else(
-        || otherwise.to_owned(),
-        |guess| format!("did you mean \"{guess}\"?"),
-    )
 }
 
 /// Text at a key that is called like a secret.

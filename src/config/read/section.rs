@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use jiff::civil;
+use toml::Spanned;
+use toml::de::DeValue;
 
 use super::super::keys::Key;
-use super::super::model::{Spot, Template};
+use super::super::values::{Spot, Template};
 use super::super::words;
-use super::Node;
+
+/// A value and where it stands.
+pub type Node<'a> = &'a Spanned<DeValue<'a>>;
 
 /// A table whose keys are known and whose values have the right type.
 pub struct Section<'t> {

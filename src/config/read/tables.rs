@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::de::DeTable;
 
-use super::super::model::Spot;
+use super::super::values::Spot;
 use super::super::words::is_name;
 use super::{Reader, Section, in_order};
 

@@ -2,18 +2,17 @@
 //! it stores, and how it is built. A kind is a value of [`StoreKind`]; the readers of files, the
 //! engine and the commands know no kind but through it.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use keyrota_contract::{Capabilities, Provider};
 use keyrota_local::{FileProvider, IdentityError};
 
 use super::input::InputError;
-use super::keys::{self, CONSUMERS, Family, Key, Kinds, SECRETS};
-use super::model::Reference;
+use super::keys::{Catalog, Family, Key, Kinds};
 use super::read::{Reader, Section};
+use super::values::Reference;
 
 pub mod rights;
 
@@ -23,8 +22,7 @@ use rights::Giver;
 #[derive(Debug)]
 pub struct Registry {
     stores: Vec<&'static StoreKind>,
-    providers: Kinds,
-    words: OnceLock<Vec<&'static str>>,
+    catalog: Catalog,
 }
 
 impl Registry {
@@ -33,13 +31,7 @@ impl Registry {
     pub fn new(stores: &[&'static StoreKind], left_out: &'static [&'static str]) -> Self {
         let empty = Self {
             stores: Vec::new(),
-            providers: Kinds {
-                noun: "provider",
-                common: &[],
-                built: Cow::Borrowed(&[]),
-                planned: left_out,
-            },
-            words: OnceLock::new(),
+            catalog: Catalog::new(left_out),
         };
         stores.iter().fold(empty, |all, kind| all.with(kind))
     }
@@ -47,8 +39,7 @@ impl Registry {
     /// The same and one more kind of provider.
     pub fn with(mut self, kind: &'static StoreKind) -> Self {
         self.stores.push(kind);
-        self.providers.built.to_mut().push((kind.word, kind.keys));
-        self.words = OnceLock::new();
+        self.catalog.add((kind.word, kind.keys));
         self
     }
 
@@ -64,18 +55,12 @@ impl Registry {
 
     /// The kinds of one family, as the readers of files want them.
     pub fn kinds(&self, family: Family) -> &Kinds {
-        match family {
-            Family::Provider => &self.providers,
-            Family::Secret => &SECRETS,
-            Family::Consumer => &CONSUMERS,
-        }
+        self.catalog.of(family)
     }
 
-    /// All words a file may hold as a value: they are ours, so they may be shown.
-    pub fn words(&self) -> &[&'static str] {
-        let all = [Family::Provider, Family::Secret, Family::Consumer];
-        self.words
-            .get_or_init(|| keys::words(all.map(|family| self.kinds(family))))
+    /// The words and keys of all kinds, as the readers of files want them.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 }
 

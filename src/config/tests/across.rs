@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{kinds, load, now, rendered};
-use crate::config::{Loaded, diagnostic, host, source};
+use crate::config::{Loaded, host, render, source};
 
 fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -287,14 +287,14 @@ fn forms_for_programs() {
     let text = schedule("production", "p.age", "[secrets.a]\nkind = \"randm\"\n");
     let d = directory(&[("production.toml", &text)]);
     let loaded = load(d.path(), None, now());
-    let json = diagnostic::json(&loaded.diagnostics);
+    let json = render::json(&loaded.diagnostics);
     assert_eq!(json["schema_version"], 1);
     assert_eq!(json["valid"], false);
     assert_eq!(
         (&json["problems"][0]["line"], &json["problems"][0]["col"]),
         (&10.into(), &8.into())
     );
-    let github = diagnostic::github(&loaded.diagnostics);
+    let github = render::github(&loaded.diagnostics);
     assert!(github.starts_with("::error file="), "{github}");
     assert!(github.contains(",line=10,col=8::secrets.a.kind: there is no secret kind \"randm\"; did you mean \"random\"?"), "{github}");
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::diagnostic::{self, Diagnostic};
+use super::diagnostic::Diagnostic;
 use super::environment::decode;
 use super::model::Environment;
+use super::render;
 use super::source::Source;
 use super::{Loaded, Registry};
 use crate::stores;
@@ -33,7 +34,7 @@ pub(super) fn load(directory: &Path, names: Option<&[String]>, now: Timestamp) -
 
 /// Problems as people read them, without colours.
 pub(super) fn rendered(problems: &[Diagnostic], sources: &[Source]) -> String {
-    diagnostic::text(problems, sources, &kinds(), false)
+    render::text(problems, sources, kinds().catalog(), false)
 }
 
 /// Sunday, 22 November 2026.
@@ -69,10 +70,10 @@ pub(super) fn outputs(name: &str, text: &str, problems: &[Diagnostic]) -> String
     let source = Source::new(format!("schedules/{name}.toml"), text);
     let sources = [source];
     let shown =
-        diagnostic::text(problems, &sources, &kinds(), true) + &rendered(problems, &sources);
+        render::text(problems, &sources, kinds().catalog(), true) + &rendered(problems, &sources);
     format!(
         "{shown}{}{}{problems:?}",
-        diagnostic::github(problems),
-        diagnostic::json(problems)
+        render::github(problems),
+        render::json(problems)
     )
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{load, now, read};
 use crate::config::source::{FILE_BYTES_MAX, Source};
-use crate::config::{cross, diagnostic, effort, gate_rules};
+use crate::config::{cross, effort, gate_rules, render};
 
 /// What a long file is made of.
 struct Hostile {
@@ -95,7 +95,7 @@ fn steps(bytes: usize, file: &Hostile) -> usize {
     problems.extend(cross::missing_variables(&[&both[0], &both[1]]));
     gate_rules::rules(&both[0], both[0].programs.first(), &both[1..]);
     super::rendered(&problems, &[Source::new(&both[0].file, text)]);
-    diagnostic::github(&problems);
+    render::github(&problems);
     effort::spent()
 }
 
