@@ -5,7 +5,7 @@
 //! - [`turns`]: whose turn it is: cron fields, civil time, windows, jitter; pure
 //! - `keyrota_rotation` (src/rotation): the rotation machine; pure
 //! - [`engine`]: performs one effect at a time; recovery; the only caller of what follows
-//! - [`rotators`], [`consumers`]: one file per kind
+//! - [`rotators`], [`consumers`]: one file per kind; [`kinds`]: all kinds of this build
 //! - [`stores`]: what can keep values, one file per kind; their protocols are crates under `providers/`
 //! - `child`: programs of the administrator's, for both
 //! - [`state`]: the state database: records, locks, deliveries
@@ -28,6 +28,7 @@ pub mod consumers;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod engine;
 pub mod keys;
+pub mod kinds;
 pub mod output;
 pub mod process;
 pub mod rotators;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    keyrota::process::run(keyrota::stores::registry())
+    keyrota::process::run(keyrota::kinds::registry())
 }

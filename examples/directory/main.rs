@@ -5,5 +5,5 @@ use std::process::ExitCode;
 mod directory;
 
 fn main() -> ExitCode {
-    keyrota::process::run(keyrota::stores::registry().with(&directory::KIND))
+    keyrota::process::run(keyrota::kinds::registry().with_provider(&directory::KIND))
 }

@@ -42,7 +42,7 @@ const FATAL: u32 = 3;
 
 fn main() -> ExitCode {
     if std::env::var_os(AS_KEYROTA).is_some() {
-        return keyrota::process::run(keyrota::stores::registry());
+        return keyrota::process::run(keyrota::kinds::registry());
     }
     if !Path::new("/usr/lib/postgresql").exists() {
         eprintln!("this tour needs a Postgres to start: apt-get install postgresql");

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_provider_of_the_files_says_what_it_can_do() {
-        let registry = crate::stores::registry();
+        let registry = crate::kinds::registry();
         let (text, json) = (as_text(&registry), as_json(&registry));
         let providers = registry.kinds(Family::Provider);
         assert!(providers.names().count() > 0);
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_told_with_the_keys_it_must_have() {
-        let registry = crate::stores::registry();
+        let registry = crate::kinds::registry();
         let (text, json) = (as_text(&registry), as_json(&registry));
         let members = ["providers", "secrets", "consumers"];
         for (family, member) in FAMILIES.into_iter().zip(members) {

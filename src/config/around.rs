@@ -9,12 +9,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::effort;
+use super::registry::Registry;
 use crate::turns;
 
 /// What a secret's reader has to know of its file.
 pub struct Around<'a> {
     /// The environment's name.
     pub environment: &'a str,
+    /// The kinds that there are.
+    pub registry: &'a Registry,
     /// Relative paths resolve from it.
     pub root: &'a Path,
     /// The zone of schedules.

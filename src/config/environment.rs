@@ -48,6 +48,7 @@ pub fn decode(
     let (providers, provider_names) = provider::all(&mut reader, &top, root, name, registry);
     let around = Around {
         environment: name,
+        registry,
         root,
         timezone: &timezone,
         now,

@@ -6,6 +6,7 @@ use super::model::{
 };
 use super::reach::{self, Reach};
 use super::read::{Reader, Section, join};
+use super::registry::{Lines, SecretFacts};
 use super::words::is_url;
 use super::{random, target};
 
@@ -31,8 +32,26 @@ pub fn kind(
     }
 }
 
+/// What the rest of keyrota has to know of a kind.
+pub fn facts(kind: &Kind) -> SecretFacts {
+    SecretFacts {
+        word: kind.as_str(),
+        fields: fields(kind),
+        lines: match kind {
+            Kind::Jwt(jwt) if jwt.format == JwtFormat::Pem => Lines::Several,
+            Kind::External(External { format, .. }) => match format {
+                ExternalFormat::Json | ExternalFormat::RdsJson => Lines::Any,
+                ExternalFormat::Raw | ExternalFormat::Url => Lines::One,
+            },
+            Kind::Postgres(d) | Kind::Mysql(d) if d.format == DatabaseFormat::RdsJson => Lines::Any,
+            _ => Lines::One,
+        },
+        has_public_key: matches!(kind, Kind::Jwt(jwt) if jwt.algorithm.is_asymmetric()),
+    }
+}
+
 /// The fields a template may name; empty: whatever members the value turns out to have.
-pub fn fields(kind: &Kind) -> &'static [&'static str] {
+fn fields(kind: &Kind) -> &'static [&'static str] {
     match kind {
         Kind::Jwt(_) => &["value", "kid", "fallback"],
         Kind::SigningKey(_) => &["value", "fallback"],

@@ -45,7 +45,7 @@ pub mod schema;
 mod secret;
 pub mod source;
 mod target;
-mod templates;
+pub mod templates;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod turn;
 pub mod values;

@@ -5,6 +5,7 @@ use super::keys::{self, Key};
 use super::model::{CopyTo, FallbackPlace, Kind, Part, Spot, Template};
 use super::plain::meant;
 use super::read::{Reader, Section, join};
+use super::registry::SecretFacts;
 use super::templates::fields_of;
 use super::words;
 
@@ -52,6 +53,7 @@ pub fn copies(
     name: &str,
     secret: &Section<'_>,
     kind: &Kind,
+    facts: &SecretFacts,
     around: &Around<'_>,
 ) -> Vec<CopyTo> {
     let items = secret
@@ -82,19 +84,19 @@ pub fn copies(
             provider: provider.to_owned(),
             path: written.unwrap_or_default(),
             field: section.text("field").map(str::to_owned),
-            render: render(reader, &section, kind),
+            render: render(reader, &section, facts),
             spot: section.spot,
         });
     }
     copies
 }
 
-fn render(reader: &mut Reader<'_>, section: &Section<'_>, kind: &Kind) -> Template {
+fn render(reader: &mut Reader<'_>, section: &Section<'_>, facts: &SecretFacts) -> Template {
     let Some(template) = section.template("render") else {
         return Template::of("value");
     };
     let (spot, at) = (section.spot_of("render"), join(&section.at, "render"));
-    if fields_of(reader, spot, &at, &template, kind).contains(&"fallback") {
+    if fields_of(reader, spot, &at, &template, facts).contains(&"fallback") {
         let help = "a copy follows the current value; fallback_path is the place of the other";
         reader.error(spot, &at, "a copy does not show {fallback}", help);
     }

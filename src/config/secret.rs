@@ -9,6 +9,7 @@ use super::kinds;
 use super::model::{Confirm, EnvVar, Kind, Role, Secret, Template, WhenAbsent};
 use super::place;
 use super::read::{Reader, Section, check_name, join, tables};
+use super::registry::{ForSecret, SecretFacts};
 use super::target;
 use super::templates::templates;
 use super::turn;
@@ -103,12 +104,18 @@ fn secret<'t>(
             .unwrap_or_default(),
         &except,
     );
-    let env = variables(reader, &section, &kind);
-    let consumers = consumer::all(reader, &section, &kind, &env, around.root);
+    let facts = kinds::facts(&kind);
+    let env = variables(reader, &section, &facts);
+    let of = ForSecret {
+        root: around.root,
+        env: &env,
+        secret: &facts,
+    };
+    let consumers = consumer::all(reader, &section, &of, around.registry);
     let waits = waits::waits(reader, &section, &kind, announce, fallback, &consumers);
     let turn = turn::policy(reader, &section, &waits, around);
     let (provider, path) = place::own(reader, name, &section, around);
-    let copies = place::copies(reader, name, &section, &kind, around);
+    let copies = place::copies(reader, name, &section, &kind, &facts, around);
     let fallback = place::fallback(reader, name, &section, around);
     Secret {
         name: name.to_owned(),
@@ -153,7 +160,7 @@ fn shows_fallback(section: &Section<'_>) -> bool {
 }
 
 /// The variables a program sees of a secret.
-fn variables(reader: &mut Reader<'_>, section: &Section<'_>, kind: &Kind) -> Vec<EnvVar> {
+fn variables(reader: &mut Reader<'_>, section: &Section<'_>, facts: &SecretFacts) -> Vec<EnvVar> {
     let mut env = Vec::new();
     if let Some((spot, node)) = section.get("env") {
         match (node.get_ref().as_str(), node.get_ref().as_table()) {
@@ -163,7 +170,7 @@ fn variables(reader: &mut Reader<'_>, section: &Section<'_>, kind: &Kind) -> Vec
                 template: Template::of("value"),
                 spot: reader.spot(node),
             }),
-            (_, Some(_)) => env = templates(reader, section, "env", kind),
+            (_, Some(_)) => env = templates(reader, section, "env", facts),
             _ => reader.error(
                 spot,
                 &join(&section.at, "env"),

@@ -1,8 +1,8 @@
 //! Texts with `{field}`: which fields a kind of secret has, and what a file shows of them.
 
-use super::kinds;
-use super::model::{EnvVar, Kind, Part, Role, Spot, Template};
 use super::read::{Reader, Section, in_order, join};
+use super::registry::SecretFacts;
+use super::values::{EnvVar, Part, Role, Spot, Template};
 use super::words;
 
 /// A table of names and templates. `{kid}` and `{fallback}` stand alone.
@@ -10,7 +10,7 @@ pub fn templates(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
     key: &str,
-    kind: &Kind,
+    secret: &SecretFacts,
 ) -> Vec<EnvVar> {
     let table = section
         .get(key)
@@ -37,8 +37,8 @@ pub fn templates(
         else {
             continue;
         };
-        let fields = fields_of(reader, reader.spot(node), &at, &template, kind);
-        let known = kinds::fields(kind);
+        let fields = fields_of(reader, reader.spot(node), &at, &template, secret);
+        let known = secret.fields;
         let apart = |field: &&str| fields.contains(field) && known.contains(field);
         if template.parts.len() > 1 && ["kid", "fallback"].iter().any(apart) {
             reader.error(
@@ -69,9 +69,9 @@ pub fn fields_of<'t>(
     spot: Spot,
     at: &str,
     template: &'t Template,
-    kind: &Kind,
+    secret: &SecretFacts,
 ) -> Vec<&'t str> {
-    let known = kinds::fields(kind);
+    let known = secret.fields;
     let fields: Vec<&str> = template
         .parts
         .iter()
@@ -99,7 +99,7 @@ pub fn fields_of<'t>(
         reader.error(
             spot,
             at,
-            format!("has a field that kind \"{}\" does not know", kind.as_str()),
+            format!("has a field that kind \"{}\" does not know", secret.word),
             format!("write one of {list}"),
         );
     }

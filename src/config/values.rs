@@ -1,5 +1,5 @@
 //! Values that several tables of a file hold: places in the text, references to sensitive inputs,
-//! owners of files, templates.
+//! variables and their templates.
 
 use std::path::PathBuf;
 
@@ -38,15 +38,6 @@ impl Reference {
     }
 }
 
-/// `owner = "user:group"`: names or numbers, resolved by the host that writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// The user.
-    pub user: String,
-    /// The group.
-    pub group: String,
-}
-
 /// Text with `{field}` in it; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -70,4 +61,28 @@ impl Template {
             parts: vec![Part::Field(field.to_owned())],
         }
     }
+}
+
+/// One variable made from a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name: `[A-Za-z_][A-Za-z0-9_]*`.
+    pub name: String,
+    /// Which version it shows.
+    pub role: Role,
+    /// How it is written. For [`Role::Fallback`], `{value}` is the fallback's value.
+    pub template: Template,
+    /// Where it stands.
+    pub spot: Spot,
+}
+
+/// Which part of a secret a variable shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The current value.
+    Value,
+    /// The current key's id.
+    Kid,
+    /// Pending if there is one, else previous, else the variable is absent.
+    Fallback,
 }

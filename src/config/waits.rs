@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::model::{Consumer, ConsumerKind, Kind, Source, Verifiers, Waits};
+use super::model::{Consumer, Kind, Source, Verifiers, Waits};
 use super::read::{Reader, Section, join};
+use super::registry::Readers;
 use super::words::{say_duration, write_duration};
 
 const SKEW: Duration = Duration::from_secs(60);
@@ -186,13 +187,15 @@ fn check_refresh(reader: &mut Reader<'_>, s: &Section<'_>, consumers: &[Consumer
     // A file does not say when it was read; a required program called after it does.
     let told_last = consumers
         .iter()
-        .rposition(|c| c.required && matches!(c.kind, ConsumerKind::Command(_)));
-    let silent = consumers.iter().enumerate().any(|(i, c)| match c.kind {
-        ConsumerKind::Command(_) => !c.required,
-        ConsumerKind::File(_) => !c.required || told_last.is_none_or(|last| last < i),
-        // Verifiers of a public set are waited for by jwks_max_age.
-        ConsumerKind::Jwks(_) => false,
-    });
+        .rposition(|c| c.required && c.facts.readers == Readers::Notified);
+    let silent = consumers
+        .iter()
+        .enumerate()
+        .any(|(i, c)| match c.facts.readers {
+            Readers::Notified => !c.required,
+            Readers::Later => !c.required || told_last.is_none_or(|last| last < i),
+            Readers::Verifiers => false,
+        });
     if refresh.is_zero() && silent {
         let help = "write how long its readers need, or add a required command consumer after the file that reloads them";
         reader.error(

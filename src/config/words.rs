@@ -7,7 +7,7 @@ use keyrota_gate::Unusual;
 
 use super::keys::Ty;
 use super::plain::{did_you_mean, meant};
-use super::values::{Owner, Part, Template};
+use super::values::{Part, Template};
 
 /// What is wrong and what to write.
 pub type Complaint = (String, String);
@@ -75,7 +75,7 @@ pub fn check(ty: &Ty, text: &str, shown: &dyn Fn(&str) -> String) -> Result<(), 
             "is not a file mode",
             "write octal permission bits: \"0600\"",
         ),
-        Ty::Owner if owner(text).is_some() => Ok(()),
+        Ty::Owner if is_owner(text) => Ok(()),
         Ty::Owner => complain("is not an owner", "write \"user:group\""),
         _ => Err(None),
     }
@@ -230,8 +230,7 @@ pub fn mode(text: &str) -> Option<u32> {
 }
 
 /// `user:group`, names or numbers.
-pub fn owner(text: &str) -> Option<Owner> {
-    let (user, group) = text.split_once(':')?;
+fn is_owner(text: &str) -> bool {
     let sound = |t: &str| {
         !t.is_empty()
             && t.len() <= 32
@@ -239,10 +238,8 @@ pub fn owner(text: &str) -> Option<Owner> {
                 .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
             && !t.starts_with('-')
     };
-    (sound(user) && sound(group)).then(|| Owner {
-        user: user.to_owned(),
-        group: group.to_owned(),
-    })
+    text.split_once(':')
+        .is_some_and(|(user, group)| sound(user) && sound(group))
 }
 
 /// Text with `{field}`.

@@ -23,6 +23,9 @@ use zeroize::Zeroizing;
 
 use crate::child::{End, NotStarted, NotText, Program, Scrubber, document};
 
+mod kind;
+pub use kind::KIND;
+
 /// Which program, and what it may know.
 #[derive(Debug, Clone)]
 pub struct CommandConfig {

@@ -19,6 +19,9 @@ use keyrota_local::atomic::{self, Looks, Options};
 use keyrota_local::in_place;
 use keyrota_local::{FileError, FileLock};
 
+mod kind;
+pub use kind::KIND;
+
 /// What stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

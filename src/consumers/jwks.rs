@@ -10,6 +10,9 @@ use crate::rotators::jwks::Jwks;
 use keyrota_local::FileError;
 use keyrota_local::atomic::{self, Options};
 
+mod kind;
+pub use kind::KIND;
+
 /// Writes the public key set into a file.
 #[derive(Debug)]
 pub struct JwksFile {

@@ -6,7 +6,7 @@ use keyrota_rotation::{Reply, Round};
 use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::{exposure, view};
-use crate::config::model::ConsumerKind;
+use crate::config::registry::ConsumerFacts;
 
 impl Job<'_> {
     /// Tells `listener`, or finds that there is nothing new for it to see.
@@ -28,7 +28,7 @@ impl Job<'_> {
         if round == Round::Announce {
             self.candidate_is_as_written(&material)?;
         }
-        let exposure = self.exposure(round, consumer.kind, &material)?;
+        let exposure = self.exposure(round, consumer.facts, &material)?;
         let current = material.current.as_ref();
         let fingerprint = current.map(|v| self.print(&v.value)).unwrap_or_default();
         let exposure_fp = self.engine.keys.fingerprint(
@@ -43,9 +43,7 @@ impl Job<'_> {
             round,
             exposure_fp: exposure_fp.clone(),
         };
-        if matches!(consumer.kind, ConsumerKind::Command(_))
-            && self.knows(round, listener, &exposure_fp).await
-        {
+        if consumer.facts.skips_known && self.knows(round, listener, &exposure_fp).await {
             return Ok(Performed::done(learnt));
         }
         let delivery = Delivery {
@@ -81,7 +79,7 @@ impl Job<'_> {
     fn exposure(
         &self,
         round: Round,
-        kind: &ConsumerKind,
+        facts: &ConsumerFacts,
         m: &Material,
     ) -> Result<Exposure, Performed> {
         let fallback = match round {
@@ -89,25 +87,19 @@ impl Job<'_> {
             Round::Switch => m.previous.as_ref(),
             Round::Withdraw => None,
         };
-        let vars = match kind {
-            ConsumerKind::File(file) => file.keys.as_slice(),
-            ConsumerKind::Command(_) => self.secret.env.as_slice(),
-            ConsumerKind::Jwks(_) => &[],
-        };
         let shown = exposure::Shown {
             current: m.current.as_ref(),
             fallback,
         };
-        let variables = exposure::variables(vars, shown).map_err(|_| {
+        let variables = exposure::variables(&facts.variables, shown).map_err(|_| {
             Performed::failed(
                 Reply::Refused,
                 "the value has no such field as the variables of the secret name",
             )
         })?;
-        let jwks = match kind {
-            ConsumerKind::File(_) => None,
-            ConsumerKind::Command(_) if !view::is_asymmetric(self.secret) => None,
-            ConsumerKind::Command(_) | ConsumerKind::Jwks(_) => Some(public_keys(shown)?),
+        let jwks = match facts.key_set {
+            true => Some(public_keys(shown)?),
+            false => None,
         };
         Ok(Exposure { variables, jwks })
     }

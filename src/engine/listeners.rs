@@ -5,8 +5,7 @@ use data_encoding::HEXLOWER;
 use keyrota_rotation::Listener;
 
 use super::copies;
-use super::parts::consumer_key;
-use crate::config::model::{self, ConsumerKind, EnvVar, Environment, Secret};
+use crate::config::model::{Consumer, EnvVar, Environment, Secret};
 
 /// The listeners of `secret`, in the order in which they are notified. Copies come first, because
 /// a program that a consumer calls may read them.
@@ -17,29 +16,18 @@ pub fn of(env: &Environment, secret: &Secret) -> Vec<Listener> {
         definition: digest_of(&shows),
     });
     let consumers = secret.consumers.iter().map(|consumer| Listener {
-        key: consumer_key(consumer),
+        key: consumer.key(),
         required: consumer.required,
-        definition: definition(secret, consumer),
+        definition: definition(consumer),
     });
     copies.chain(consumers).collect()
 }
 
 /// A digest of how `consumer` is notified, beside what its key names. Under another one it has to
 /// be notified again, even if the values are the same.
-pub fn definition(secret: &Secret, consumer: &model::Consumer) -> String {
-    digest_of(&match &consumer.kind {
-        ConsumerKind::File(f) => {
-            format!(
-                "{:?} {:?} {} {:?}",
-                f.format,
-                f.owner,
-                f.mode,
-                shown(&f.keys)
-            )
-        }
-        ConsumerKind::Command(c) => format!("{:?} {} {:?}", c.argv, c.value, shown(&secret.env)),
-        ConsumerKind::Jwks(j) => format!("{:?} {}", j.owner, j.mode),
-    })
+pub fn definition(consumer: &Consumer) -> String {
+    let facts = &consumer.facts;
+    digest_of(&format!("{} {}", facts.definition, shown(&facts.variables)))
 }
 
 /// Variables without their lines in the schedule, which say nothing about them.

@@ -12,7 +12,7 @@ use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::{Engine, Given, lag};
 use crate::config::gate_rules;
-use crate::config::model::{ConsumerKind, JwtFormat, Kind, Role, Secret};
+use crate::config::model::{JwtFormat, Kind, Role, Secret};
 use crate::rotators::jwks::{JWK, KID, PublicJwk};
 use crate::state::{Change, StateError};
 
@@ -216,14 +216,8 @@ fn kid_in(jwk: &SecretValue) -> Option<String> {
 
 /// Whether a variable or a consumer of the secret gets its key id.
 fn hands_out_kid(secret: &Secret) -> bool {
-    let files = secret
-        .consumers
-        .iter()
-        .filter_map(|consumer| match &consumer.kind {
-            ConsumerKind::File(file) => Some(&file.keys),
-            ConsumerKind::Command(_) | ConsumerKind::Jwks(_) => None,
-        });
-    let mut all = files.flatten().chain(&secret.env);
+    let given = secret.consumers.iter().flat_map(|c| &c.facts.variables);
+    let mut all = given.chain(&secret.env);
     all.any(|variable| variable.role == Role::Kid)
 }
 

@@ -54,7 +54,7 @@ use keyrota_contract::{Entropy, SecretValue};
 use keyrota_rotation::{Outcome, Phase, Time};
 
 use crate::audit::{self, NewEntry};
-use crate::config::model::{ConsumerKind, Environment, Secret};
+use crate::config::model::{Environment, Secret};
 use crate::config::registry::BuildError;
 use crate::keys::Keys;
 use crate::state::{self, Change, Lock, StateError, Store};
@@ -355,11 +355,7 @@ impl Engine {
             .secrets
             .iter()
             .flat_map(|s| &s.consumers)
-            .filter_map(|c| match &c.kind {
-                ConsumerKind::File(file) => Some(file.path.as_path()),
-                ConsumerKind::Jwks(jwks) => Some(jwks.path.as_path()),
-                ConsumerKind::Command(_) => None,
-            });
+            .filter_map(|c| Some(c.facts.file.as_ref()?.path.as_path()));
         let documents = self.providers.files.values().map(|f| f.path());
         let mut dirs: Vec<_> = files
             .chain(documents)

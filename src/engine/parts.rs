@@ -15,12 +15,8 @@ use super::listeners;
 use super::providers::Providers;
 use super::remembered::Remembered;
 use super::rotators::rotator;
-use crate::config::model::{
-    self, ConsumerKind, DatabaseFormat, Environment, ExternalFormat, JwtFormat, Kind, Secret,
-    Verifiers,
-};
-use crate::config::registry::BuildError;
-use crate::consumers::{command, file, jwks};
+use crate::config::model::{self, Environment, Kind, Secret, Verifiers};
+use crate::config::registry::{BuildError, ConsumerFacts};
 use crate::rotators::published::Published;
 
 /// One consumer of a secret.
@@ -31,8 +27,8 @@ pub struct Listener<'a> {
     pub required: bool,
     /// A digest of how it is notified.
     pub definition: String,
-    /// What it is.
-    pub kind: &'a ConsumerKind,
+    /// What its kind says of it.
+    pub facts: &'a ConsumerFacts,
     /// The thing that tells it.
     pub told: Box<dyn Consumer>,
 }
@@ -102,7 +98,7 @@ impl<'a> Parts<'a> {
             consumers: secret
                 .consumers
                 .iter()
-                .map(|c| listener(secret, c).map_err(refused))
+                .map(|c| listener(c).map_err(refused))
                 .collect::<Result<_, _>>()?,
             published,
             used: used(env, secret, providers),
@@ -228,15 +224,9 @@ impl<'a> Parts<'a> {
             // Another store, with limits of its own for each of several calls.
             return COPY_MAX;
         }
-        match self
-            .consumers
-            .iter()
-            .find(|c| c.key == *listener)
-            .map(|c| c.kind)
-        {
-            Some(ConsumerKind::Command(command)) => command.timeout.saturating_add(LAST_MOMENT),
-            _ => Duration::ZERO,
-        }
+        let consumer = self.consumers.iter().find(|c| c.key == *listener);
+        let limit = consumer.and_then(|c| c.facts.time_limit);
+        limit.map_or(Duration::ZERO, |limit| limit.saturating_add(LAST_MOMENT))
     }
 }
 
@@ -272,66 +262,14 @@ fn used(env: &Environment, secret: &Secret, providers: &Providers) -> Vec<Used> 
     .collect()
 }
 
-/// The name of a consumer: stable as long as it is told in the same place.
-pub fn consumer_key(consumer: &model::Consumer) -> String {
-    let at = match &consumer.kind {
-        ConsumerKind::File(f) => f.path.display().to_string(),
-        ConsumerKind::Command(c) => c.argv.join(" "),
-        ConsumerKind::Jwks(j) => j.path.display().to_string(),
-    };
-    format!("{}:{at}", consumer.kind.as_str())
-}
-
-fn listener<'a>(
-    secret: &Secret,
-    consumer: &'a model::Consumer,
-) -> Result<Listener<'a>, &'static str> {
-    let owner = |o: &Option<model::Owner>| o.as_ref().map(|o| format!("{}:{}", o.user, o.group));
-    let told: Box<dyn Consumer> = match &consumer.kind {
-        ConsumerKind::File(f) => Box::new(file::FileConsumer::new(file::FileConfig {
-            path: f.path.clone(),
-            format: match f.format {
-                model::EnvFileFormat::Systemd => file::Format::Systemd,
-                model::EnvFileFormat::Dotenv => file::Format::Dotenv,
-                model::EnvFileFormat::Docker => file::Format::Docker,
-                model::EnvFileFormat::Raw => file::Format::Raw,
-                model::EnvFileFormat::Json => file::Format::Json,
-            },
-            mode: f.mode,
-            owner: owner(&f.owner),
-            multi_line: is_multi_line(&secret.kind),
-            in_place: f.in_place,
-        })?),
-        ConsumerKind::Command(c) => {
-            Box::new(command::CommandConsumer::new(command::CommandConfig {
-                argv: c.argv.clone(),
-                value: c.value,
-                timeout: c.timeout,
-            })?)
-        }
-        ConsumerKind::Jwks(j) => Box::new(jwks::JwksFile::new(
-            j.path.clone(),
-            Some(j.mode),
-            owner(&j.owner).as_deref(),
-        )?),
-    };
+fn listener<'a>(consumer: &'a model::Consumer) -> Result<Listener<'a>, &'static str> {
     Ok(Listener {
-        key: consumer_key(consumer),
+        key: consumer.key(),
         required: consumer.required,
-        definition: listeners::definition(secret, consumer),
-        kind: &consumer.kind,
-        told,
+        definition: listeners::definition(consumer),
+        facts: &consumer.facts,
+        told: consumer.settings.build()?,
     })
-}
-
-/// Whether values of this kind have several lines.
-fn is_multi_line(kind: &Kind) -> bool {
-    match kind {
-        Kind::Jwt(jwt) => jwt.format == JwtFormat::Pem,
-        Kind::External(e) => matches!(e.format, ExternalFormat::Json | ExternalFormat::RdsJson),
-        Kind::Postgres(d) | Kind::Mysql(d) => d.format == DatabaseFormat::RdsJson,
-        Kind::SigningKey(_) | Kind::Random(_) | Kind::Command(_) => false,
-    }
 }
 
 /// Whether nobody but the process that signs checks a key.

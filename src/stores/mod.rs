@@ -6,7 +6,7 @@
 //! a token. A store's protocol stands in the crate of its dependencies, `providers/*`, unless it needs
 //! none that this crate has not.
 
-use crate::config::registry::{Registry, StoreKind};
+use crate::config::registry::StoreKind;
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -28,7 +28,7 @@ pub const KINDS: &[&StoreKind] = &[
 ];
 
 /// The words of kinds that this build leaves out: known, and refused as such.
-const LEFT_OUT: &[&str] = &[
+pub const LEFT_OUT: &[&str] = &[
     #[cfg(not(feature = "aws"))]
     "aws-secrets-manager",
     #[cfg(not(feature = "aws"))]
@@ -36,8 +36,3 @@ const LEFT_OUT: &[&str] = &[
     #[cfg(not(feature = "vault"))]
     "vault",
 ];
-
-/// The kinds of this build.
-pub fn registry() -> Registry {
-    Registry::new(KINDS, LEFT_OUT)
-}

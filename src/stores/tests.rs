@@ -8,7 +8,7 @@ use super::*;
 use crate::config::environment::decode;
 use crate::config::keys::{Key, Ty};
 use crate::config::schema::json_schema;
-use crate::config::{Source, render};
+use crate::config::{Family, Registry, Source, render};
 
 #[test]
 fn a_word_is_one_kind_whether_built_in_or_not() {
@@ -28,7 +28,9 @@ fn a_word_is_one_kind_whether_built_in_or_not() {
 /// What a build without a feature does, whichever features this one has.
 #[test]
 fn a_kind_that_is_left_out_is_known_and_refused() {
-    let registry = Registry::new(&[&file::KIND], &["aws-ssm", "vault"]);
+    let registry = Registry::default()
+        .with_provider(&file::KIND)
+        .without(Family::Provider, &["aws-ssm", "vault"]);
     let text = "environment = \"development\"\n[providers.main]\nkind = \"file\"\npath = \"d.age\"\n\
         [providers.far]\nkind = \"vault\"\n[secrets.token]\nkind = \"random\"\nprovider = \"main\"\nrefresh = \"0s\"\n";
     let source = Source::new("schedules/development.toml", text);
@@ -122,7 +124,7 @@ fn the_page_tells_every_key_with_its_default_and_no_other() {
 #[cfg(feature = "aws")]
 #[test]
 fn the_defaults_of_parameter_store_are_those_of_its_crate() {
-    let kind = registry().store("aws-ssm").expect("built in");
+    let kind = crate::kinds::registry().store("aws-ssm").expect("built in");
     let doc = |name: &str| {
         let mut keys = kind.keys.iter().copied().flatten();
         keys.find(|key| key.name == name).map_or("", |key| key.doc)

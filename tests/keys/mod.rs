@@ -225,7 +225,7 @@ fn schedule() -> Environment {
         &schedules,
         None,
         jiff::Timestamp::now(),
-        &keyrota::stores::registry(),
+        &keyrota::kinds::registry(),
     );
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
     loaded.environments.remove(0)

@@ -12,7 +12,6 @@ use crate::config::say_duration;
 use crate::engine;
 use crate::engine::daemon::FAILURES_MAX;
 use crate::engine::forecast::What;
-use crate::engine::parts::consumer_key;
 
 /// The document, as Markdown.
 pub fn document(env: &Environment, outlines: &[Outline<'_>], now: Timestamp) -> String {
@@ -86,7 +85,7 @@ fn section(out: &mut String, o: &Outline<'_>, now: Timestamp) {
             };
             let host = consumer.host.as_ref();
             let host = host.map_or(String::new(), |h| format!(", by the host {}", cell(h)));
-            let _ = writeln!(out, "1. {} ({waited}{host})", cell(&consumer_key(consumer)));
+            let _ = writeln!(out, "1. {} ({waited}{host})", cell(&consumer.key()));
         }
         out.push('\n');
     }

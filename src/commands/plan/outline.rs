@@ -226,10 +226,7 @@ pub fn source(from: Source, key: &str) -> String {
 
 /// A consumer as the plan names it: whether it is waited for, by its key.
 fn required(secret: &Secret, key: &str) -> bool {
-    let at = secret
-        .consumers
-        .iter()
-        .find(|c| engine::parts::consumer_key(c) == key);
+    let at = secret.consumers.iter().find(|c| c.key() == key);
     at.is_none_or(|c| c.required)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::commands::policy::rights;
-use crate::config::model::{ConsumerKind, Environment, Kind, Secret, WhenAbsent};
+use crate::config::model::{Environment, Kind, Secret, WhenAbsent};
 use crate::config::registry::rights::Giver;
 use crate::engine::rotators::setup_sql;
 
@@ -89,24 +89,7 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
             ),
         });
         for consumer in &secret.consumers {
-            thing(match &consumer.kind {
-                ConsumerKind::File(f) => {
-                    format!(
-                        "a directory that keyrota may write, for {}",
-                        f.path.display()
-                    )
-                }
-                ConsumerKind::Jwks(j) => {
-                    format!(
-                        "a directory that keyrota may write, for {}",
-                        j.path.display()
-                    )
-                }
-                ConsumerKind::Command(c) => format!(
-                    "a program that keyrota may run: {}",
-                    c.argv.first().map_or("", String::as_str)
-                ),
-            });
+            thing(consumer.facts.setup.clone());
         }
     }
     all

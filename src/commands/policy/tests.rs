@@ -32,7 +32,7 @@ path = "app/admin"
         "development",
         Path::new("/srv"),
         now,
-        &crate::stores::registry(),
+        &crate::kinds::registry(),
     );
     assert_eq!(wrong, []);
     env

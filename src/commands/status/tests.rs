@@ -47,7 +47,7 @@ fn env() -> Environment {
         "production",
         Path::new("/srv"),
         now(),
-        &crate::stores::registry(),
+        &crate::kinds::registry(),
     );
     assert_eq!(wrong, []);
     env

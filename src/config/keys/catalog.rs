@@ -1,35 +1,43 @@
 //! The kinds that a file may name, as far as its readers know them: words and keys.
 
-use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use super::table::{Family, Key, KindKeys, Kinds, Ty};
-use super::{BOOT, CONFIRM, CONSUMERS, SECRETS};
+use super::{BOOT, CONFIRM, CONSUMER, SECRET, SECRETS};
 
 /// The kinds of the three families.
 #[derive(Debug)]
 pub struct Catalog {
     providers: Kinds,
+    secrets: Kinds,
+    consumers: Kinds,
     words: OnceLock<Vec<&'static str>>,
 }
 
-impl Catalog {
-    /// No kind of provider, but those of `planned`, which files may know and this build has not.
-    pub fn new(planned: &'static [&'static str]) -> Self {
+impl Default for Catalog {
+    fn default() -> Self {
         Self {
-            providers: Kinds {
-                noun: "provider",
-                common: &[],
-                built: Cow::Borrowed(&[]),
-                planned,
+            providers: Kinds::new("provider", &[]),
+            secrets: Kinds {
+                built: SECRETS.to_vec(),
+                ..Kinds::new("secret", SECRET)
             },
+            consumers: Kinds::new("consumer", CONSUMER),
             words: OnceLock::new(),
         }
     }
+}
 
-    /// Adds a kind of provider.
-    pub fn add(&mut self, kind: KindKeys) {
-        self.providers.built.to_mut().push(kind);
+impl Catalog {
+    /// Adds a kind.
+    pub fn add(&mut self, family: Family, kind: KindKeys) {
+        self.of_mut(family).built.push(kind);
+        self.words = OnceLock::new();
+    }
+
+    /// Adds words of kinds that files may know and this build has not.
+    pub fn leave_out(&mut self, family: Family, words: &'static [&'static str]) {
+        self.of_mut(family).planned.extend(words);
         self.words = OnceLock::new();
     }
 
@@ -37,8 +45,16 @@ impl Catalog {
     pub fn of(&self, family: Family) -> &Kinds {
         match family {
             Family::Provider => &self.providers,
-            Family::Secret => &SECRETS,
-            Family::Consumer => &CONSUMERS,
+            Family::Secret => &self.secrets,
+            Family::Consumer => &self.consumers,
+        }
+    }
+
+    fn of_mut(&mut self, family: Family) -> &mut Kinds {
+        match family {
+            Family::Provider => &mut self.providers,
+            Family::Consumer => &mut self.consumers,
+            Family::Secret => &mut self.secrets,
         }
     }
 

@@ -7,8 +7,8 @@ mod secrets;
 mod table;
 
 pub use catalog::Catalog;
-pub use consumers::CONSUMERS;
-pub use secrets::{CONFIRM, COPY, DEFAULTS, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
+pub use consumers::CONSUMER;
+pub use secrets::{CONFIRM, COPY, DEFAULTS, SECRET, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
 use table::VARIABLES;
 pub use table::{Family, Key, KindKeys, Kinds, TEXTS, Ty, may, must};
 

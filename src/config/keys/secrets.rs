@@ -1,8 +1,6 @@
 //! The keys of `[defaults]` and `[secrets.*]`.
 
-use std::borrow::Cow;
-
-use super::table::{Family, Key, Kinds, TEXTS, Ty, may, must};
+use super::table::{Family, Key, KindKeys, TEXTS, Ty, may, must};
 
 /// `[defaults]`.
 pub static DEFAULTS: &[Key] = &[
@@ -103,43 +101,41 @@ pub const COPY: &[Key] = &[
     ),
 ];
 
-/// `[secrets.*]`.
-pub static SECRETS: Kinds = Kinds {
-    noun: "secret",
-    common: &[
-        PROVIDER,
-        PATH,
-        may(
-            "field",
-            Ty::Text,
-            "The field of a secret that has several (vault); \"value\" when absent.",
-        ),
-        MAX_AGE,
-        may(
-            "env",
-            Ty::Either(&Ty::Variable, &Ty::Map(&Ty::Template)),
-            "The variable that shows it, or several with templates.",
-        ),
-        may(
-            "copies",
-            Ty::List(&Ty::Table(COPY)),
-            "Further places that follow it; a grace begins when all have the new value.",
-        ),
-    ],
-    built: Cow::Borrowed(&[
-        ("jwt", &[JWT, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT]),
-        (
-            "signing-key",
-            &[SIGNING_KEY, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT],
-        ),
-        ("random", &[RANDOM, TURNS, ORIGIN, WHEN_ABSENT]),
-        ("postgres", &[DATABASE, POSTGRES, TURNS]),
-        ("mysql", &[DATABASE, TURNS]),
-        ("command", &[COMMAND, RANDOM, TURNS, WHEN_ABSENT]),
-        ("external", &[EXTERNAL]),
-    ]),
-    planned: &[],
-};
+/// What every `[secrets.*]` has.
+pub static SECRET: &[Key] = &[
+    PROVIDER,
+    PATH,
+    may(
+        "field",
+        Ty::Text,
+        "The field of a secret that has several (vault); \"value\" when absent.",
+    ),
+    MAX_AGE,
+    may(
+        "env",
+        Ty::Either(&Ty::Variable, &Ty::Map(&Ty::Template)),
+        "The variable that shows it, or several with templates.",
+    ),
+    may(
+        "copies",
+        Ty::List(&Ty::Table(COPY)),
+        "Further places that follow it; a grace begins when all have the new value.",
+    ),
+];
+
+/// The kinds of secret.
+pub static SECRETS: &[KindKeys] = &[
+    ("jwt", &[JWT, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT]),
+    (
+        "signing-key",
+        &[SIGNING_KEY, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT],
+    ),
+    ("random", &[RANDOM, TURNS, ORIGIN, WHEN_ABSENT]),
+    ("postgres", &[DATABASE, POSTGRES, TURNS]),
+    ("mysql", &[DATABASE, TURNS]),
+    ("command", &[COMMAND, RANDOM, TURNS, WHEN_ABSENT]),
+    ("external", &[EXTERNAL]),
+];
 
 static JWT: &[Key] = &[
     must(

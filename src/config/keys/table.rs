@@ -1,7 +1,5 @@
 //! What a key is, and what the tables of keys are made of.
 
-use std::borrow::Cow;
-
 /// One key of a table.
 #[derive(Debug)]
 pub struct Key {
@@ -85,12 +83,22 @@ pub struct Kinds {
     /// Keys every kind has.
     pub common: &'static [Key],
     /// The kinds of this build and the keys only they have.
-    pub built: Cow<'static, [KindKeys]>,
+    pub built: Vec<KindKeys>,
     /// Kinds the file format knows and this build has not.
-    pub planned: &'static [&'static str],
+    pub planned: Vec<&'static str>,
 }
 
 impl Kinds {
+    /// None yet.
+    pub fn new(noun: &'static str, common: &'static [Key]) -> Self {
+        Self {
+            noun,
+            common,
+            built: Vec::new(),
+            planned: Vec::new(),
+        }
+    }
+
     /// The kinds of this build.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.built.iter().map(|(name, _)| *name)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, civil};
 
-use super::{CommandRotator, Consumer, CopyTo, Database, FallbackPlace, Spot, Template};
+use super::{CommandRotator, Consumer, CopyTo, Database, EnvVar, FallbackPlace, Spot};
 
 /// `[secrets.<name>]`.
 #[derive(Debug, Clone)]
@@ -307,28 +307,4 @@ pub enum WhenAbsent {
     Create,
     /// Refuse, and name `keyrota import`.
     Refuse,
-}
-
-/// One variable made from a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvVar {
-    /// Its name: `[A-Za-z_][A-Za-z0-9_]*`.
-    pub name: String,
-    /// Which version it shows.
-    pub role: Role,
-    /// How it is written. For [`Role::Fallback`], `{value}` is the fallback's value.
-    pub template: Template,
-    /// Where it stands.
-    pub spot: Spot,
-}
-
-/// Which part of a secret a variable shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The current value.
-    Value,
-    /// The current key's id.
-    Kid,
-    /// Pending if there is one, else previous, else the variable is absent.
-    Fallback,
 }

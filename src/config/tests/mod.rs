@@ -12,7 +12,6 @@ use super::model::Environment;
 use super::render;
 use super::source::Source;
 use super::{Loaded, Registry};
-use crate::stores;
 
 mod across;
 mod cases;
@@ -24,7 +23,7 @@ mod strangers;
 
 /// The kinds of this build.
 pub(super) fn kinds() -> Registry {
-    stores::registry()
+    crate::kinds::registry()
 }
 
 /// Reads a directory of schedules.

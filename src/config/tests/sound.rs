@@ -4,9 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{lines, read};
-use crate::config::model::{
-    Algorithm, ConsumerKind, Kind, Required, Role, Secret, Source, Template, WhenAbsent,
-};
+use crate::config::model::{Algorithm, Kind, Required, Role, Secret, Source, Template, WhenAbsent};
+use crate::config::registry::Sharing;
 
 const HEAD: &str = r#"environment = "development"
 timezone = "Europe/Berlin"
@@ -134,25 +133,26 @@ fn variables_and_consumers() {
     let [file, command, jwks] = &secret.consumers[..] else {
         panic!("three consumers")
     };
-    let ConsumerKind::File(file) = &file.kind else {
-        panic!("a file")
+    assert_eq!(
+        (file.kind.word, command.kind.word, jwks.kind.word),
+        ("file", "command", "jwks")
+    );
+    let written = file.facts.file.as_ref().unwrap();
+    assert_eq!(written.path, Path::new("/srv/app/app.env"));
+    let Sharing::Entries(entries) = &written.sharing else {
+        panic!("a file with entries")
     };
     assert_eq!(
-        (file.path.as_path(), file.mode),
-        (Path::new("/srv/app/app.env"), 0o640)
+        (entries.owner.as_deref(), entries.mode),
+        (Some("app:www"), 0o640)
     );
-    assert_eq!(
-        (file.owner.as_ref().unwrap().group.as_str(), &file.keys),
-        ("www", &secret.env)
-    );
+    assert_eq!(file.facts.variables, secret.env);
     assert_eq!(
         (command.required, command.host.as_deref()),
         (false, Some("app1"))
     );
-    let ConsumerKind::Jwks(jwks) = &jwks.kind else {
-        panic!("a public set")
-    };
-    assert_eq!(jwks.mode, 0o644);
+    assert!(jwks.facts.key_set && !file.facts.key_set);
+    assert!(jwks.facts.definition.contains("644"));
 }
 
 #[test]

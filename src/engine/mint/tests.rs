@@ -33,7 +33,7 @@ fn secret(lines: &str) -> Secret {
         &schedules,
         None,
         jiff::Timestamp::UNIX_EPOCH,
-        &crate::stores::registry(),
+        &crate::kinds::registry(),
     );
     assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
     loaded.environments.remove(0).secrets.remove(0)

@@ -49,7 +49,7 @@ fn env() -> Environment {
         "production",
         Path::new("/srv"),
         now(),
-        &crate::stores::registry(),
+        &crate::kinds::registry(),
     );
     assert_eq!(wrong, []);
     env
