@@ -2,7 +2,7 @@
 
 use crate::config::keys::Family;
 use crate::config::registry::Registry;
-use crate::{consumers, stores};
+use crate::{consumers, rotators, stores};
 
 /// All of them. [`crate::process::run`] takes a registry, so that a program can add kinds of its own.
 pub fn registry() -> Registry {
@@ -13,6 +13,9 @@ pub fn registry() -> Registry {
     let with = consumers::KINDS
         .iter()
         .fold(with, |all, kind| all.with_consumer(kind));
+    let with = rotators::KINDS
+        .iter()
+        .fold(with, |all, kind| all.with_secret(kind));
     with.without(Family::Provider, stores::LEFT_OUT)
         .without(Family::Consumer, &["systemd", "webhook"])
 }

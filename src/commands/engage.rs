@@ -12,7 +12,6 @@ use super::exit::Failed;
 use super::home::DEVELOPMENT;
 use super::lasting;
 use super::progress;
-use crate::config::model::Kind;
 use crate::engine::providers::Providers;
 use crate::engine::{Engine, Surroundings, Watch};
 use crate::keys::Keys;
@@ -98,7 +97,7 @@ pub async fn with<T>(
 /// Where programs that change a secret are locked: beside the state, if only this host has it.
 fn program_locks(context: &Context<'_>, chosen: &Chosen) -> Result<Option<PathBuf>, Failed> {
     let mut secrets = chosen.env.secrets.iter();
-    let has_program = secrets.any(|s| matches!(s.kind, Kind::Command(_)));
+    let has_program = secrets.any(|s| s.facts.program.is_some());
     let (Location::Sqlite(state), true) = (chosen.location(context.global)?, has_program) else {
         return Ok(None);
     };

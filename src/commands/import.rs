@@ -12,7 +12,9 @@ use super::engage::{Patience, actor, engage, with};
 use super::exit::{self, Failed};
 use super::handed;
 use super::say::{print, print_json, table};
-use crate::config::model::{Environment, JwtFormat, Kind, Part, Role};
+use keyrota_gate::KeyForm;
+
+use crate::config::model::{Environment, Part, Role};
 use crate::engine::adopt::Adopted;
 use crate::engine::{Engine, Given, Stop};
 
@@ -80,13 +82,7 @@ pub fn run(args: &Import, context: &Context<'_>) -> Result<u8, Failed> {
         }
     };
     // What another one's look needs comes before that one.
-    let is_used = |name: &String| {
-        chosen
-            .env
-            .secrets
-            .iter()
-            .any(|s| s.kind.uses().contains(name))
-    };
+    let is_used = |name: &String| chosen.env.secrets.iter().any(|s| s.facts.needs(name));
     let names = |take: &Take| [Some(take.name.clone()), take.kid_variable.clone()];
     let order: Vec<_> = takes.iter().flat_map(names).flatten().collect();
     takes.sort_by_key(|take| !is_used(&take.name));
@@ -139,7 +135,8 @@ impl Take {
         let secret = env.secrets.iter().find(|s| s.name == self.name);
         self.kid.is_none()
             && secret
-                .is_some_and(|s| matches!(&s.kind, Kind::Jwt(jwt) if jwt.format == JwtFormat::Pem))
+                .and_then(|s| s.facts.key)
+                .is_some_and(|key| key.form == Some(KeyForm::Pem))
     }
 
     /// What became of the variable that held the key id.

@@ -144,7 +144,7 @@ fn as_json(chosen: &Chosen, outlines: &[Outline<'_>]) -> Value {
         });
         json!({
             "name": o.secret.name,
-            "kind": o.secret.kind.as_str(),
+            "kind": o.secret.kind.word,
             "provider": o.secret.provider,
             "path": o.secret.path,
             "begins": o.begins.as_str(),

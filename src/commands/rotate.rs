@@ -16,7 +16,7 @@ use super::exit::{self, Failed};
 use super::handed;
 use super::progress;
 use super::report::{self, Line, State, report};
-use crate::config::model::{Kind, Secret};
+use crate::config::model::Secret;
 use crate::engine::daemon::Turn;
 use crate::engine::{Begin, Engine, EngineError, Given, NotBegun, Order, Stop};
 use crate::output;
@@ -180,8 +180,8 @@ async fn begin(
     }
     let closed = closed_until(engine, secret, now).filter(|_| !under_way);
     Ok(Some(match closed {
-        _ if args.dry_run && args.all && !is_minted(secret) => State::Skipped(unminted(secret)),
-        _ if args.dry_run && !is_minted(secret) && given.is_none() => {
+        _ if args.dry_run && args.all && !secret.is_minted() => State::Skipped(unminted(secret)),
+        _ if args.dry_run && !secret.is_minted() && given.is_none() => {
             State::Refused(unminted(secret))
         }
         _ if args.dry_run => State::DryRun(engine.dry_run(&secret.name).await?),
@@ -209,25 +209,17 @@ async fn begin(
     }))
 }
 
-/// Whether keyrota makes this value itself.
-fn is_minted(secret: &Secret) -> bool {
-    !secret.imported && !matches!(secret.kind, Kind::External(_))
-}
-
 /// Why it does not.
 fn unminted(secret: &Secret) -> NotBegun {
-    match secret.kind {
-        Kind::External(_) => NotBegun::External,
-        _ => NotBegun::Imported,
+    match secret.facts.rotates() {
+        false => NotBegun::External,
+        true => NotBegun::Imported,
     }
 }
 
 /// Until when a verifier may still hold what it read before `now`.
 fn accepted_until(secret: &Secret, now: Timestamp) -> Timestamp {
-    let cached = match &secret.kind {
-        Kind::Jwt(jwt) => jwt.jwks_max_age.max(secret.waits.refresh),
-        _ => secret.waits.refresh,
-    };
+    let cached = secret.facts.published_max_age.max(secret.waits.refresh);
     now.checked_add(cached.saturating_add(secret.waits.skew))
         .unwrap_or(Timestamp::MAX)
 }

@@ -128,7 +128,7 @@ fn overview(looks: &[Look<'_>], now: Timestamp) -> String {
     rows.extend(looks.iter().map(|l| {
         [
             l.secret.name.clone(),
-            l.secret.kind.as_str().to_owned(),
+            l.secret.kind.word.to_owned(),
             changed(l, now),
             state(l, now),
             next(l, now),
@@ -143,7 +143,7 @@ fn details(looks: &[Look<'_>], now: Timestamp) -> String {
     for l in looks {
         let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let rows = [
-            ("kind", l.secret.kind.as_str().to_owned()),
+            ("kind", l.secret.kind.word.to_owned()),
             (
                 "kept by",
                 format!("{} at {}", l.secret.provider, l.secret.path),
@@ -274,7 +274,7 @@ fn as_json(
         };
         json!({
             "name": l.secret.name,
-            "kind": l.secret.kind.as_str(),
+            "kind": l.secret.kind.word,
             "provider": l.secret.provider,
             "path": l.secret.path,
             "version": l.version,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::diagnostic::Diagnostic;
 use super::effort;
-use super::model::{Database, Environment, Kept, PlaceRole, Provider, Secret, Spot};
+use super::model::{Environment, Kept, PlaceRole, Provider, Secret, Spot};
 use super::plain::name;
 use super::read::{PROBLEMS_MAX, join};
 
@@ -72,15 +72,10 @@ pub fn places(environments: &[Environment]) -> Vec<Diagnostic> {
 /// Every account in a database is changed by one secret of one environment.
 pub fn accounts(environments: &[Environment]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    let mut seen: HashMap<String, (&Environment, &Secret)> = HashMap::new();
+    let mut seen: HashMap<&String, (&Environment, &Secret)> = HashMap::new();
     for environment in environments {
         for secret in &environment.secrets {
-            let accounts: Vec<String> = secret
-                .kind
-                .database()
-                .into_iter()
-                .flat_map(accounts_of)
-                .collect();
+            let accounts = &secret.facts.accounts;
             effort::spend(1);
             let taken = accounts.iter().find_map(|account| seen.get(account));
             if let Some((other, first)) = taken
@@ -105,17 +100,6 @@ pub fn accounts(environments: &[Environment]) -> Vec<Diagnostic> {
         }
     }
     problems
-}
-
-/// Host names are compared without regard to case; two names of one server are not seen through.
-fn accounts_of(database: &Database) -> impl Iterator<Item = String> {
-    let at = database.server.as_ref().unwrap_or(&database.endpoint);
-    let host = format!("{}:{}", at.host.to_ascii_lowercase(), at.port);
-    database
-        .users
-        .names()
-        .iter()
-        .map(move |user| format!("{host} {user}"))
 }
 
 /// What one environment shows its programs and another does not is often a deployment that fails.

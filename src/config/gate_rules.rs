@@ -6,17 +6,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use keyrota_gate::{Algorithm, Code, Condition, Format, KeyPart, Pattern, Required, Rule};
+use keyrota_gate::{Code, Condition, Format, Pattern, Required, Rule};
 
-use super::model::{
-    self, BootRule, DatabaseFormat, Encoding, EnvVar, Environment, ExternalFormat, JwtFormat, Kind,
-    Part, Program, Role, Secret, Template,
-};
-
-/// The length of an imported key's text after its prefix: 128 bits, if every byte of it were random.
-const IMPORTED_BYTES_MIN: usize = 16;
-/// RFC 7518 §3.2: a key of HS256 has at least the size of its hash.
-const HS256_BYTES_MIN: usize = 32;
+use super::model::{self, BootRule, EnvVar, Environment, Part, Program, Role, Secret, Template};
 
 /// A program that cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,84 +166,11 @@ fn is_whole(template: &Template) -> bool {
 
 /// What the kind says about a whole value.
 fn of_value(secret: &Secret, rule: Rule, others: &Prefixes<'_>) -> Rule {
-    let rule = Rule {
+    Rule {
+        variable: rule.variable,
+        secret: rule.secret,
         foreign_prefixes: foreign_prefixes(secret, others),
-        ..rule
-    };
-    match &secret.kind {
-        Kind::Jwt(jwt) => {
-            let part = Some(KeyPart::Private);
-            let algorithm = Some(algorithm(jwt.algorithm));
-            match jwt.format {
-                JwtFormat::Pem => Rule {
-                    format: Some(Format::Pem { part, algorithm }),
-                    ..rule
-                },
-                JwtFormat::Jwk => Rule {
-                    format: Some(Format::Jwk { part, algorithm }),
-                    ..rule
-                },
-                JwtFormat::Raw => Rule {
-                    min_bytes: Some(HS256_BYTES_MIN),
-                    random: true,
-                    ..rule
-                },
-            }
-        }
-        Kind::SigningKey(key) => Rule {
-            prefix: Some(key.prefix.clone()).filter(|p| !p.is_empty()),
-            // How its issuer writes an imported key is the issuer's business.
-            format: (!secret.imported).then(|| encoding(key.encoding)),
-            min_bytes: Some(if secret.imported {
-                IMPORTED_BYTES_MIN
-            } else {
-                key.bytes as usize
-            }),
-            random: true,
-            ..rule
-        },
-        Kind::Random(random) => Rule {
-            min_length: Some(random.length as usize),
-            random: true,
-            ..rule
-        },
-        Kind::Command(command) => Rule {
-            min_length: Some(command.length as usize),
-            random: true,
-            ..rule
-        },
-        Kind::Postgres(database) | Kind::Mysql(database) => Rule {
-            format: Some(match database.format {
-                DatabaseFormat::Url => Format::Url {
-                    schemes: database
-                        .url
-                        .split("://")
-                        .take(1)
-                        .map(str::to_owned)
-                        .collect(),
-                },
-                DatabaseFormat::RdsJson => Format::Json {
-                    members: vec!["username".to_owned(), "password".to_owned()],
-                },
-            }),
-            ..rule
-        },
-        Kind::External(external) => Rule {
-            format: match external.format {
-                ExternalFormat::Raw => None,
-                ExternalFormat::Url => Some(Format::Url {
-                    schemes: Vec::new(),
-                }),
-                ExternalFormat::Json => Some(Format::Json {
-                    members: Vec::new(),
-                }),
-                ExternalFormat::RdsJson => Some(Format::Json {
-                    members: vec!["username".to_owned(), "password".to_owned()],
-                }),
-            },
-            min_bytes: Some(external.min_bytes as usize).filter(|min| *min > 0),
-            ..rule
-        },
+        ..secret.facts.rule.clone()
     }
 }
 
@@ -282,10 +201,7 @@ fn foreign_prefixes(secret: &Secret, others: &Prefixes<'_>) -> Vec<String> {
 }
 
 fn prefix(secret: &Secret) -> &str {
-    match &secret.kind {
-        Kind::SigningKey(key) => &key.prefix,
-        _ => "",
-    }
+    secret.facts.rule.prefix.as_deref().unwrap_or_default()
 }
 
 fn of_boot(boot: &BootRule) -> Rule {
@@ -315,23 +231,6 @@ fn of_boot(boot: &BootRule) -> Rule {
         // The schedule was refused if it is none.
         pattern: boot.pattern.as_deref().and_then(|p| Pattern::new(p).ok()),
         ..Rule::new(&boot.variable)
-    }
-}
-
-fn algorithm(algorithm: model::Algorithm) -> Algorithm {
-    match algorithm {
-        model::Algorithm::Hs256 => Algorithm::Hs256,
-        model::Algorithm::Rs256 => Algorithm::Rs256,
-        model::Algorithm::Es256 => Algorithm::Es256,
-        model::Algorithm::EdDsa => Algorithm::EdDsa,
-    }
-}
-
-fn encoding(encoding: Encoding) -> Format {
-    match encoding {
-        Encoding::Hex => Format::Hex,
-        Encoding::Base64 => Format::Base64,
-        Encoding::Base64Url => Format::Base64Url,
     }
 }
 

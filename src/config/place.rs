@@ -2,7 +2,7 @@
 
 use super::around::Around;
 use super::keys::{self, Key};
-use super::model::{CopyTo, FallbackPlace, Kind, Part, Spot, Template};
+use super::model::{CopyTo, FallbackPlace, Part, Spot, Template};
 use super::plain::meant;
 use super::read::{Reader, Section, join};
 use super::registry::SecretFacts;
@@ -52,7 +52,7 @@ pub fn copies(
     reader: &mut Reader<'_>,
     name: &str,
     secret: &Section<'_>,
-    kind: &Kind,
+    kind: &str,
     facts: &SecretFacts,
     around: &Around<'_>,
 ) -> Vec<CopyTo> {
@@ -67,7 +67,7 @@ pub fn copies(
             continue;
         };
         let section = reader.section(table, &keys, reader.spot(item), &at, &[]);
-        if matches!(kind, Kind::External(_)) {
+        if !facts.rotates() {
             let help = "remove it; keyrota never rotates this kind, so it would never be written";
             reader.error(section.spot, &at, "an external secret has no copies", help);
         }
@@ -84,19 +84,24 @@ pub fn copies(
             provider: provider.to_owned(),
             path: written.unwrap_or_default(),
             field: section.text("field").map(str::to_owned),
-            render: render(reader, &section, facts),
+            render: render(reader, &section, kind, facts),
             spot: section.spot,
         });
     }
     copies
 }
 
-fn render(reader: &mut Reader<'_>, section: &Section<'_>, facts: &SecretFacts) -> Template {
+fn render(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    kind: &str,
+    facts: &SecretFacts,
+) -> Template {
     let Some(template) = section.template("render") else {
         return Template::of("value");
     };
     let (spot, at) = (section.spot_of("render"), join(&section.at, "render"));
-    if fields_of(reader, spot, &at, &template, facts).contains(&"fallback") {
+    if fields_of(reader, spot, &at, &template, kind, facts).contains(&"fallback") {
         let help = "a copy follows the current value; fallback_path is the place of the other";
         reader.error(spot, &at, "a copy does not show {fallback}", help);
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::keys::Family;
-use super::model::{Kind, Provider, Role, Secret};
+use super::model::{Provider, Role, Secret};
 use super::read::{Reader, Section, check_name, join, tables};
 use super::registry::{Reading, Registry};
 
@@ -71,7 +71,7 @@ pub fn keeps(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[Secret]
             let help = "write fallback_idle = \"filler\": text that is no key stands there then";
             reader.error(fallback.idle, &join(&at, "fallback_idle"), what, help);
         }
-        let drawn = matches!(&secret.kind, Kind::Jwt(jwt) if !jwt.algorithm.is_asymmetric());
+        let drawn = secret.facts.key.is_some_and(|key| !key.is_asymmetric);
         let shown = secret.env.iter().any(|v| v.role == Role::Kid);
         if let Some(provider) = of(&secret.provider)
             && !provider.kind.capabilities.public_parts

@@ -1,16 +1,16 @@
 //! `[secrets.*]`: what all kinds have in common.
 
+use std::collections::HashMap;
+
 use toml::de::{DeTable, DeValue};
 
 use super::around::Around;
 use super::consumer;
 use super::keys::{self, Family, Key};
-use super::kinds;
-use super::model::{Confirm, EnvVar, Kind, Role, Secret, Template, WhenAbsent};
+use super::model::{Confirm, EnvVar, Role, Secret, Template, WhenAbsent};
 use super::place;
 use super::read::{Reader, Section, check_name, join, tables};
-use super::registry::{ForSecret, SecretFacts};
-use super::target;
+use super::registry::{ForSecret, Maker, ReadingSecret, SecretFacts, SecretKind, SecretRead};
 use super::templates::templates;
 use super::turn;
 use super::waits;
@@ -29,7 +29,7 @@ pub fn all(
         .unwrap_or(&empty);
     let defaults = reader.section(table, &keys, top.spot_of("defaults"), "defaults", &[]);
     let mut secrets: Vec<Secret> = Vec::new();
-    let (mut unread, mut uses) = (Vec::new(), Vec::new());
+    let mut unread = Vec::new();
     for (spot, name, table) in tables(reader, top, "secrets") {
         let at = join("secrets", name);
         check_name(reader, spot, name, &at);
@@ -37,17 +37,14 @@ pub fn all(
             unread.extend(claimed(table));
             continue;
         };
-        let key = if section.get("uses").is_some() {
-            "uses"
-        } else {
-            "admin"
+        let Some(kind) = around.registry.secret(word) else {
+            continue;
         };
-        uses.push(section.spot_of(key));
-        secrets.push(secret(reader, name, word, section, &defaults, around));
+        secrets.push(secret(reader, name, kind, section, &defaults, around));
     }
     consumer::once(reader, &secrets);
     let complete = unread.is_empty() && !reader.broken;
-    target::uses(reader, &secrets, &uses, complete);
+    uses(reader, &secrets, complete);
     (secrets, unread)
 }
 
@@ -66,23 +63,19 @@ fn claimed(table: &DeTable<'_>) -> Vec<String> {
 fn secret<'t>(
     reader: &mut Reader<'_>,
     name: &str,
-    word: &'static str,
+    kind: &'static SecretKind,
     mut section: Section<'t>,
     defaults: &Section<'t>,
     around: &Around<'_>,
 ) -> Secret {
     let imported = section.text("origin") == Some("imported");
     let fallback = shows_fallback(&section);
-    let kind = kinds::kind(reader, word, &section, fallback, around.root);
-    let announce = match &kind {
-        Kind::Jwt(jwt) => jwt.algorithm.is_asymmetric() || fallback,
-        Kind::SigningKey(key) => key.verifiers == super::model::Verifiers::Fallback,
-        Kind::Random(_)
-        | Kind::Postgres(_)
-        | Kind::Mysql(_)
-        | Kind::Command(_)
-        | Kind::External(_) => false,
+    let reading = ReadingSecret {
+        root: around.root,
+        fallback,
+        imported,
     };
+    let SecretRead { facts, settings } = (kind.read)(reader, &section, &reading);
     if imported && section.get("schedule").is_some() {
         let help = "remove it; max_age = \"90d\" reminds a person, and rotate --value-stdin takes the new value";
         reader.error(
@@ -94,28 +87,28 @@ fn secret<'t>(
     }
     let mut except = Vec::new();
     except.extend(imported.then_some("schedule"));
-    except.extend((!announce).then_some("settle"));
+    except.extend((!facts.announce).then_some("settle"));
     section.inherit(
         defaults,
         &reader
             .kinds
             .of(Family::Secret)
-            .keys(word)
+            .keys(kind.word)
             .unwrap_or_default(),
         &except,
     );
-    let facts = kinds::facts(&kind);
-    let env = variables(reader, &section, &facts);
+    let env = variables(reader, &section, kind.word, &facts);
     let of = ForSecret {
         root: around.root,
         env: &env,
+        kind: kind.word,
         secret: &facts,
     };
     let consumers = consumer::all(reader, &section, &of, around.registry);
-    let waits = waits::waits(reader, &section, &kind, announce, fallback, &consumers);
+    let waits = waits::waits(reader, &section, &facts, &consumers);
     let turn = turn::policy(reader, &section, &waits, around);
     let (provider, path) = place::own(reader, name, &section, around);
-    let copies = place::copies(reader, name, &section, &kind, &facts, around);
+    let copies = place::copies(reader, name, &section, kind.word, &facts, around);
     let fallback = place::fallback(reader, name, &section, around);
     Secret {
         name: name.to_owned(),
@@ -124,17 +117,18 @@ fn secret<'t>(
         field: section.text("field").map(str::to_owned),
         turn,
         waits,
-        announce,
         confirm: confirm(reader, &section),
         max_age: section.duration("max_age"),
-        when_absent: when_absent(reader, &section, &kind, imported),
-        imported: imported || matches!(kind, Kind::External(_)),
+        when_absent: when_absent(reader, &section, &facts, imported),
+        imported: imported || !facts.rotates(),
         env,
         consumers,
         copies,
         fallback,
         spot: section.spot,
         kind,
+        facts,
+        settings,
     }
 }
 
@@ -160,7 +154,12 @@ fn shows_fallback(section: &Section<'_>) -> bool {
 }
 
 /// The variables a program sees of a secret.
-fn variables(reader: &mut Reader<'_>, section: &Section<'_>, facts: &SecretFacts) -> Vec<EnvVar> {
+fn variables(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    kind: &str,
+    facts: &SecretFacts,
+) -> Vec<EnvVar> {
     let mut env = Vec::new();
     if let Some((spot, node)) = section.get("env") {
         match (node.get_ref().as_str(), node.get_ref().as_table()) {
@@ -170,7 +169,7 @@ fn variables(reader: &mut Reader<'_>, section: &Section<'_>, facts: &SecretFacts
                 template: Template::of("value"),
                 spot: reader.spot(node),
             }),
-            (_, Some(_)) => env = templates(reader, section, "env", facts),
+            (_, Some(_)) => env = templates(reader, section, "env", kind, facts),
             _ => reader.error(
                 spot,
                 &join(&section.at, "env"),
@@ -222,10 +221,10 @@ fn confirm(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Confirm> {
 fn when_absent(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
-    kind: &Kind,
+    facts: &SecretFacts,
     imported: bool,
 ) -> WhenAbsent {
-    let minted = !imported && !matches!(kind, Kind::External(_)) && kind.database().is_none();
+    let minted = !imported && facts.maker == Maker::Keyrota;
     match section.text("when_absent") {
         Some("refuse") => WhenAbsent::Refuse,
         Some(_) if imported => {
@@ -241,4 +240,38 @@ fn when_absent(
         _ if minted => WhenAbsent::Create,
         _ => WhenAbsent::Refuse,
     }
+}
+
+/// The secrets that others need are kept here, and can be what they are to be. Of a file that is not
+/// `complete`, nothing is missed.
+fn uses(reader: &mut Reader<'_>, secrets: &[Secret], complete: bool) {
+    let known: HashMap<&str, &SecretFacts> = secrets
+        .iter()
+        .map(|s| (s.name.as_str(), &s.facts))
+        .collect();
+    for secret in secrets {
+        for used in &secret.facts.uses {
+            let what = match known.get(used.secret.as_str()) {
+                None if complete => "names a secret that this file does not have",
+                Some(named) if named.rotates() => "names a secret that keyrota rotates itself",
+                Some(named) if used.has_user && !has_user(named) => {
+                    "names a secret without a user name: its format is raw"
+                }
+                _ => continue,
+            };
+            let help = match used.has_user {
+                true => {
+                    "name a secret of kind = \"external\" with format = \"url\", \"json\" or \"rds-json\""
+                }
+                false => "name secrets of kind = \"external\"",
+            };
+            let at = join(&join("secrets", &secret.name), used.key);
+            reader.error(used.spot, &at, what, help);
+        }
+    }
+}
+
+/// Whether a user name may be in it.
+fn has_user(facts: &SecretFacts) -> bool {
+    facts.fields.is_empty() || facts.fields.contains(&"username")
 }

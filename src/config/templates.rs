@@ -10,6 +10,7 @@ pub fn templates(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
     key: &str,
+    kind: &str,
     secret: &SecretFacts,
 ) -> Vec<EnvVar> {
     let table = section
@@ -37,7 +38,7 @@ pub fn templates(
         else {
             continue;
         };
-        let fields = fields_of(reader, reader.spot(node), &at, &template, secret);
+        let fields = fields_of(reader, reader.spot(node), &at, &template, kind, secret);
         let known = secret.fields;
         let apart = |field: &&str| fields.contains(field) && known.contains(field);
         if template.parts.len() > 1 && ["kid", "fallback"].iter().any(apart) {
@@ -69,6 +70,7 @@ pub fn fields_of<'t>(
     spot: Spot,
     at: &str,
     template: &'t Template,
+    kind: &str,
     secret: &SecretFacts,
 ) -> Vec<&'t str> {
     let known = secret.fields;
@@ -99,7 +101,7 @@ pub fn fields_of<'t>(
         reader.error(
             spot,
             at,
-            format!("has a field that kind \"{}\" does not know", secret.word),
+            format!("has a field that kind \"{}\" does not know", kind),
             format!("write one of {list}"),
         );
     }

@@ -2,27 +2,18 @@
 
 use std::time::Duration;
 
-use super::model::{Consumer, Kind, Source, Verifiers, Waits};
+use super::model::{Consumer, Source, Waits};
 use super::read::{Reader, Section, join};
-use super::registry::Readers;
+use super::registry::{Readers, SecretFacts, Sum};
 use super::words::{say_duration, write_duration};
 
 const SKEW: Duration = Duration::from_secs(60);
-const DATABASE_GRACE: Duration = Duration::from_secs(24 * 3600);
-
-/// A least duration and the sum it comes from, in the file's words.
-struct Least {
-    wait: Duration,
-    sum: &'static str,
-}
 
 /// The waits of a secret; a stated one below its sum is a problem.
 pub fn waits(
     reader: &mut Reader<'_>,
     s: &Section<'_>,
-    kind: &Kind,
-    announce: bool,
-    fallback: bool,
+    facts: &SecretFacts,
     consumers: &[Consumer],
 ) -> Waits {
     let skew = s.duration("skew").unwrap_or(SKEW);
@@ -35,46 +26,53 @@ pub fn waits(
         refresh,
         skew,
     };
-    if matches!(kind, Kind::External(_)) {
+    if !facts.rotates() {
         return nothing;
     }
     check_refresh(reader, s, consumers);
-    let (settle, grace) = least(kind, fallback, refresh, skew);
     let complete = s.get("refresh").is_some();
-    let mut chosen = |key: &str, least: &Least| match s.duration(key) {
-        Some(stated) => {
-            if complete && stated < least.wait {
-                let fits = write_duration(least.wait);
-                let what = format!(
-                    "{} is shorter than {} = {}",
-                    say_duration(stated),
-                    least.sum,
-                    say_duration(least.wait)
-                );
-                reader.error(
-                    s.spot_of(key),
-                    &join(&s.at, key),
-                    what,
-                    format!("write {key} = \"{fits}\" or more, or leave it out"),
-                );
+    let mut chosen = |key: &str, sum: &Sum| {
+        let least = sum.of(refresh, skew);
+        match s.duration(key) {
+            Some(stated) => {
+                if complete && stated < least {
+                    let fits = write_duration(least);
+                    let what = format!(
+                        "{} is shorter than {} = {}",
+                        say_duration(stated),
+                        sum.words,
+                        say_duration(least)
+                    );
+                    reader.error(
+                        s.spot_of(key),
+                        &join(&s.at, key),
+                        what,
+                        format!("write {key} = \"{fits}\" or more, or leave it out"),
+                    );
+                }
+                (stated, Source::Stated)
             }
-            (stated, Source::Stated)
+            None => (least, Source::Derived(sum.words)),
         }
-        None => (least.wait, Source::Derived(least.sum)),
     };
-    let (mut grace, mut grace_from) = chosen("grace", &grace);
-    // Programs that hold a connection pool read a changed URL when they feel like it.
-    if grace_from != Source::Stated
-        && kind.database().is_some_and(|d| !d.accept_gap)
-        && grace < DATABASE_GRACE
+    let (mut grace, mut grace_from) = chosen("grace", &facts.grace);
+    if let Some(usual) = facts.grace_usual
+        && grace_from != Source::Stated
+        && grace < usual
     {
-        (grace, grace_from) = (DATABASE_GRACE, Source::Derived("24h"));
+        (grace, grace_from) = (usual, Source::Derived("24h"));
     }
-    let (settle, settle_from) = match announce {
+    let settle = facts.settle.iter().fold(Sum::ZERO, |longest, sum| {
+        match sum.of(refresh, skew) > longest.of(refresh, skew) {
+            true => *sum,
+            false => longest,
+        }
+    });
+    let (settle, settle_from) = match facts.announce {
         true => chosen("settle", &settle),
         false => (Duration::ZERO, Source::Derived("0s")),
     };
-    if !announce && s.duration("settle").is_some_and(|d| !d.is_zero()) {
+    if !facts.announce && s.duration("settle").is_some_and(|d| !d.is_zero()) {
         let help =
             "leave it out: there is no other reader that would have to accept the new key first";
         reader.error(
@@ -91,86 +89,6 @@ pub fn waits(
         grace_from,
         refresh,
         skew,
-    }
-}
-
-fn least(kind: &Kind, fallback: bool, refresh: Duration, skew: Duration) -> (Least, Least) {
-    match kind {
-        Kind::Jwt(jwt) => {
-            let published = Least {
-                wait: jwt.jwks_max_age.saturating_add(skew),
-                sum: "jwks_max_age + skew",
-            };
-            let read = Least {
-                wait: refresh.saturating_add(skew),
-                sum: "refresh + skew",
-            };
-            let settle = match (jwt.algorithm.is_asymmetric(), fallback) {
-                (true, true) if read.wait > published.wait => read,
-                (true, _) => published,
-                (false, _) => read,
-            };
-            let grace = match jwt.accept_invalidation {
-                true => Least {
-                    wait: refresh,
-                    sum: "refresh",
-                },
-                false => Least {
-                    wait: jwt.token_ttl.saturating_add(refresh).saturating_add(skew),
-                    sum: "token_ttl + refresh + skew",
-                },
-            };
-            (settle, grace)
-        }
-        Kind::SigningKey(key) => {
-            let settle = match key.verifiers {
-                Verifiers::Fallback => Least {
-                    wait: refresh.saturating_add(skew),
-                    sum: "refresh + skew",
-                },
-                Verifiers::SelfOnly => Least {
-                    wait: Duration::ZERO,
-                    sum: "0s",
-                },
-            };
-            (
-                settle,
-                Least {
-                    wait: key
-                        .signature_ttl
-                        .saturating_add(refresh)
-                        .saturating_add(skew),
-                    sum: "signature_ttl + refresh + skew",
-                },
-            )
-        }
-        Kind::Postgres(database) | Kind::Mysql(database) => (
-            Least {
-                wait: Duration::ZERO,
-                sum: "0s",
-            },
-            // With a gap the old password is dead already.
-            match database.accept_gap {
-                true => Least {
-                    wait: Duration::ZERO,
-                    sum: "0s",
-                },
-                false => Least {
-                    wait: refresh,
-                    sum: "refresh",
-                },
-            },
-        ),
-        Kind::Random(_) | Kind::Command(_) | Kind::External(_) => (
-            Least {
-                wait: Duration::ZERO,
-                sum: "0s",
-            },
-            Least {
-                wait: refresh,
-                sum: "refresh",
-            },
-        ),
     }
 }
 

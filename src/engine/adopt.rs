@@ -11,7 +11,7 @@ use super::target::ACCEPTS_ANYTHING;
 use super::{Engine, EngineError, Given, Stop, entries};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::gate_rules;
-use crate::config::model::{Kind, Secret};
+use crate::config::model::Secret;
 use crate::state::{self, Change, Rotation};
 use crate::wire::UNREADABLE;
 
@@ -132,7 +132,7 @@ impl Engine {
         parts: &Parts<'_>,
         current: &Version,
     ) -> Result<bool, EngineError> {
-        if matches!(secret.kind, Kind::External(_)) {
+        if !secret.facts.rotates() {
             return Ok(true); // it was changed where it is made, and this is how it follows here
         }
         if parts.rotator.target().is_none() {
@@ -200,8 +200,7 @@ impl Engine {
         }
         let material = self.material_of(parts, value).await?;
         // A program may need what comes with the same import; a server that is logged in to, never.
-        if matches!(secret.kind, Kind::Command(_)) && material.uses.len() < secret.kind.uses().len()
-        {
+        if secret.facts.program.is_some() && material.uses.len() < secret.facts.uses.len() {
             return Ok(Vec::new());
         }
         Ok(match parts.rotator.probe(Which::Current, &material).await {
@@ -226,7 +225,7 @@ impl Engine {
         parts: &Parts<'_>,
         material: &Material,
     ) -> Vec<&'static str> {
-        let (Some(target), Some(_)) = (parts.rotator.target(), secret.kind.database()) else {
+        let (Some(target), None) = (parts.rotator.target(), secret.facts.program) else {
             return Vec::new();
         };
         match target.control(material).await {
@@ -310,8 +309,8 @@ impl Engine {
 /// Why nothing was learnt of a value, in the rotator's own words where it has them.
 async fn not_asked(secret: &Secret, parts: &Parts<'_>, material: &Material) -> &'static str {
     // What is missing beside the value is not why.
-    let complete = material.uses.len() >= secret.kind.uses().len();
-    if complete || secret.kind.tries_value_first() {
+    let complete = material.uses.len() >= secret.facts.uses.len();
+    if complete || secret.facts.tries_value_first {
         let looked = parts.rotator.preflight(material).await;
         match looked {
             Err(RotatorError::Refused(why)) => return why,

@@ -142,7 +142,7 @@ pub(super) fn object(env: &str, secret: &Secret) -> Object {
     Object {
         env: Some(env.to_owned()),
         secret: Some(secret.name.clone()),
-        kind: Some(secret.kind.as_str().to_owned()),
+        kind: Some(secret.kind.word.to_owned()),
         provider: Some(secret.provider.clone()),
         path: Some(secret.path.clone()),
     }

@@ -88,7 +88,7 @@ pub fn place(secret: &Secret) -> String {
     let field = secret.field.as_deref().map(|field| format!(" {field}"));
     format!(
         "{} {} {}{}",
-        secret.kind.as_str(),
+        secret.kind.word,
         secret.provider,
         secret.path,
         field.unwrap_or_default()

@@ -12,7 +12,7 @@ use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::{Engine, Given, lag};
 use crate::config::gate_rules;
-use crate::config::model::{JwtFormat, Kind, Role, Secret};
+use crate::config::model::{Role, Secret};
 use crate::rotators::jwks::{JWK, KID, PublicJwk};
 use crate::state::{Change, StateError};
 
@@ -176,13 +176,13 @@ fn keep_kid(
     minted: &Minted,
     kid: &str,
 ) -> Result<(), &'static str> {
-    let Kind::Jwt(jwt) = &secret.kind else {
+    let Some(key) = secret.facts.key else {
         return Err("only a secret of kind jwt has a key id: import it without one");
     };
     check_kid(kid)?;
-    let own = match jwt.format {
-        JwtFormat::Jwk => kid_in(&minted.value),
-        JwtFormat::Pem | JwtFormat::Raw => None,
+    let own = match key.form {
+        Some(KeyForm::Jwk) => kid_in(&minted.value),
+        Some(KeyForm::Pem) | None => None,
     };
     if own.is_some_and(|own| own != kid) {
         return Err(

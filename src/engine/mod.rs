@@ -40,7 +40,6 @@ mod performed;
 pub mod providers;
 mod remembered;
 pub mod request;
-pub mod rotators;
 mod start;
 mod target;
 pub mod view;
@@ -228,7 +227,7 @@ impl Engine {
 
     /// What the state knows of a secret; a secret it has not seen is seen now.
     async fn secret_row(&self, secret: &Secret) -> Result<state::Secret, StateError> {
-        let (env, name, kind) = (&self.env.name, &secret.name, secret.kind.as_str());
+        let (env, name, kind) = (&self.env.name, &secret.name, secret.kind.word);
         let known = self.store.secret(env, name).await?;
         let mut known = known.unwrap_or_else(|| state::Secret::new(env, name, kind, self.now().0));
         // The schedule's word counts, also after it changed: whatever is written next says it too.

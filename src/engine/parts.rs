@@ -14,9 +14,8 @@ use super::copies::{self, Copy};
 use super::listeners;
 use super::providers::Providers;
 use super::remembered::Remembered;
-use super::rotators::rotator;
-use crate::config::model::{self, Environment, Kind, Secret, Verifiers};
-use crate::config::registry::{BuildError, ConsumerFacts};
+use crate::config::model::{self, Environment, Secret};
+use crate::config::registry::{BuildError, ConsumerFacts, Use};
 use crate::rotators::published::Published;
 
 /// One consumer of a secret.
@@ -80,20 +79,15 @@ impl<'a> Parts<'a> {
     ) -> Result<Self, BuildError> {
         let who = format!("secrets.{}", secret.name);
         let refused = |why| BuildError::Refused(who.clone(), why);
-        let published = match &secret.kind {
-            Kind::Jwt(jwt) => jwt.jwks_url.as_ref().map(|url| {
-                let ca_file = jwt.jwks_ca_file.clone();
-                Published::new(url, ca_file, jwt.jwks_private)
-                    .map_err(|why| refused(why.sentence()))
-            }),
-            _ => None,
-        };
+        let published = secret.facts.published.as_ref().map(|set| {
+            Published::new(&set.url, set.ca_file.clone(), set.private)
+                .map_err(|why| refused(why.sentence()))
+        });
         let published = published.transpose()?;
         Ok(Self {
             place: place(secret),
             provider: providers.get(&secret.provider),
-            rotator: rotator(&env.name, secret, providers.locks.as_deref())
-                .ok_or_else(|| refused("the kind does not take these settings"))?,
+            rotator: secret.rotator(&env.name, providers.locks.as_deref())?,
             copies: copies::of(secret, providers),
             consumers: secret
                 .consumers
@@ -103,10 +97,7 @@ impl<'a> Parts<'a> {
             published,
             used: used(env, secret, providers),
             remembered: Remembered::default(),
-            program: match &secret.kind {
-                Kind::Command(command) => Some(command.timeout),
-                _ => None,
-            },
+            program: secret.facts.program,
         })
     }
 
@@ -251,8 +242,8 @@ fn place(secret: &Secret) -> Place {
 }
 
 fn used(env: &Environment, secret: &Secret, providers: &Providers) -> Vec<Used> {
-    let named = |name: &String| env.secrets.iter().find(|s| s.name == *name);
-    let used = secret.kind.uses().iter().filter_map(named);
+    let named = |used: &Use| env.secrets.iter().find(|s| s.name == used.secret);
+    let used = secret.facts.uses.iter().filter_map(named);
     used.map(|used| Used {
         secret: used.name.clone(),
         place: place(used),
@@ -270,9 +261,4 @@ fn listener<'a>(consumer: &'a model::Consumer) -> Result<Listener<'a>, &'static 
         facts: &consumer.facts,
         told: consumer.settings.build()?,
     })
-}
-
-/// Whether nobody but the process that signs checks a key.
-pub(super) fn is_self_verified(kind: &Kind) -> bool {
-    matches!(kind, Kind::SigningKey(key) if key.verifiers == Verifiers::SelfOnly)
 }

@@ -7,12 +7,11 @@ use uuid::Uuid;
 
 use super::drive::Run;
 use super::journal::{Journal, place};
-use super::parts::{Parts, flaw, is_self_verified};
+use super::parts::{Parts, flaw};
 use super::perform::Job;
-use super::rotators::rotator;
 use super::{Engine, EngineError, Given, Stop, entries, listeners};
 use crate::audit::{self, Actor, NewEntry};
-use crate::config::model::{Environment, Kind, Secret, WhenAbsent};
+use crate::config::model::{Environment, Secret, WhenAbsent};
 use crate::config::registry::BuildError;
 use crate::state::{Change, Rotation};
 
@@ -127,8 +126,8 @@ impl Engine {
             }
         }
         let import = order.trigger == "import";
-        match (&secret.kind, secret.imported, order.given) {
-            (Kind::External(_), _, _) if !import => return Ok(Begin::Not(NotBegun::External)),
+        match (secret.facts.rotates(), secret.imported, order.given) {
+            (false, _, _) if !import => return Ok(Begin::Not(NotBegun::External)),
             (_, true, None) => return Ok(Begin::Not(NotBegun::Imported)),
             (_, false, Some(_)) if !import => return Ok(Begin::Not(NotBegun::Minted)),
             _ => {}
@@ -234,7 +233,7 @@ impl Engine {
         let secret = self.secret(name)?;
         let parts = self.parts(secret)?;
         self.recall(secret, &parts).await?;
-        if matches!(secret.kind, Kind::External(_)) {
+        if !secret.facts.rotates() {
             return Ok(Err(NotBegun::External.advice()));
         }
         let first = !self.stands(secret, &parts).await?;
@@ -308,12 +307,7 @@ impl Engine {
 /// What the file asks of a rotation of `secret` that begins now; `first` if there is no current
 /// value. Needs no provider, no keys and no state.
 pub fn planned(env: &Environment, secret: &Secret, first: bool) -> Result<Policy, BuildError> {
-    let rotator = rotator("", secret, None).ok_or_else(|| {
-        BuildError::Refused(
-            format!("secrets.{}", secret.name),
-            "the kind does not take these settings",
-        )
-    })?;
+    let rotator = secret.rotator(&env.name, None)?;
     Ok(policy(env, secret, rotator.target(), first, "command"))
 }
 
@@ -336,8 +330,8 @@ pub(super) fn policy(
             Some(keyrota_contract::Overlap::Replace) => Overlap::Replace,
             _ => Overlap::Dual,
         },
-        announce: secret.announce && !is_self_verified(&secret.kind),
-        observe_published: matches!(&secret.kind, Kind::Jwt(jwt) if jwt.jwks_url.is_some()),
+        announce: secret.facts.announce,
+        observe_published: secret.facts.published.is_some(),
         // What an import replaces, nobody can use any more.
         settle_ms: if import { 0 } else { ms(secret.waits.settle) },
         grace_ms: if import { 0 } else { ms(secret.waits.grace) },

@@ -5,7 +5,7 @@ use keyrota_contract::{ErrorKind, ProviderError, Public, Stage, Variable, Versio
 use super::exposure::{self, Shown};
 use super::parts::Parts;
 use super::providers::Providers;
-use crate::config::model::{Environment, Kind, Secret};
+use crate::config::model::{Environment, Secret};
 use crate::config::registry::BuildError;
 use crate::rotators::jwks::Jwks;
 
@@ -117,5 +117,5 @@ pub(super) fn key_set(all: &[Public]) -> Result<String, ProviderError> {
 
 /// Whether the secret has a public half.
 pub fn is_asymmetric(secret: &Secret) -> bool {
-    matches!(&secret.kind, Kind::Jwt(jwt) if jwt.algorithm.is_asymmetric())
+    secret.facts.has_public_key()
 }

@@ -12,6 +12,9 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
 
 use super::{adopted, probed, shape};
 
+mod kind;
+pub use kind::KIND;
+
 /// What the value must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -26,6 +26,9 @@ use super::jwks::{JWK, KID, PublicJwk};
 use super::key::{self, Key};
 use super::{probed, shape};
 
+mod kind;
+pub use kind::KIND;
+
 /// How tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {

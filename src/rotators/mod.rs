@@ -1,4 +1,5 @@
-//! Rotators change one kind of secret and prove the new value: one file per kind.
+//! Rotators change one kind of secret and prove the new value: one file or folder per kind, and in it
+//! `kind`, which describes it: its keys, what follows from them, how it is built. [`KINDS`] lists them.
 //!
 //! Keys and tokens live only in programs: no server has to be told, so [`Rotator::target`] is `None`
 //! for them, and a probe judges the stored bytes themselves. A database's login is tried.
@@ -34,9 +35,24 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use crate::config::registry::SecretKind;
 use keyrota_contract::{
     Material, Minted, Probe, Public, RotatorError, SecretValue, Version, Which,
 };
+
+/// The kinds of secret, in the order in which they are listed.
+pub const KINDS: &[&SecretKind] = &[
+    &jwt::KIND,
+    &signing_key::KIND,
+    &random::KIND,
+    &postgres::KIND,
+    &mysql::KIND,
+    &command::KIND,
+    &external::KIND,
+];
+
+/// What no file says: its reader refuses such settings.
+const NOT_TAKEN: &str = "the kind does not take these settings";
 
 /// The version an effect is about, if the engine could read one.
 fn pick(which: Which, m: &Material) -> Option<&Version> {

@@ -10,6 +10,9 @@ use keyrota_contract::{
 
 use super::{adopted, probed, shape};
 
+pub mod kind;
+pub use kind::KIND;
+
 /// Makes tokens of `length` characters of an alphabet.
 #[derive(Debug, Clone)]
 pub struct Random {

@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 
 use super::{adopted, probed, shape};
 
+mod kind;
+pub use kind::KIND;
+
 /// How the random bytes are written after the prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {

@@ -30,6 +30,7 @@ fn a_word_is_one_kind_whether_built_in_or_not() {
 fn a_kind_that_is_left_out_is_known_and_refused() {
     let registry = Registry::default()
         .with_provider(&file::KIND)
+        .with_secret(&crate::rotators::random::KIND)
         .without(Family::Provider, &["aws-ssm", "vault"]);
     let text = "environment = \"development\"\n[providers.main]\nkind = \"file\"\npath = \"d.age\"\n\
         [providers.far]\nkind = \"vault\"\n[secrets.token]\nkind = \"random\"\nprovider = \"main\"\nrefresh = \"0s\"\n";

@@ -38,7 +38,7 @@ pub fn document(env: &Environment, outlines: &[Outline<'_>], now: Timestamp) -> 
             out,
             "| {} | {} | {} at {} | {} | {} | {} |",
             cell(&s.name),
-            s.kind.as_str(),
+            s.kind.word,
             cell(&s.provider),
             cell(&s.path),
             rotates(o),

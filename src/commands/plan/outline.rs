@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use keyrota_rotation::{Effect, Record, Round, Time, Which};
 
-use crate::config::model::{Environment, Kind, Secret, Source, TurnPolicy};
+use crate::config::model::{Environment, Secret, Source, TurnPolicy};
 use crate::config::registry::BuildError;
 use crate::config::say_duration;
 use crate::engine;
@@ -93,8 +93,8 @@ pub fn outline<'a>(
     turns: usize,
     now: Timestamp,
 ) -> Result<Outline<'a>, BuildError> {
-    let begins = match &secret.kind {
-        Kind::External(_) => Begins::Never,
+    let begins = match secret.facts.rotates() {
+        false => Begins::Never,
         _ if secret.imported => Begins::Given,
         _ if secret.turn.schedule.is_some() => Begins::Schedule,
         _ => Begins::Asked,

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::commands::policy::rights;
-use crate::config::model::{Environment, Kind, Secret, WhenAbsent};
+use crate::config::model::{Environment, Secret, WhenAbsent};
 use crate::config::registry::rights::Giver;
-use crate::engine::rotators::setup_sql;
 
 /// Something that has to exist, for one provider or secret.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub struct Statement {
 pub fn statements(secrets: &[&Secret], owner: bool) -> Vec<Statement> {
     let of = |secret: &&Secret| {
         let table = format!("secrets.{}", secret.name);
-        let sql = setup_sql(&secret.kind, owner).into_iter();
+        let sql = secret.settings.setup(owner).into_iter();
         sql.map(move |sql| Statement {
             table: table.clone(),
             sql,
@@ -74,20 +73,22 @@ pub fn setup(env: &Environment, secrets: &[&Secret]) -> Vec<Thing> {
         };
         let command = |rest: &str| format!("keyrota --env {} {rest}", env.name);
         let name = &secret.name;
-        thing(match (&secret.kind, secret.imported, secret.when_absent) {
-            (Kind::External(_), _, _) | (_, _, WhenAbsent::Refuse) => {
-                format!("its value: {}", command(&format!("import {name} --stdin")))
-            }
-            (_, true, _) => format!(
-                "its value, from its issuer: {}",
-                command(&format!("rotate {name} --value-stdin"))
-            ),
-            _ => format!(
-                "its first value: {} makes it, {} adopts one that is in use",
-                command(&format!("rotate {name}")),
-                command(&format!("import {name} --stdin"))
-            ),
-        });
+        thing(
+            match (secret.facts.rotates(), secret.imported, secret.when_absent) {
+                (false, _, _) | (_, _, WhenAbsent::Refuse) => {
+                    format!("its value: {}", command(&format!("import {name} --stdin")))
+                }
+                (_, true, _) => format!(
+                    "its value, from its issuer: {}",
+                    command(&format!("rotate {name} --value-stdin"))
+                ),
+                _ => format!(
+                    "its first value: {} makes it, {} adopts one that is in use",
+                    command(&format!("rotate {name}")),
+                    command(&format!("import {name} --stdin"))
+                ),
+            },
+        );
         for consumer in &secret.consumers {
             thing(consumer.facts.setup.clone());
         }

@@ -33,10 +33,7 @@ fn one(env: &Environment, o: &Outline<'_>, now: Timestamp) -> String {
     let secret = o.secret;
     let mut out = format!(
         "{}: {}, kept by {} at {}\n",
-        secret.name,
-        secret.kind.as_str(),
-        secret.provider,
-        secret.path
+        secret.name, secret.kind.word, secret.provider, secret.path
     );
     out.push_str(&format!("  {}\n", begins(env, o)));
     for start in &o.turns {

@@ -3,7 +3,7 @@
 //! `keyrota policy` prints them as a policy, `keyrota plan --setup` in words: both from here.
 
 use crate::config::gate_rules::sees;
-use crate::config::model::{Environment, Kept, Kind, PlaceRole, Program, Provider, Secret};
+use crate::config::model::{Environment, Kept, PlaceRole, Program, Provider, Secret};
 use crate::config::registry::rights::{Asked, Giver, Policy, Right, Touched};
 
 /// Who is given the rights.
@@ -22,7 +22,7 @@ pub enum Use<'a> {
 fn touched<'s>(provider: &Provider, secrets: &[&'s Secret], whom: Use<'_>) -> Vec<Touched<'s>> {
     let of = |secret: &&'s Secret, kept: Kept<'s>| {
         let own = kept.role == PlaceRole::Own;
-        let external = matches!(secret.kind, Kind::External(_));
+        let external = !secret.facts.rotates();
         let written = match whom {
             Use::Rotate => Some(!external),
             Use::Import => Some(true),

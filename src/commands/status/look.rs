@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use keyrota_rotation::{Phase, Time, Todo};
 
 use crate::commands::say;
-use crate::config::model::{Environment, Kind, Secret};
+use crate::config::model::{Environment, Secret};
 use crate::engine::clock;
 use crate::engine::daemon::{FAILURES_MAX, due, is_far_ahead, turn_policy};
 use crate::engine::journal::Journal;
@@ -229,9 +229,9 @@ fn under_way(row: &Rotation, now: Timestamp) -> UnderWay {
 
 fn next(env: &Environment, secret: &Secret, known: Option<&state::Secret>, now: Timestamp) -> Next {
     let Some(policy) = turn_policy(env, secret) else {
-        return match secret.kind {
-            Kind::External(_) => Next::NotOurs,
-            _ => Next::Asked,
+        return match secret.facts.rotates() {
+            false => Next::NotOurs,
+            true => Next::Asked,
         };
     };
     // Turns count from when the secret is first seen, which would be now.
@@ -299,7 +299,7 @@ fn need(env: &str, look: &Look<'_>, copies: &Looked) -> Option<Need> {
         let what = if secret.imported {
             let what = command(&format!("rotate {name} --value-stdin"));
             format!("get a new one from its issuer, and pipe it into: {what}")
-        } else if let Kind::External(_) = secret.kind {
+        } else if !secret.facts.rotates() {
             let what = command(&format!("import {name} --in-place"));
             format!("put a new one into its provider, then: {what}")
         } else {

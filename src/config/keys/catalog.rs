@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::table::{Family, Key, KindKeys, Kinds, Ty};
-use super::{BOOT, CONFIRM, CONSUMER, SECRET, SECRETS};
+use super::{BOOT, CONFIRM, CONSUMER, SECRET};
 
 /// The kinds of the three families.
 #[derive(Debug)]
@@ -18,10 +18,7 @@ impl Default for Catalog {
     fn default() -> Self {
         Self {
             providers: Kinds::new("provider", &[]),
-            secrets: Kinds {
-                built: SECRETS.to_vec(),
-                ..Kinds::new("secret", SECRET)
-            },
+            secrets: Kinds::new("secret", SECRET),
             consumers: Kinds::new("consumer", CONSUMER),
             words: OnceLock::new(),
         }

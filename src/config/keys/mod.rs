@@ -8,7 +8,10 @@ mod table;
 
 pub use catalog::Catalog;
 pub use consumers::CONSUMER;
-pub use secrets::{CONFIRM, COPY, DEFAULTS, SECRET, SECRETS, SPAN_OF_DAY, SPAN_OF_TIME};
+pub use secrets::{
+    CONFIRM, COPY, DEFAULTS, FALLBACK, ORIGIN, SECRET, SPAN_OF_DAY, SPAN_OF_TIME, TURNS,
+    WHEN_ABSENT,
+};
 use table::VARIABLES;
 pub use table::{Family, Key, KindKeys, Kinds, TEXTS, Ty, may, must};
 

@@ -13,12 +13,10 @@ pub use super::values::*;
 mod consumer;
 mod place;
 mod secret;
-mod target;
 
 pub use consumer::*;
 pub use place::*;
 pub use secret::*;
-pub use target::*;
 
 /// One file `schedules/<name>.toml`.
 #[derive(Debug, Clone)]

@@ -31,6 +31,8 @@ pub struct ForSecret<'a> {
     pub root: &'a Path,
     /// The variables of the secret.
     pub env: &'a [EnvVar],
+    /// The word of its kind.
+    pub kind: &'a str,
     /// What its kind says of it.
     pub secret: &'a SecretFacts,
 }

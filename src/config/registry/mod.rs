@@ -12,7 +12,10 @@ pub use consumer::{
     ConsumerFacts, ConsumerKind, ConsumerRead, ConsumerSettings, Entries, ForSecret, Readers,
     Sharing, WrittenFile,
 };
-pub use secret::{Lines, SecretFacts};
+pub use secret::{
+    BuildingSecret, KeyFacts, Lines, Maker, PublicSet, ReadingSecret, SecretFacts, SecretKind,
+    SecretRead, SecretSettings, Sum, Use,
+};
 pub use store::{BuildError, Building, Built, Problem, Reading, Settings, StoreKind};
 
 /// The kinds that files may name. It is a value: a test can make a shorter one, and a program of its
@@ -20,6 +23,7 @@ pub use store::{BuildError, Building, Built, Problem, Reading, Settings, StoreKi
 #[derive(Debug, Default)]
 pub struct Registry {
     stores: Vec<&'static StoreKind>,
+    secrets: Vec<&'static SecretKind>,
     consumers: Vec<&'static ConsumerKind>,
     catalog: Catalog,
 }
@@ -29,6 +33,13 @@ impl Registry {
     pub fn with_provider(mut self, kind: &'static StoreKind) -> Self {
         self.stores.push(kind);
         self.catalog.add(Family::Provider, (kind.word, kind.keys));
+        self
+    }
+
+    /// The same with one more kind of secret, listed after the others.
+    pub fn with_secret(mut self, kind: &'static SecretKind) -> Self {
+        self.secrets.push(kind);
+        self.catalog.add(Family::Secret, (kind.word, kind.keys));
         self
     }
 
@@ -53,6 +64,11 @@ impl Registry {
     /// The kind of provider of this word, if it is built in.
     pub fn store(&self, word: &str) -> Option<&'static StoreKind> {
         self.stores.iter().copied().find(|kind| kind.word == word)
+    }
+
+    /// The kind of secret of this word, if it is built in.
+    pub fn secret(&self, word: &str) -> Option<&'static SecretKind> {
+        self.secrets.iter().copied().find(|kind| kind.word == word)
     }
 
     /// The kind of consumer of this word, if it is built in.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{load, now, rendered};
-use crate::config::{kinds, schema};
+use crate::config::schema;
+use crate::rotators::database::keys::{RDS_FIELDS, URL_FIELDS};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules")
@@ -81,7 +82,7 @@ fn the_page_on_copies_names_every_field_of_render() {
     let page = include_str!("../../../providers/README.md");
     let (_, section) = page.split_once("\n## Copies\n").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
-    let logins = kinds::URL_FIELDS.iter().chain(kinds::RDS_FIELDS);
+    let logins = URL_FIELDS.iter().chain(RDS_FIELDS);
     for field in logins.chain(&["kid"]) {
         let cell = format!("`{{{field}}}`");
         assert!(section.contains(&cell), "{cell}");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{lines, read};
-use crate::config::model::{Algorithm, Kind, Required, Role, Secret, Source, Template, WhenAbsent};
+use crate::config::model::{Required, Role, Secret, Source, Template, WhenAbsent};
 use crate::config::registry::Sharing;
 
 const HEAD: &str = r#"environment = "development"
@@ -72,7 +72,7 @@ fn waits_are_the_sums_of_the_file() {
     for (body, announce, waits) in cases {
         let secret = secret(body);
         assert_eq!(
-            (secret.announce, minutes(&secret)),
+            (secret.facts.announce, minutes(&secret)),
             (*announce, *waits),
             "{body}"
         );
@@ -95,10 +95,9 @@ fn defaults_and_places() {
         ("local", "development/a")
     );
     assert_eq!(plain.when_absent, WhenAbsent::Create);
-    let Kind::Random(random) = &plain.kind else {
-        panic!("a random secret")
-    };
-    assert_eq!((random.length, random.alphabet.len()), (32, 62));
+    let drawn = format!("{:?}", plain.settings);
+    assert_eq!(plain.facts.rule.min_length, Some(32));
+    assert_eq!(drawn.matches(", ").count(), 62, "{drawn}");
     assert_eq!(
         secret("kind = 'random'\npath = 'x/{secret}/{{y}}'").path,
         "x/a/{y}"
@@ -116,13 +115,9 @@ fn variables_and_consumers() {
          [[secrets.a.consumers]]\nkind = 'command'\nargv = ['/bin/true', 'x']\nrequired = false\nhost = 'app1'\n\
          [[secrets.a.consumers]]\nkind = 'jwks'\npath = '/srv/jwks.json'\n",
     );
-    let Kind::Jwt(jwt) = &secret.kind else {
-        panic!("a jwt")
-    };
-    assert_eq!(
-        (jwt.algorithm, jwt.bytes, jwt.bits),
-        (Algorithm::Es256, 0, 0)
-    );
+    let form = format!("{:?}", secret.facts.rule.format);
+    assert!(form.contains("Pem") && form.contains("Es256"), "{form}");
+    assert!(secret.facts.has_public_key());
     let env: Vec<_> = secret
         .env
         .iter()

@@ -93,7 +93,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> Consume
         at: argv.join(" "),
         definition: format!("{argv:?} {value}"),
         variables: of.env.to_vec(),
-        key_set: of.secret.has_public_key,
+        key_set: of.secret.has_public_key(),
         readers: Readers::Notified,
         skips_known: true,
         file: None,

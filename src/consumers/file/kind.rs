@@ -47,7 +47,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> Consume
     let format = FORMATS.iter().find(|(known, _)| *known == word);
     let (word, format) = *format.unwrap_or(&FORMATS[0]);
     let keys = match s.get("keys") {
-        Some(_) => templates(reader, s, "keys", of.secret),
+        Some(_) => templates(reader, s, "keys", of.kind, of.secret),
         None => of.env.to_vec(),
     };
     let at = &s.at;

@@ -35,7 +35,7 @@ struct Config {
 }
 
 fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> ConsumerRead {
-    if !of.secret.has_public_key {
+    if !of.secret.has_public_key() {
         let help = "remove it; only jwt keys of RS256, ES256 and EdDSA have a public part";
         reader.error(
             s.spot,

@@ -3,7 +3,6 @@ use keyrota_contract::{Entropy, Material};
 
 use super::*;
 use crate::config;
-use crate::engine::rotators::rotator;
 
 const HEAD: &str = r#"environment = "development"
 [defaults]
@@ -95,7 +94,7 @@ fn a_key_id_is_kept_or_refused_and_never_dropped() {
         ),
     ] {
         let secret = secret(&lines);
-        let rotator = rotator("development", &secret, None).unwrap();
+        let rotator = secret.rotator("development", None).unwrap();
         let minted = rotator.create(&Material::default(), &mut Sevens).unwrap();
         let kid = match kid {
             "OWN" => minted.public[KID].clone(),
@@ -118,7 +117,7 @@ fn a_key_id_is_kept_or_refused_and_never_dropped() {
 
 #[test]
 fn a_key_is_claimed_for_all_and_its_id_for_one_secret() {
-    let rotator = rotator("development", &secret(PAIR), None).unwrap();
+    let rotator = secret(PAIR).rotator("development", None).unwrap();
     let made = |public: &Public| -> Vec<(String, String)> {
         let all = claims("production", "a", public, "print").into_iter();
         all.map(|claim| (claim.key, claim.value)).collect()

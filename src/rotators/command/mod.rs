@@ -11,6 +11,7 @@
 //! - An unknown exit code, a signal and a timeout are an unknown outcome.
 
 mod call;
+mod kind;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ use super::pick;
 use super::random::{Random, RandomError};
 use crate::child::{NotStarted, Program, end_holders, lock_within};
 use call::{Call, Phase};
+
+pub use kind::KIND;
 
 /// How many values the program's target accepts at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

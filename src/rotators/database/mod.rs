@@ -6,9 +6,10 @@
 //!
 //! # Layout
 //! - `url`, `json`: the two forms of a value
-//! - `password`: new ones
+//! - `password`: new ones; [`keys`]: their keys in a schedule
 
 mod json;
+pub mod keys;
 mod password;
 mod url;
 
@@ -53,6 +54,16 @@ pub enum Users {
     One(String),
     /// `alternating-users`: the one's that is not in use.
     Two([String; 2]),
+}
+
+impl Users {
+    /// All of them.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::One(user) => std::slice::from_ref(user),
+            Self::Two(users) => users,
+        }
+    }
 }
 
 /// A server and a database on it.

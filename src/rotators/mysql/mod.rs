@@ -31,6 +31,7 @@
 mod account;
 mod change;
 mod hash;
+mod kind;
 mod login;
 mod operator;
 mod preflight;
@@ -49,6 +50,8 @@ use zeroize::Zeroizing;
 
 use super::database::{Login, Settings, Users, password};
 use super::pick;
+
+pub use kind::KIND;
 
 pub use self::setup::setup_sql;
 

@@ -10,6 +10,7 @@
 //! alive whose client is gone, and give it to somebody else.
 
 mod functions;
+mod kind;
 mod preflight;
 mod roles;
 mod scram;
@@ -27,6 +28,8 @@ use zeroize::Zeroizing;
 
 use super::database::{Endpoint, Login, Settings, password};
 use super::pick;
+
+pub use kind::KIND;
 
 /// A rotator of a Postgres login.
 #[derive(Debug)]

@@ -1,10 +1,79 @@
-//! How many characters of which alphabet a drawn value has.
+//! `kind = "random"` in a schedule.
 
-use super::model::Random;
-use super::read::{Reader, Section, join};
+use std::sync::Arc;
+
+use keyrota_contract::Rotator;
+use keyrota_gate::Rule;
+
+use super::Random;
+use crate::config::keys::{Key, ORIGIN, TURNS, Ty, WHEN_ABSENT, may};
+use crate::config::read::{Reader, Section, join};
+use crate::config::registry::{
+    BuildingSecret, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings,
+};
+
+/// A random token.
+pub static KIND: SecretKind = SecretKind {
+    word: "random",
+    keys: &[KEYS, TURNS, ORIGIN, WHEN_ABSENT],
+    read,
+};
+
+/// The keys that say what a value is drawn from.
+pub const KEYS: &[Key] = &[
+    may(
+        "length",
+        Ty::Count(1, 4096),
+        "Characters; 32 when absent. At least 128 bit with the alphabet.",
+    ),
+    may(
+        "alphabet",
+        Ty::Text,
+        "Characters and ranges, as in A-Za-z0-9_-; A-Za-z0-9 when absent.",
+    ),
+];
+
+/// What a value is drawn from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drawn {
+    /// Characters.
+    pub length: usize,
+    /// ASCII, each once, sorted.
+    pub alphabet: Vec<u8>,
+}
+
+impl Drawn {
+    /// What the gate asks of a variable that holds it.
+    pub fn rule(&self) -> Rule {
+        Rule {
+            min_length: Some(self.length),
+            random: true,
+            ..Rule::new("")
+        }
+    }
+}
+
+fn read(reader: &mut Reader<'_>, s: &Section<'_>, _: &ReadingSecret<'_>) -> SecretRead {
+    let drawn = drawn(reader, s);
+    SecretRead {
+        facts: SecretFacts::new(&["value"], drawn.rule()),
+        settings: Arc::new(drawn),
+    }
+}
+
+impl SecretSettings for Drawn {
+    fn build(&self, _: &BuildingSecret<'_>) -> Result<Box<dyn Rotator>, &'static str> {
+        let random = Random::new(self.length, self.alphabet.clone());
+        Ok(Box::new(random.map_err(|_| super::super::NOT_TAKEN)?))
+    }
+
+    fn setup(&self, _: bool) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 /// Reads what a value is drawn from; too little to draw from is a problem.
-pub fn random(reader: &mut Reader<'_>, s: &Section<'_>) -> Random {
+pub fn drawn(reader: &mut Reader<'_>, s: &Section<'_>) -> Drawn {
     let length = s.count("length").unwrap_or(32);
     let alphabet = match alphabet(s.text("alphabet").unwrap_or("A-Za-z0-9")) {
         Ok(alphabet) => alphabet,
@@ -15,8 +84,8 @@ pub fn random(reader: &mut Reader<'_>, s: &Section<'_>) -> Random {
                 what,
                 "write characters and ranges: A-Za-z0-9_-",
             );
-            return Random {
-                length,
+            return Drawn {
+                length: length as usize,
                 alphabet: (b'a'..=b'z').collect(),
             };
         }
@@ -42,7 +111,10 @@ pub fn random(reader: &mut Reader<'_>, s: &Section<'_>) -> Random {
             format!("write length = {enough} or more"),
         );
     }
-    Random { length, alphabet }
+    Drawn {
+        length: length as usize,
+        alphabet,
+    }
 }
 
 /// Expands `A-Za-z0-9_-`: ranges within one class; a `-` at the end is itself.

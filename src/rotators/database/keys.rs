@@ -1,94 +1,94 @@
-//! Kinds whose new value a server, or a program, has to be told.
+//! The keys of the database kinds, and what follows from them.
 
-use std::collections::HashMap;
-use std::path::Path;
 use std::time::Duration;
 
-use super::model::{
-    Auth, CommandRotator, Database, DatabaseFormat, Endpoint, ExternalFormat, Kind, Part, Secret,
-    Slots, Spot, Users,
-};
-use super::random;
-use super::read::{Reader, Section, join};
+use keyrota_gate::{Format as Looks, Rule};
 
-/// PostgreSQL cuts longer names off; MySQL and MariaDB refuse names longer than 32 and 128.
-const POSTGRES_NAME_BYTES_MAX: usize = 63;
-const MYSQL_NAME_BYTES_MAX: usize = 32;
+use super::{Endpoint, Form, Method, Settings, Users};
+use crate::config::keys::{Key, TEXTS, Ty, may, must};
+use crate::config::read::{Reader, Section, join};
+use crate::config::registry::{Lines, Maker, ReadingSecret, SecretFacts, Sum, Use};
+use crate::config::values::Part;
+
+/// The keys that they share.
+pub const KEYS: &[Key] = &[
+    must(
+        "strategy",
+        Ty::Word(&["alternating-users", "single-user"]),
+        "Two users in turns, without an outage; or one, whose password changes.",
+    ),
+    must("users", TEXTS, "The users: two that alternate, or one."),
+    must(
+        "url",
+        Ty::Template,
+        "Where the application logs in, with {user} and {password}: postgres://{user}:{password}@host:5432/app",
+    ),
+    may(
+        "server",
+        Ty::Text,
+        "host:port of the server itself, if url names a pooler in front of it.",
+    ),
+    may(
+        "ca_file",
+        Ty::Text,
+        "The authorities that may vouch for the server; TLS is always verified.",
+    ),
+    may(
+        "admin",
+        Ty::Text,
+        "The external secret that may change the users.",
+    ),
+    may(
+        "format",
+        Ty::Word(&["url", "rds-json"]),
+        "How the value is written; url when absent.",
+    ),
+    may(
+        "accept_gap",
+        Ty::Flag,
+        "single-user: readers cannot log in from the change until they have the new value.",
+    ),
+];
 
 /// What differs between the databases.
-struct Words {
+pub struct Words {
     /// Schemes of its URLs.
-    schemes: &'static [&'static str],
-    port: u16,
-    name_bytes_max: usize,
+    pub schemes: &'static [&'static str],
+    /// The port of a URL without one.
+    pub port: u16,
+    /// The longest name of a user.
+    pub name_bytes_max: usize,
     /// One password per account, always: a change of it has a gap.
-    always_gap: bool,
+    pub always_gap: bool,
 }
 
-/// The longest one call of a program may take when the file does not say.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-const COMMAND_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+/// The fields of a URL.
+pub const URL_FIELDS: &[&str] = &[
+    "value", "scheme", "username", "password", "host", "port", "path",
+];
+/// The fields of the object that Amazon RDS writes.
+pub const RDS_FIELDS: &[&str] = &[
+    "value",
+    "engine",
+    "username",
+    "password",
+    "host",
+    "port",
+    "dbname",
+    "dbInstanceIdentifier",
+];
 
-/// `kind = "postgres"`.
-pub fn postgres(reader: &mut Reader<'_>, s: &Section<'_>, root: &Path) -> Database {
-    let words = Words {
-        schemes: &["postgres", "postgresql"],
-        port: 5432,
-        name_bytes_max: POSTGRES_NAME_BYTES_MAX,
-        always_gap: true,
-    };
-    database(reader, s, root, &words)
-}
+/// The grace of a file that states none.
+const GRACE: Duration = Duration::from_secs(24 * 3600);
 
-/// `kind = "mysql"`.
-pub fn mysql(reader: &mut Reader<'_>, s: &Section<'_>, root: &Path) -> Database {
-    let words = Words {
-        schemes: &["mysql", "mariadb"],
-        port: 3306,
-        name_bytes_max: MYSQL_NAME_BYTES_MAX,
-        always_gap: false,
-    };
-    database(reader, s, root, &words)
-}
-
-/// `kind = "command"`.
-pub fn command(reader: &mut Reader<'_>, s: &Section<'_>) -> CommandRotator {
-    let argv: Vec<String> = s.texts("argv").into_iter().map(str::to_owned).collect();
-    let absolute = argv.first().is_some_and(|program| program.starts_with('/'));
-    if s.get("argv").is_some() && !absolute {
-        let help =
-            "write argv = [\"/usr/local/lib/keyrota/redis-acl\"]: an absolute path, no shell";
-        reader.error(
-            s.spot_of("argv"),
-            &join(&s.at, "argv"),
-            "does not begin with the path of a program",
-            help,
-        );
-    }
-    let timeout = s.duration("timeout").unwrap_or(COMMAND_TIMEOUT);
-    if timeout.is_zero() || timeout > COMMAND_TIMEOUT_MAX {
-        reader.error(
-            s.spot_of("timeout"),
-            &join(&s.at, "timeout"),
-            "is not between 1s and 10m",
-            "write \"30s\"",
-        );
-    }
-    let token = random::random(reader, s);
-    CommandRotator {
-        argv,
-        slots: match s.text("slots") {
-            Some("single") => Slots::Single,
-            _ => Slots::Dual,
-        },
-        timeout,
-        length: token.length,
-        alphabet: token.alphabet,
-        uses: s.texts("uses").into_iter().map(str::to_owned).collect(),
-    }
-}
-
-fn database(reader: &mut Reader<'_>, s: &Section<'_>, root: &Path, words: &Words) -> Database {
+/// Reads the keys of a database. What is wrong is told to the reader.
+pub fn read(
+    reader: &mut Reader<'_>,
+    s: &Section<'_>,
+    around: &ReadingSecret<'_>,
+    words: &Words,
+) -> (SecretFacts, Settings) {
+    let root = around.root;
     let users = users(reader, s, words);
     let alternating = matches!(users, Users::Two(_));
     let accept_gap = s.flag("accept_gap").unwrap_or(false);
@@ -126,35 +126,81 @@ fn database(reader: &mut Reader<'_>, s: &Section<'_>, root: &Path, words: &Words
         }
     }
     let (url, endpoint) = url(reader, s, words);
-    Database {
+    let scheme = url.split("://").take(1).map(str::to_owned).collect();
+    let (form, fields, rule, lines) = match s.text("format") {
+        Some("rds-json") => (Form::RdsJson, RDS_FIELDS, rds_rule(), Lines::Any),
+        _ => {
+            let rule = Looks::Url { schemes: scheme };
+            (Form::Url(url), URL_FIELDS, rule, Lines::One)
+        }
+    };
+    let settings = Settings {
         users,
-        url,
+        form,
         server: server(reader, s, &endpoint),
         endpoint,
         ca_file: s.text("ca_file").map(|path| root.join(path)),
         admin: s.text("admin").map(str::to_owned),
-        format: match s.text("format") {
-            Some("rds-json") => DatabaseFormat::RdsJson,
-            _ => DatabaseFormat::Url,
+        methods: methods(reader, s),
+        one_at_a_time: accept_gap,
+    };
+    let admin = settings.admin.iter().map(|secret| Use {
+        secret: secret.clone(),
+        key: "admin",
+        spot: s.spot_of("admin"),
+        has_user: true,
+    });
+    let facts = SecretFacts {
+        lines,
+        maker: Maker::KeyrotaAfterFirst,
+        // With a gap the old password is dead already. Programs that hold a connection pool read a
+        // changed URL when they feel like it.
+        grace: match accept_gap {
+            true => Sum::ZERO,
+            false => Sum::REFRESH,
         },
-        require_auth: require_auth(reader, s),
-        accept_gap,
+        grace_usual: (!accept_gap).then_some(GRACE),
+        accounts: accounts(&settings),
+        uses: admin.collect(),
+        ..SecretFacts::new(
+            fields,
+            Rule {
+                format: Some(rule),
+                ..Rule::new("")
+            },
+        )
+    };
+    (facts, settings)
+}
+
+/// What the gate asks of a value as Amazon RDS writes it.
+pub fn rds_rule() -> Looks {
+    Looks::Json {
+        members: vec!["username".to_owned(), "password".to_owned()],
     }
 }
 
+/// Host names are compared without regard to case; two names of one server are not seen through.
+fn accounts(settings: &Settings) -> Vec<String> {
+    let at = settings.direct();
+    let host = format!("{}:{}", at.host.to_ascii_lowercase(), at.port);
+    let users = settings.users.names().iter();
+    users.map(|user| format!("{host} {user}")).collect()
+}
+
 /// `require_auth`; SCRAM alone when absent.
-fn require_auth(reader: &mut Reader<'_>, s: &Section<'_>) -> Vec<Auth> {
+fn methods(reader: &mut Reader<'_>, s: &Section<'_>) -> Vec<Method> {
     if !s.has("require_auth") {
-        return vec![Auth::Scram];
+        return vec![Method::Scram];
     }
     let help = "write require_auth = [\"scram-sha-256\"], and \"md5\" or \"password\" only where a server has nothing better";
     let words = s.texts("require_auth");
     let mut allowed = Vec::new();
     for (i, word) in words.iter().enumerate() {
         match *word {
-            "scram-sha-256" => allowed.push(Auth::Scram),
-            "md5" => allowed.push(Auth::Md5),
-            "password" => allowed.push(Auth::Password),
+            "scram-sha-256" => allowed.push(Method::Scram),
+            "md5" => allowed.push(Method::Md5),
+            "password" => allowed.push(Method::Password),
             _ => {
                 let at = format!("{}[{i}]", join(&s.at, "require_auth"));
                 reader.error(s.spot_of("require_auth"), &at, "is no way to log in", help);
@@ -324,35 +370,4 @@ fn host_and_port(text: &str, port: u16) -> Option<(String, u16)> {
     };
     let named = |b: u8| b.is_ascii_alphanumeric() || b".-_:".contains(&b);
     (!host.is_empty() && host.bytes().all(named) && port != 0).then(|| (host.to_owned(), port))
-}
-
-/// The secrets named by `admin` and `uses` are kept here, and can be what they are to be. `spots`
-/// says where each secret names them; of a file that is not `complete`, nothing is missed.
-pub fn uses(reader: &mut Reader<'_>, secrets: &[Secret], spots: &[Spot], complete: bool) {
-    let kinds: HashMap<&str, &Kind> = secrets.iter().map(|s| (s.name.as_str(), &s.kind)).collect();
-    for (secret, spot) in secrets.iter().zip(spots) {
-        let database = secret.kind.database().is_some();
-        let (key, help) = match database {
-            true => (
-                "admin",
-                "name a secret of kind = \"external\" with format = \"url\", \"json\" or \"rds-json\"",
-            ),
-            false => ("uses", "name secrets of kind = \"external\""),
-        };
-        for used in secret.kind.uses() {
-            let named = kinds.get(used.as_str()).copied();
-            let what = match named {
-                None if complete => "names a secret that this file does not have",
-                Some(Kind::External(external))
-                    if external.format == ExternalFormat::Raw && database =>
-                {
-                    "names a secret without a user name: its format is raw"
-                }
-                None | Some(Kind::External(_)) => continue,
-                Some(_) => "names a secret that keyrota rotates itself",
-            };
-            let at = join(&join("secrets", &secret.name), key);
-            reader.error(*spot, &at, what, help);
-        }
-    }
 }
