@@ -13,8 +13,9 @@ use keyrota_contract::{Ack, Consumer, Delivery, DeliveryError, Variable};
 use zeroize::Zeroizing;
 
 use super::envfile::{self, Dialect};
+use super::failure::file_failed;
+use super::jsonfile;
 use super::owner::Owner;
-use super::{file_failed, jsonfile};
 use keyrota_local::atomic::{self, Looks, Options};
 use keyrota_local::in_place;
 use keyrota_local::{FileError, FileLock};

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use keyrota_contract::{Ack, Consumer, Delivery, DeliveryError};
 
-use super::{file_failed, owner::Owner};
+use super::failure::file_failed;
+use super::owner::Owner;
 use crate::rotators::jwks::Jwks;
 use keyrota_local::FileError;
 use keyrota_local::atomic::{self, Options};

@@ -10,7 +10,8 @@ use keyrota_contract::{
 };
 use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
 
-use super::{adopted, probed, shape};
+use super::material::{adopted, probed};
+use super::shape;
 
 mod kind;
 pub use kind::KIND;

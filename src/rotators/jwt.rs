@@ -24,7 +24,8 @@ use zeroize::Zeroizing;
 
 use super::jwks::{JWK, KID, PublicJwk};
 use super::key::{self, Key};
-use super::{probed, shape};
+use super::material::probed;
+use super::shape;
 
 mod kind;
 pub use kind::KIND;

@@ -12,6 +12,7 @@
 //! - [`database`]: what the database kinds share: the login inside a value, new passwords
 //! - [`postgres`]: logins of a Postgres server
 //! - [`mysql`]: accounts of MySQL and MariaDB
+//! - `material`: the version that an effect is about; what stands for a server where there is none
 //! - `key`, `der`: private keys as PEM or JWK, which `keyrota_gate` reads; `shape`: what all texts have in common
 //!
 //! [`Rotator::target`]: keyrota_contract::Rotator::target
@@ -23,6 +24,7 @@ pub mod external;
 pub mod jwks;
 pub mod jwt;
 mod key;
+mod material;
 pub mod mysql;
 pub mod postgres;
 pub mod published;
@@ -36,9 +38,6 @@ mod testing;
 mod tests;
 
 use crate::config::registry::SecretKind;
-use keyrota_contract::{
-    Material, Minted, Probe, Public, RotatorError, SecretValue, Version, Which,
-};
 
 /// The kinds of secret, in the order in which they are listed.
 pub const KINDS: &[&SecretKind] = &[
@@ -50,37 +49,3 @@ pub const KINDS: &[&SecretKind] = &[
     &command::KIND,
     &external::KIND,
 ];
-
-/// What no file says: its reader refuses such settings.
-const NOT_TAKEN: &str = "the kind does not take these settings";
-
-/// The version an effect is about, if the engine could read one.
-fn pick(which: Which, m: &Material) -> Option<&Version> {
-    match which {
-        Which::Current => m.current.as_ref(),
-        Which::Pending => m.pending.as_ref(),
-        Which::Previous => m.previous.as_ref(),
-    }
-}
-
-/// What somebody else made, with nothing public about it, if `checked` says that it is sound.
-fn adopted(value: SecretValue, checked: Result<(), &'static str>) -> Result<Minted, RotatorError> {
-    checked.map_err(RotatorError::Refused)?;
-    Ok(Minted {
-        value,
-        public: Public::new(),
-    })
-}
-
-/// The probe of a kind that no server knows: what is stored is `check`ed.
-fn probed(
-    which: Which,
-    m: &Material,
-    check: impl FnOnce(&Version) -> Result<(), &'static str>,
-) -> Probe {
-    match pick(which, m).map(check) {
-        None => Probe::Unknown,
-        Some(Ok(())) => Probe::Accepted,
-        Some(Err(_)) => Probe::Rejected,
-    }
-}

@@ -8,7 +8,8 @@ use keyrota_contract::{
     Which,
 };
 
-use super::{adopted, probed, shape};
+use super::material::{adopted, probed};
+use super::shape;
 
 pub mod kind;
 pub use kind::KIND;

@@ -9,7 +9,8 @@ use keyrota_contract::{
 };
 use zeroize::Zeroizing;
 
-use super::{adopted, probed, shape};
+use super::material::{adopted, probed};
+use super::shape;
 
 mod kind;
 pub use kind::KIND;

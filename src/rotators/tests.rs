@@ -1,7 +1,7 @@
 //! What holds for all kinds.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use keyrota_contract::{Minted, Probe, Public, Rotator};
+use keyrota_contract::{Material, Minted, Probe, Public, Rotator, Which};
 use proptest::prelude::*;
 
 use super::testing::{Seeded, now, text, value, version, with_current};

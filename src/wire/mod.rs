@@ -17,6 +17,7 @@
 //! may not have, and a kill would leave it behind.
 
 mod postgres;
+mod reach;
 mod session;
 
 use std::io;
@@ -25,58 +26,21 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use keyrota_contract::Entropy;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixListener, UnixStream};
+use rustls::ClientConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
 
 use crate::world::SystemEntropy;
 
+pub use reach::{At, Fault, Method};
+use reach::{Bytes, reach, tls};
 pub use session::{Row, Session, UNREADABLE, Unanswered, driving};
 
 /// A part of the name of a Postgres socket.
 const PORT: u16 = 5432;
 /// For reaching a server, until it is ready to hear of a login.
 const CONNECT: Duration = Duration::from_secs(30);
-
-/// A server.
-#[derive(Debug, Clone)]
-pub enum At {
-    /// Reached over TLS, with a verified name.
-    Host(String, u16),
-    /// A unix socket on this host.
-    Socket(String),
-}
-
-/// What a Postgres server may do to be sure of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Have a proof that the password is known. Nothing of use to another is sent.
-    Scram,
-    /// Have the password's md5, which is as good as the password on any server that asks for it.
-    Md5,
-    /// Have the password.
-    Password,
-    /// Ask for nothing.
-    Nothing,
-}
-
-/// Why a way ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// There is no server, or it went away.
-    Unreachable,
-    /// No TLS, or not with this server.
-    Untrusted,
-    /// The server wants to be sure of the user in a way that is not allowed. `None`: by Kerberos, or
-    /// another way that keyrota has not.
-    Method(Option<Method>),
-    /// A message, or an answer, is longer than any of use.
-    Endless,
-}
 
 /// A way to a server.
 #[derive(Debug)]
@@ -191,56 +155,6 @@ async fn carry(driver: &mut UnixStream, watched: &Watched) -> Result<(), Fault> 
     let server = tokio::time::timeout(CONNECT, postgres::reach(&watched.at, tls)).await;
     let server = server.map_err(|_| Fault::Unreachable)??;
     postgres::carry(driver, server, methods, watched.answer_bytes_max).await
-}
-
-/// A connection, as bytes.
-trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
-
-async fn reach(at: &At) -> Result<Box<dyn Bytes>, Fault> {
-    Ok(match at {
-        At::Host(host, port) => {
-            let server = TcpStream::connect((host.as_str(), *port)).await;
-            let server = server.map_err(|_| Fault::Unreachable)?;
-            server.set_nodelay(true).map_err(|_| Fault::Unreachable)?;
-            Box::new(server)
-        }
-        At::Socket(path) => {
-            let server = UnixStream::connect(path).await;
-            Box::new(server.map_err(|_| Fault::Unreachable)?)
-        }
-    })
-}
-
-/// As the driver would have it: public authorities, and those of the file.
-fn tls(pem: &[u8]) -> Result<Arc<ClientConfig>, Fault> {
-    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| Fault::Untrusted)?;
-        roots.add(certificate).map_err(|_| Fault::Untrusted)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| Fault::Untrusted)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-/// Encrypts a connection.
-async fn encrypt(
-    server: Box<dyn Bytes>,
-    host: &str,
-    tls: &Arc<ClientConfig>,
-) -> Result<Box<dyn Bytes>, Fault> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| Fault::Untrusted)?;
-    match TlsConnector::from(tls.clone()).connect(name, server).await {
-        Ok(server) => Ok(Box::new(server)),
-        // How rustls says what it thinks of a certificate.
-        Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(Fault::Untrusted),
-        Err(_) => Err(Fault::Unreachable),
-    }
 }
 
 /// Carries bytes; the first message of the server is not encrypted and names the login's method.

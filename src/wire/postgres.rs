@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::{At, Bytes, Fault, Method, encrypt};
+use super::reach::{self, At, Bytes, Fault, Method, encrypt};
 
 /// All that a server says until a session begins: a few kilobytes.
 const LOGIN_BYTES_MAX: usize = 64 * 1024;
@@ -19,7 +19,7 @@ const PIECE: usize = 16 * 1024;
 /// A server that will hear of a login; encrypted, but for a socket on this host.
 pub(super) async fn reach(at: &At, tls: &Arc<ClientConfig>) -> Result<Box<dyn Bytes>, Fault> {
     const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-    let mut server = super::reach(at).await?;
+    let mut server = reach::reach(at).await?;
     let At::Host(host, _) = at else {
         return Ok(server);
     };

@@ -13,8 +13,8 @@ pub use consumer::{
     Sharing, WrittenFile,
 };
 pub use secret::{
-    BuildingSecret, KeyFacts, Lines, Maker, PublicSet, ReadingSecret, SecretFacts, SecretKind,
-    SecretRead, SecretSettings, Sum, Use,
+    BuildingSecret, KeyFacts, Lines, Maker, NOT_TAKEN, PublicSet, ReadingSecret, SecretFacts,
+    SecretKind, SecretRead, SecretSettings, Sum, Use,
 };
 pub use store::{BuildError, Building, Built, Problem, Reading, Settings, StoreKind};
 

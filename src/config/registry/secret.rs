@@ -57,6 +57,9 @@ pub trait SecretSettings: fmt::Debug + Send + Sync {
     fn setup(&self, owner: bool) -> Vec<String>;
 }
 
+/// Why a rotator is not built. A reader of files refuses such settings before.
+pub const NOT_TAKEN: &str = "the kind does not take these settings";
+
 /// What a rotator is built for.
 pub struct BuildingSecret<'a> {
     /// The environment.

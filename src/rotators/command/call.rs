@@ -5,7 +5,8 @@ use keyrota_local::FileLock;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Command, pick};
+use super::super::material::pick;
+use super::settings::Command;
 use crate::child::{Ended, Heard, NotText, Scrubber, document};
 
 /// What the program is asked to do.

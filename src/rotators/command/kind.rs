@@ -10,7 +10,8 @@ use super::{Command, Settings, Slots};
 use crate::config::keys::{Key, TEXTS, TURNS, Ty, WHEN_ABSENT, may, must};
 use crate::config::read::{Reader, Section, join};
 use crate::config::registry::{
-    BuildingSecret, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings, Use,
+    BuildingSecret, NOT_TAKEN, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings,
+    Use,
 };
 
 /// Whatever a program changes.
@@ -123,7 +124,7 @@ impl SecretSettings for Stated {
                 .locks
                 .map(|dir| dir.join(format!("{environment}.{secret}.lock"))),
         });
-        Ok(Box::new(command.map_err(|_| super::super::NOT_TAKEN)?))
+        Ok(Box::new(command.map_err(|_| NOT_TAKEN)?))
     }
 
     fn setup(&self, _: bool) -> Vec<String> {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use keyrota_contract::SecretValue;
 
-use super::{ANOTHER_SERVER, Complaint, EMPTY, Endpoint, Login};
+use super::settings::{ANOTHER_SERVER, Complaint, EMPTY, Endpoint, Login};
 
 /// The login in an object. Its `host` and `port`, where it has them, must be those of `endpoint`.
 pub(super) fn login(text: &str, endpoint: Option<&Endpoint>) -> Result<Login, Complaint> {

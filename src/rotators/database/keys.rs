@@ -184,7 +184,7 @@ pub fn rds_rule() -> Looks {
 fn accounts(settings: &Settings) -> Vec<String> {
     let at = settings.direct();
     let host = format!("{}:{}", at.host.to_ascii_lowercase(), at.port);
-    let users = settings.users.names().iter();
+    let users = settings.users().iter();
     users.map(|user| format!("{host} {user}")).collect()
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::testing::{Seeded, text, value};
 use super::*;
+use zeroize::Zeroizing;
 
 const TEMPLATE: &str = "postgres://{user}:{password}@db.internal:5432/app?sslmode=verify-full";
 

@@ -6,7 +6,7 @@
 use keyrota_contract::SecretValue;
 use zeroize::Zeroizing;
 
-use super::{ANOTHER_SERVER, Complaint, EMPTY, Endpoint, Login};
+use super::settings::{ANOTHER_SERVER, Complaint, EMPTY, Endpoint, Login};
 
 /// A part of a URL, for templates: `scheme`, `username`, `password`, `host`, `port` (the scheme's
 /// own where the URL has none), `path` (without its first slash; a database's name). Percent-decoded.

@@ -11,8 +11,8 @@ use crate::config::keys::{FALLBACK, Key, ORIGIN, TURNS, Ty, WHEN_ABSENT, may, mu
 use crate::config::reach::{self, Reach};
 use crate::config::read::{Reader, Section, join};
 use crate::config::registry::{
-    BuildingSecret, KeyFacts, Lines, PublicSet, ReadingSecret, SecretFacts, SecretKind, SecretRead,
-    SecretSettings, Sum,
+    BuildingSecret, KeyFacts, Lines, NOT_TAKEN, PublicSet, ReadingSecret, SecretFacts, SecretKind,
+    SecretRead, SecretSettings, Sum,
 };
 use crate::config::words::is_url;
 
@@ -287,7 +287,7 @@ fn rule(algorithm: Alg, format: Format) -> Rule {
 
 impl SecretSettings for Settings {
     fn build(&self, _: &BuildingSecret<'_>) -> Result<Box<dyn Rotator>, &'static str> {
-        let jwt = Jwt::new(self.algorithm, self.format).map_err(|_| super::super::NOT_TAKEN)?;
+        let jwt = Jwt::new(self.algorithm, self.format).map_err(|_| NOT_TAKEN)?;
         Ok(Box::new(jwt))
     }
 

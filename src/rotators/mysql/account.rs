@@ -1,18 +1,13 @@
-//! Accounts: a user *and* a host. The user alone does not say which row answers a login.
+//! What the server says of an account.
 
 use std::collections::BTreeSet;
 
 use keyrota_contract::RotatorError;
 
+pub(super) use super::name::Account;
+use super::name::NATIVE;
 use super::procedures::Question;
 use super::session::{Fault, Rows, Session, first, quoted};
-
-/// A row of the server's accounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Account {
-    pub(super) user: String,
-    pub(super) host: String,
-}
 
 impl Account {
     /// The only account of a user; the administrator asks.
@@ -50,17 +45,6 @@ impl Account {
     ) -> Result<Rows, Fault> {
         let sql = question.statement(self, session);
         session.rows(&sql).await
-    }
-
-    /// As a statement names it.
-    pub(super) fn sql(&self) -> String {
-        format!("{}@{}", *quoted(&self.user), *quoted(&self.host))
-    }
-
-    /// As the server prints it while `sql_mode` is empty.
-    fn printed(&self) -> String {
-        let name = |text: &str| format!("`{}`", text.replace('`', "``"));
-        format!("{}@{}", name(&self.user), name(&self.host))
     }
 
     /// The methods by which MariaDB lets it log in.
@@ -201,12 +185,9 @@ fn literal(text: &str) -> Result<(String, &str), RotatorError> {
 
 /// MySQL's plugins that keep a password, and that our client has.
 const OF_PASSWORDS: [&str; 3] = ["caching_sha2_password", "sha256_password", NATIVE];
-pub(super) const NATIVE: &str = "mysql_native_password";
 const OLDEST: &str = "mysql_old_password";
 pub(super) const CANNOT_READ: &str =
     "the administrator cannot read the accounts: GRANT SELECT ON mysql.* (`keyrota plan --setup`)";
-pub(super) const CONDITIONS: &str = "ssl_type, CAST(ssl_cipher AS CHAR), CAST(x509_issuer AS CHAR), \
-    CAST(x509_subject AS CHAR), max_questions, max_updates, max_connections, max_user_connections";
 const NOT_UNDERSTOOD: RotatorError =
     RotatorError::Refused("the server describes an account in a way that is not understood");
 

@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::account::{Account, NATIVE};
 use super::hash;
+use super::name::{Account, NATIVE};
 use super::server::Dialect;
 use super::session::quoted;
 

@@ -23,8 +23,9 @@
 //! `mysql_clear_password`, old hashes and MariaDB's `ed25519` and `dialog` are not answered.
 //!
 //! # Layout
-//! - `session`: one connection and its failures; `server`: what it is; `account`: a user and a host
+//! - `session`: one connection and its failures; `server`: what it is; `name`, `account`: a user and a host
 //! - `change`: the statements; `procedures`: the same by an administrator without CREATE USER; `hash`
+//! - `users`: whose password changes, and how
 //! - `operator`: who says them; `login`: who tries
 //! - `preflight`, `setup`: what must be there before
 
@@ -33,12 +34,14 @@ mod change;
 mod hash;
 mod kind;
 mod login;
+mod name;
 mod operator;
 mod preflight;
 mod procedures;
 mod server;
 mod session;
 mod setup;
+mod users;
 
 use async_trait::async_trait;
 use keyrota_contract::{
@@ -48,54 +51,14 @@ use keyrota_contract::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::database::{Login, Settings, Users, password};
-use super::pick;
+use super::database::{Login, password};
+use super::material::pick;
 
 pub use kind::KIND;
 
 pub use self::setup::setup_sql;
-
-/// Changes the password of one account, or of two in turns.
-#[derive(Debug)]
-pub struct Mysql {
-    settings: Settings,
-    uses: Vec<String>,
-}
-
-/// How a password takes the place of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// The user that is not in use gets it.
-    Turns,
-    /// The user has both for a while.
-    Both,
-    /// The user has one, then the other.
-    Replace,
-}
-
-impl Mysql {
-    /// For the accounts and the server of the file.
-    pub fn new(settings: Settings) -> Self {
-        let uses = settings.admin.iter().cloned().collect();
-        Self { settings, uses }
-    }
-
-    fn way(&self) -> Way {
-        match self.settings.users {
-            Users::Two(_) => Way::Turns,
-            Users::One(_) if self.settings.one_at_a_time => Way::Replace,
-            Users::One(_) => Way::Both,
-        }
-    }
-
-    /// The login of a version; a value that holds none is refused.
-    fn login(&self, which: Which, m: &Material) -> Result<Login, RotatorError> {
-        let version = pick(which, m).ok_or(RotatorError::Refused("the value is not there"))?;
-        self.settings
-            .login(&version.value)
-            .map_err(RotatorError::Refused)
-    }
-}
+pub use self::users::Mysql;
+use self::users::{NOT_OURS, Way};
 
 #[async_trait]
 impl Rotator for Mysql {
@@ -185,6 +148,3 @@ impl Target for Mysql {
         operator::refuse(self, which, m).await
     }
 }
-
-const NOT_OURS: RotatorError =
-    RotatorError::Refused("the value is for a user that the file does not name");

@@ -6,10 +6,11 @@ use keyrota_contract::{Material, Probe, Quiet, RotatorError, Which};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::account::{Account, NATIVE};
+use super::name::{Account, NATIVE};
 use super::server::{Dialect, Server};
 use super::session::{FULL, Fault, Session, first, quoted};
-use super::{Mysql, Way, change, hash, login, procedures};
+use super::users::{Mysql, NOT_OURS, Way};
+use super::{change, hash, login, procedures};
 use crate::rotators::database::{Login, admin_login};
 
 /// How long an attempt that was told to end may take.
@@ -29,7 +30,7 @@ pub(super) async fn install(
         return Err(ACTIVE);
     }
     if my.way() != Way::Turns && *wanted.user != *current.user {
-        return Err(super::NOT_OURS);
+        return Err(NOT_OURS);
     }
     if my.settings.admin.is_none() {
         // Who changes itself has to know whether it has already done so.

@@ -2,11 +2,12 @@
 
 use keyrota_contract::{Material, Probe, Report, RotatorError, Which};
 
-use super::account::Account;
+use super::name::Account;
 use super::procedures::Question;
 use super::server::{Dialect, Memory, Server};
 use super::session::{FULL, Fault, Session, first};
-use super::{Mysql, Way, change, hash, login, operator};
+use super::users::{Mysql, NOT_OURS, Way};
+use super::{change, hash, login, operator};
 use crate::rotators::database::{Endpoint, Login};
 use crate::wire::UNREADABLE;
 
@@ -17,7 +18,7 @@ pub(super) async fn look(my: &Mysql, m: &Material) -> Result<Report, RotatorErro
         return Ok(Report::default());
     }
     let current = my.login(Which::Current, m)?;
-    let next = my.settings.next(&current.user).ok_or(super::NOT_OURS)?;
+    let next = my.settings.next(&current.user).ok_or(NOT_OURS)?;
     logs_in(my, &my.settings.endpoint, &current).await?;
     if let Some(server) = &my.settings.server {
         logs_in(my, server, &current).await?;

@@ -5,8 +5,8 @@
 //! Each is one statement, which needs no DELIMITER. A procedure has its user's name, so nothing that it is
 //! given names a user, and it takes hashes only.
 
-use super::account::{Account, CONDITIONS, NATIVE};
 use super::hash;
+use super::name::{Account, CONDITIONS, NATIVE};
 use super::session::{Fault, Session, first, quoted};
 
 /// Their database.

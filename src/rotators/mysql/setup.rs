@@ -1,6 +1,6 @@
 //! What an administrator runs once.
 
-use super::account::Account;
+use super::name::Account;
 use super::procedures::{self, DATABASE};
 use super::session::quoted;
 use crate::rotators::database::{Settings, Users};

@@ -2,8 +2,10 @@
 //! made by `plan --setup`, run with the rights of whoever made it, and taking a verifier only.
 
 use keyrota_contract::RotatorError;
+use sqlx::AssertSqlSafe;
 
-use super::session::{Session, ask_one, quoted};
+use super::session::{CHANGE, Session, ask_one, changed, quoted};
+use crate::wire::{UNREADABLE, Unanswered};
 
 /// Their schema. A function has its user's name, so nothing that it is given names a user.
 pub(super) const SCHEMA: &str = "keyrota_roles";
@@ -97,6 +99,25 @@ pub(super) fn body(text: &str) -> String {
         tag.push('_');
     }
     format!("${tag}$\n{text}\n${tag}$")
+}
+
+/// Sets the verifier of one of the file's users.
+pub(super) async fn change(
+    session: &mut Session,
+    user: &str,
+    users: &[String],
+    verifier: &str,
+) -> Result<(), RotatorError> {
+    let statement = statement(session, user, users, verifier).await?;
+    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+    match session.run(CHANGE, statement).await {
+        Ok(_) => Ok(()),
+        Err(Unanswered::Failed(error)) => Err(changed(&error)),
+        Err(Unanswered::Lost) => Err(RotatorError::Ambiguous(
+            "the server did not answer the change in time",
+        )),
+        Err(Unanswered::Unreadable) => Err(RotatorError::Ambiguous(UNREADABLE)),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - `session`: logging in, and what errors mean; `scram`: what is sent in place of a password
+//! - `users`: whose password changes, and where it is tried
 //! - `target`: installing, quiescing, refusing; `preflight`, `roles`: looking before
 //! - [`setup`]: the SQL that an administrator runs once; `functions`: how one without CREATEROLE sets passwords
 //!
@@ -17,67 +18,20 @@ mod scram;
 mod session;
 pub mod setup;
 mod target;
+mod users;
 
 use async_trait::async_trait;
 use keyrota_contract::{
     Entropy, Material, Minted, Probe, Public, Report, Rotator, RotatorError, SecretValue, Target,
     Which,
 };
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::database::{Endpoint, Login, Settings, password};
-use super::pick;
+use super::database::{Login, password};
+use super::material::pick;
 
 pub use kind::KIND;
-
-/// A rotator of a Postgres login.
-#[derive(Debug)]
-pub struct Postgres {
-    settings: Settings,
-    uses: Vec<String>,
-}
-
-impl Postgres {
-    /// For what the file says. No I/O.
-    pub fn new(settings: Settings) -> Self {
-        let uses = settings.admin.iter().cloned().collect();
-        Self { settings, uses }
-    }
-
-    /// Where a value is tried: where the application does, and on the server itself.
-    fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        std::iter::once(&self.settings.endpoint).chain(&self.settings.server)
-    }
-
-    async fn probe_at(&self, at: &Endpoint, login: &Login) -> Probe {
-        let tried = session::probe(&self.settings, at, login).await;
-        tried.map_or_else(session::Shut::probe, |()| Probe::Accepted)
-    }
-
-    /// The login in the current value, for one of the file's users.
-    fn current(&self, m: &Material) -> Result<Login, RotatorError> {
-        let current = m.current.as_ref().ok_or(RotatorError::Refused(
-            "there is no current value: `keyrota plan --setup` shows what the database needs, `keyrota import` takes the value",
-        ))?;
-        self.login(&current.value)
-    }
-
-    fn login(&self, value: &SecretValue) -> Result<Login, RotatorError> {
-        let login = self.settings.login(value).map_err(RotatorError::Refused)?;
-        if !self.settings.is_ours(&login.user) {
-            return Err(RotatorError::Refused(
-                "the value is for a user that the file does not name",
-            ));
-        }
-        if !scram::takes(&login.password) {
-            return Err(RotatorError::Refused(
-                "the password has characters that SASLprep refuses: set another one by hand",
-            ));
-        }
-        Ok(login)
-    }
-}
+pub use users::Postgres;
 
 #[async_trait]
 impl Rotator for Postgres {
@@ -140,9 +94,4 @@ impl Rotator for Postgres {
     fn target(&self) -> Option<&dyn Target> {
         Some(self)
     }
-}
-
-/// What the sessions of an attempt are called on the server: by this they are found again.
-fn session_name(attempt: Uuid) -> String {
-    format!("{}/{attempt}", session::NAME)
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use keyrota_contract::{Material, Report, RotatorError};
 
 use super::super::database::Users;
-use super::Postgres;
 use super::roles::{self, Role};
 use super::scram;
 use super::session::{self, Session, Shut, alone, ask_one, leave, open, prepare};
+use super::users::Postgres;
 use RotatorError::{Held, Refused, Rejected, Retry};
 
 pub(super) async fn preflight(this: &Postgres, m: &Material) -> Result<Report, RotatorError> {

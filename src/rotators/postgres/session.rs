@@ -12,7 +12,6 @@ use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 use sqlx::{AssertSqlSafe, ConnectOptions, Error, Execute};
 
 use super::super::database::{Endpoint, Login, Settings};
-use super::functions;
 use crate::wire::{self, At, Fault, Method, UNREADABLE, Unanswered, Wire};
 
 pub(super) type Session = wire::Session<sqlx::Postgres>;
@@ -21,7 +20,7 @@ pub(super) type Row = wire::Row<sqlx::Postgres>;
 /// For a login, and for an answer to one question.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For a change: longer than `lock_timeout` below.
-const CHANGE: Duration = Duration::from_secs(15);
+pub(super) const CHANGE: Duration = Duration::from_secs(15);
 /// For a message that a time limit of the server's may end before it takes that limit away.
 const TRIES: u32 = 50;
 
@@ -258,25 +257,6 @@ fn broken_off(error: &Error) -> bool {
     error.code().is_some_and(|code| code == "57014")
 }
 
-/// Sets the verifier of one of the file's users.
-pub(super) async fn change(
-    session: &mut Session,
-    user: &str,
-    users: &[String],
-    verifier: &str,
-) -> Result<(), RotatorError> {
-    let statement = functions::statement(session, user, users, verifier).await?;
-    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
-    match session.run(CHANGE, statement).await {
-        Ok(_) => Ok(()),
-        Err(Unanswered::Failed(error)) => Err(changed(&error)),
-        Err(Unanswered::Lost) => Err(RotatorError::Ambiguous(
-            "the server did not answer the change in time",
-        )),
-        Err(Unanswered::Unreadable) => Err(RotatorError::Ambiguous(UNREADABLE)),
-    }
-}
-
 /// A name as SQL wants it.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -324,7 +304,7 @@ fn shut(error: &Error) -> Shut {
 }
 
 /// What a failed change leaves behind.
-fn changed(error: &Error) -> RotatorError {
+pub(super) fn changed(error: &Error) -> RotatorError {
     use RotatorError::{Ambiguous, Refused, Retry};
 
     let error = match error {

@@ -11,8 +11,11 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::database::{Login, Method, Users, admin_login};
-use super::session::{self, NAME, Session, Shut, ask, change, leave, open, prepare};
-use super::{Postgres, pick, roles, scram, session_name};
+use super::super::material::pick;
+use super::functions::change;
+use super::session::{self, NAME, Session, Shut, ask, leave, open, prepare};
+use super::users::Postgres;
+use super::{roles, scram};
 
 #[async_trait]
 impl Target for Postgres {
@@ -214,4 +217,9 @@ async fn terminate(session: &mut Session, name: &str) -> Result<bool, RotatorErr
         tokio::time::sleep(STEP).await;
     }
     Ok(false)
+}
+
+/// What the sessions of an attempt are called on the server: by this they are found again.
+fn session_name(attempt: Uuid) -> String {
+    format!("{}/{attempt}", session::NAME)
 }

@@ -9,7 +9,7 @@ use super::Random;
 use crate::config::keys::{Key, ORIGIN, TURNS, Ty, WHEN_ABSENT, may};
 use crate::config::read::{Reader, Section, join};
 use crate::config::registry::{
-    BuildingSecret, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings,
+    BuildingSecret, NOT_TAKEN, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings,
 };
 
 /// A random token.
@@ -64,7 +64,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, _: &ReadingSecret<'_>) -> Secr
 impl SecretSettings for Drawn {
     fn build(&self, _: &BuildingSecret<'_>) -> Result<Box<dyn Rotator>, &'static str> {
         let random = Random::new(self.length, self.alphabet.clone());
-        Ok(Box::new(random.map_err(|_| super::super::NOT_TAKEN)?))
+        Ok(Box::new(random.map_err(|_| NOT_TAKEN)?))
     }
 
     fn setup(&self, _: bool) -> Vec<String> {

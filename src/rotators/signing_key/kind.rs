@@ -9,7 +9,8 @@ use super::{Encoding, Origin, SigningKey};
 use crate::config::keys::{FALLBACK, Key, ORIGIN, TURNS, Ty, WHEN_ABSENT, may};
 use crate::config::read::{Reader, Section, join};
 use crate::config::registry::{
-    BuildingSecret, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings, Sum,
+    BuildingSecret, NOT_TAKEN, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings,
+    Sum,
 };
 
 /// A symmetric key that signs anything but tokens.
@@ -149,7 +150,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
 impl SecretSettings for Settings {
     fn build(&self, _: &BuildingSecret<'_>) -> Result<Box<dyn Rotator>, &'static str> {
         let key = SigningKey::new(self.origin, self.prefix.clone());
-        Ok(Box::new(key.ok_or(super::super::NOT_TAKEN)?))
+        Ok(Box::new(key.ok_or(NOT_TAKEN)?))
     }
 
     fn setup(&self, _: bool) -> Vec<String> {
