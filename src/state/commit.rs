@@ -2,12 +2,11 @@
 //! matters, the new head is signed, all in one transaction.
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::db::{Arg, Tx};
+use super::hand::Hand;
 use super::lock::fence;
 use super::rows::{Rows, forged_head};
-use super::vouch::Hand;
 use super::{Acknowledged, Change, Holder, Lock, Rotation, Secret, StateError, Store, prove};
 use crate::audit::{Checkpoint, Head, NewEntry, Origin, Position, Vouch, chain};
 
@@ -387,10 +386,5 @@ pub(super) async fn read_head(tx: &mut Tx) -> Result<Head, StateError> {
         "SELECT chain, seq, hash FROM audit_head WHERE id = 1",
         "SELECT chain, seq, hash FROM audit_head WHERE id = 1 FOR UPDATE",
     );
-    super::read::head(&tx.row(sql, &[]).await?.ok_or(StateError::Corrupt)?)
-}
-
-/// Reads an id that was written by us.
-pub(super) fn id(text: &str) -> Result<Uuid, StateError> {
-    Uuid::parse_str(text).map_err(|_| StateError::Corrupt)
+    super::columns::head(&tx.row(sql, &[]).await?.ok_or(StateError::Corrupt)?)
 }

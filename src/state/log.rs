@@ -1,16 +1,11 @@
 //! The audit log as a whole: verified and exported page by page, from one view of the database.
 
-use super::accept::Accepted;
-use super::db::{Arg, Tx};
-use super::{StateError, Store, read, rows};
+use super::accepted::Accepted;
+use super::walk::{fits, head, page, walk};
+use super::{StateError, Store, columns, rows};
 use crate::audit::export::ExportError;
-use crate::audit::{
-    Checkpoint, Exporter, Head, NoteError, Report, Row, Signers, Verifier, Vouch, chain,
-};
+use crate::audit::{Checkpoint, Exporter, Head, NoteError, Report, Signers, Verifier, Vouch};
 use crate::keys::Keys;
-
-/// Entries per page.
-const PAGE: i64 = 500;
 
 /// Why an export of the state's log could not be made.
 #[derive(Debug)]
@@ -47,7 +42,7 @@ impl Store {
         // One view of all. The notes outside were read before, so they are not about later entries.
         let mut tx = self.db.read().await?;
         let head = head(&mut tx).await?;
-        let kept = read::notes(&mut tx).await?;
+        let kept = columns::notes(&mut tx).await?;
         let judged = |notes: &[String]| -> Vec<Result<Checkpoint, NoteError>> {
             notes.iter().map(|n| signers.judge(n, head.chain)).collect()
         };
@@ -118,63 +113,6 @@ impl Store {
         }
         Ok(exporter.finish(to, keys)?)
     }
-}
-
-/// Hands the entries from `from` to `to` to `each`, page by page.
-pub(super) async fn walk(
-    tx: &mut Tx,
-    from: i64,
-    to: i64,
-    mut each: impl FnMut(&Row),
-) -> Result<(), StateError> {
-    // The whole log: also what stands where no entry should.
-    let mut next = if from == 1 { i64::MIN } else { from };
-    loop {
-        let page = page(tx, next, to).await?;
-        page.iter().for_each(&mut each);
-        match page.last().and_then(|row| row.seq.checked_add(1)) {
-            Some(after) => next = after,
-            None => return Ok(()),
-        }
-    }
-}
-
-/// Whether the log with this head holds the entry that a checkpoint signs.
-pub(super) async fn fits(
-    tx: &mut Tx,
-    head: &Head,
-    checkpoint: &Checkpoint,
-) -> Result<bool, StateError> {
-    if checkpoint.chain != head.chain || checkpoint.size > head.size {
-        return Ok(false);
-    }
-    if checkpoint.size == 0 {
-        return Ok(checkpoint.hash == chain::genesis(head.chain));
-    }
-    let entry = page(tx, checkpoint.size, checkpoint.size).await?;
-    Ok(entry.first().is_some_and(|row| {
-        let hash = chain::hash(head.chain, row.seq, &row.prev_hash, &row.body);
-        hash == checkpoint.hash && row.hash == checkpoint.hash
-    }))
-}
-
-pub(super) async fn head(tx: &mut Tx) -> Result<Head, StateError> {
-    let row = tx
-        .row("SELECT chain, seq, hash FROM audit_head WHERE id = 1", &[])
-        .await?;
-    read::head(&row.ok_or(StateError::Corrupt)?)
-}
-
-async fn page(tx: &mut Tx, from: i64, to: i64) -> Result<Vec<Row>, StateError> {
-    let args = [Arg::Int(from), Arg::Int(to), Arg::Int(PAGE)];
-    tx.rows(
-        read::entries!("WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT $3"),
-        &args,
-    )
-    .await?
-    .iter()
-    .map(read::entry)
-    .collect()
 }
 
 impl From<StateError> for ExportFailure {

@@ -6,10 +6,13 @@
 //!
 //! # Layout
 //! - `types`: rows and changes; `error`: what can go wrong
-//! - `location`, `open`, `rights`: where it is, how it is reached, the schema, what its user lacks
-//! - `db`: one way to talk to both databases
+//! - `location`, `open`, `reach`, `rights`: where it is, how it is reached, the schema, what its user lacks
+//! - `db`, `pool`: one way to talk to both databases; `failure`: what their errors mean; `store`: an open one
 //! - `lock`: who rotates; `commit`: what changes; `read`: what is known; `log`: the audit log as a whole
-//! - `prove`: what is proven before keyrota goes on, `accept`: a person goes on all the same, `vouch`: what it takes to write
+//! - `columns`: rows as they are stored; `walk`: entries page by page; `notes`: signed notes that do not fit
+//! - `prove`: what is proven before keyrota goes on, `accept`, `accepted`: a person goes on all the same,
+//!   `hand`: what it takes to write, `vouch`: what
+//!   a person left
 //! - `rows`: the rotations under way and facts that the head of the log names
 //!
 //! # Locks
@@ -20,12 +23,17 @@
 //! go by the database's clock, which is the only one that all hosts share.
 
 mod accept;
+mod accepted;
+mod columns;
 mod commit;
 mod db;
 mod error;
+mod failure;
+mod hand;
 mod location;
 mod lock;
 mod log;
+mod notes;
 mod open;
 mod pool;
 mod prove;
@@ -33,29 +41,20 @@ mod reach;
 mod read;
 mod rights;
 mod rows;
+mod store;
 mod types;
 mod vouch;
+mod walk;
 
-use std::path::PathBuf;
-
-pub use accept::{Acceptance, EVENT as ACCEPTED};
+pub use accept::Acceptance;
+pub use accepted::EVENT as ACCEPTED;
 pub use commit::Written;
 pub use error::{LockError, Running, StateError};
 pub use location::{DEFAULT_NAME, Location, Server};
 pub use lock::{LOCK_TTL, Lock, ServerClock};
 pub use log::{ExportFailure, Verified};
-pub use open::Access;
 pub use prove::speak_of_a_log;
+pub use reach::Access;
+pub use store::Store;
 pub use types::{Acknowledged, Change, Held, Holder, Outcome, Rotation, Secret};
 pub use vouch::Asked;
-use vouch::Hand;
-
-/// An open state database. Clones share its connections.
-#[derive(Debug, Clone)]
-pub struct Store {
-    db: db::Db,
-    /// The file of SQLite, beside which the lock files stand.
-    file: Option<PathBuf>,
-    /// What is needed to write; a store that only reads has none.
-    hand: Option<Hand>,
-}

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keyrota_contract::{Entropy, SecretValue};
+use keyrota_contract::Entropy;
 use keyrota_local::trusted::{self, Why};
 use keyrota_local::{FileError, FileLock};
 use rustix::fs::{Mode, OFlags};
@@ -13,30 +13,22 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use uuid::Uuid;
 
-use super::db::{Arg, Db, Tx, failure};
-use super::reach::postgres;
+use super::db::{Arg, Db, Tx};
+use super::failure::failure;
+use super::hand::Hand;
+use super::pool::CONNECT;
+use super::reach::{Access, postgres};
 use super::rights::Place;
-use super::vouch::Hand;
 use super::{Location, StateError, Store};
 use crate::audit::chain;
 use crate::keys::Keys;
 use crate::trust::{self, Untrusted};
-
-/// What reaching a server takes beside its address; nothing for a file.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Access<'a> {
-    /// The password, if the server asks for one.
-    pub password: Option<&'a SecretValue>,
-    /// A PEM file with the CA of the server's certificate, beside the public ones.
-    pub ca_file: Option<&'a Path>,
-}
 
 /// The migrations of each database, in order; a schema's version is how many of them it has had.
 const SQLITE: &[&str] = &[include_str!("migrations/sqlite/0001_state.sql")];
 const POSTGRES: &[&str] = &[include_str!("migrations/postgres/0001_state.sql")];
 
 const BUSY: Duration = Duration::from_secs(5);
-pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Opens the state for reading and writing. What is missing is made: the directory (0700), the

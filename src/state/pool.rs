@@ -11,10 +11,15 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::db::{ANSWER, unanswered};
-use super::open::CONNECT;
-use super::{Server, StateError, reach, rights};
+use super::failure::{kept_from, not_connected, unanswered};
+use super::{Server, StateError};
 use crate::wire::{Session, Unanswered, Wire};
+
+/// How long a server may take to answer one statement. The server ends it first (see [`BEGIN`]).
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
+
+/// How long it may take to reach a server.
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
 /// At a time.
 const SESSIONS: usize = 4;
@@ -105,8 +110,8 @@ impl Pool {
             let why = match Pg::connect(&self.way, &self.options, CONNECT).await {
                 Ok(session) => return Ok(session),
                 Err(Unanswered::Failed(e)) => match self.way.fault() {
-                    Some(fault) => return Err(reach::kept_from(fault)),
-                    None => rights::not_connected(&e, &self.server),
+                    Some(fault) => return Err(kept_from(fault)),
+                    None => not_connected(&e, &self.server),
                 },
                 Err(why) => return Err(unanswered(&why)),
             };

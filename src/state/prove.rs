@@ -8,12 +8,13 @@
 
 use std::path::Path;
 
-use super::accept::{Accepted, digest_of_notes};
+use super::accepted::Accepted;
 use super::db::{Arg, Tx};
+use super::hand::Hand;
+use super::notes::{all_unfit, unfit};
 use super::rows::{Rows, forged_head};
-use super::vouch::Hand;
-use super::{StateError, Store, log, read};
-use crate::audit::{Checkpoint, Finding, Head, Problem, Signers, Verifier, Vouch, anchors};
+use super::{StateError, Store, columns, walk};
+use crate::audit::{Finding, Head, Problem, Signers, Verifier, Vouch, anchors};
 use crate::keys::Keys;
 
 /// Entries whose links are compared at each start; more would be slow.
@@ -40,7 +41,7 @@ impl Store {
     async fn look(&self) -> Result<(Head, Result<(), StateError>), StateError> {
         let hand = self.hand()?;
         let mut tx = self.db.read().await?;
-        let head = log::head(&mut tx).await?;
+        let head = walk::head(&mut tx).await?;
         if let Err(why) = check(&mut tx, &head, hand, Depth::Whole).await {
             return Ok((head, Err(why)));
         }
@@ -173,7 +174,7 @@ async fn since(
             return Ok(finding);
         }
     }
-    let notes = read::notes(tx).await?;
+    let notes = columns::notes(tx).await?;
     let (finding, digest) = all_unfit(tx, head, signers, &notes).await?;
     if finding.is_some() && digest != accepted.inside {
         return Ok(finding);
@@ -189,7 +190,7 @@ async fn since(
             continue;
         };
         sizes.push(signed.size);
-        if signed.size > base.size && log::fits(tx, head, &signed).await? {
+        if signed.size > base.size && walk::fits(tx, head, &signed).await? {
             base = signed;
         }
     }
@@ -207,51 +208,8 @@ async fn rest(
     from: i64,
 ) -> Result<Option<Finding>, StateError> {
     verifier.vouch(signers.vouch().cloned());
-    log::walk(tx, from, i64::MAX, |row| verifier.push(row)).await?;
+    walk::walk(tx, from, i64::MAX, |row| verifier.push(row)).await?;
     Ok(verifier.finish(Some(head)).findings.into_iter().next())
-}
-
-/// What is wrong with a genuine checkpoint, if anything is.
-async fn unfit(
-    tx: &mut Tx,
-    head: &Head,
-    signed: &Checkpoint,
-) -> Result<Option<Finding>, StateError> {
-    if signed.chain != head.chain {
-        let detail = "a checkpoint is about another log: the state was replaced";
-        return Ok(Some(Finding::new(0, Problem::Fork, detail)));
-    }
-    if signed.size > head.size {
-        let detail = "the log is shorter than a checkpoint says: an older copy of the state was put back, or entries were cut off";
-        return Ok(Some(Finding::new(signed.size, Problem::Shorter, detail)));
-    }
-    let detail = "the log up to here is not the one that was signed";
-    let fits = log::fits(tx, head, signed).await?;
-    Ok((!fits).then(|| Finding::new(signed.size, Problem::Fork, detail)))
-}
-
-/// What is wrong with the first of these notes that does not fit, and the digest of all that do not.
-pub(super) async fn all_unfit(
-    tx: &mut Tx,
-    head: &Head,
-    signers: &Signers,
-    notes: &[String],
-) -> Result<(Option<Finding>, String), StateError> {
-    let (mut first, mut wrong) = (None, Vec::new());
-    for note in notes {
-        let finding = match signers.judge(note, head.chain) {
-            Ok(signed) => unfit(tx, head, &signed).await?,
-            Err(_) => {
-                let detail = "a checkpoint is not signed by the key given";
-                Some(Finding::new(0, Problem::BadSignature, detail))
-            }
-        };
-        if let Some(finding) = finding {
-            first.get_or_insert(finding);
-            wrong.push(note.as_str());
-        }
-    }
-    Ok((first, digest_of_notes(wrong)))
 }
 
 /// Whether the entries from `first` on all stand there, each behind the one it follows. The database

@@ -1,13 +1,25 @@
 //! Reaching a Postgres server that keeps the state.
 
+use std::path::Path;
+
+use keyrota_contract::SecretValue;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
 use super::db::Db;
-use super::open::Access;
+use super::failure::kept_from;
 use super::pool::Pool;
 use super::{Server, StateError};
-use crate::wire::{At, Fault, Method, Wire};
+use crate::wire::{At, Method, Wire};
+
+/// What reaching a server takes beside its address; nothing for a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Access<'a> {
+    /// The password, if the server asks for one.
+    pub password: Option<&'a SecretValue>,
+    /// A PEM file with the CA of the server's certificate, beside the public ones.
+    pub ca_file: Option<&'a Path>,
+}
 
 /// In answer to one statement: a page of the log, or all records of an environment.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -51,21 +63,4 @@ pub(super) async fn postgres(
     }
     let pool = Pool::open(way, options, server).await?;
     Ok(Db::Postgres { pool, writable })
-}
-
-/// What the wire did not let through.
-pub(super) fn kept_from(fault: Fault) -> StateError {
-    match fault {
-        Fault::Unreachable => StateError::Unavailable,
-        Fault::Untrusted => StateError::Untrusted,
-        Fault::Endless => StateError::Refused(
-            "the state's server sent more than any answer to keyrota holds, and keyrota stopped reading",
-        ),
-        Fault::Method(Some(Method::Nothing)) => StateError::Refused(
-            "the state's server lets its user in without a password, though there is one: use scram-sha-256 in pg_hba.conf",
-        ),
-        Fault::Method(_) => StateError::Refused(
-            "the state's server asks for the password in clear text or by md5, and none was sent: use scram-sha-256 in pg_hba.conf, and set the user's password with password_encryption = 'scram-sha-256'",
-        ),
-    }
 }

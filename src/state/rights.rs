@@ -1,7 +1,7 @@
 //! Rights in a Postgres state: what keyrota's user lacks, as the statements that grant it.
 
-use super::db::{Arg, DbRow, Tx, failure};
-use super::{Server, StateError};
+use super::StateError;
+use super::db::{Arg, DbRow, Tx};
 
 /// The schema, and what keyrota's user may do with it as a whole.
 pub(super) struct Place {
@@ -150,19 +150,6 @@ impl Place {
 
     fn use_schema(&self) -> String {
         format!("GRANT USAGE ON SCHEMA keyrota TO {}", self.user)
-    }
-}
-
-/// Why there is no connection. A right that is missing here is the one to connect.
-pub(super) fn not_connected(e: &sqlx::Error, server: &Server) -> StateError {
-    let name = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-    match failure(e) {
-        StateError::Forbidden => StateError::Lacks(format!(
-            "GRANT CONNECT ON DATABASE {} TO {}",
-            name(&server.database),
-            name(&server.user)
-        )),
-        other => other,
     }
 }
 

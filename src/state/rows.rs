@@ -12,7 +12,7 @@ use data_encoding::BASE64;
 use serde_json::json;
 
 use super::db::{Arg, Tx};
-use super::{Change, Rotation, StateError, Store, read};
+use super::{Change, Rotation, StateError, Store, columns, walk};
 use crate::audit::{Finding, Head, Problem, Vouch};
 
 /// Facts that begin with one of these steer keyrota.
@@ -63,7 +63,7 @@ impl Rows {
     /// What the head would name if all rows were as keyrota wrote them.
     pub async fn stored(tx: &mut Tx) -> Result<Self, StateError> {
         let mut rows = Self::default();
-        for rotation in read::all_open(tx).await? {
+        for rotation in columns::all_open(tx).await? {
             rows.put_rotation(&rotation);
         }
         let facts = tx.rows("SELECT key, value FROM facts", &[]).await?;
@@ -147,7 +147,7 @@ impl Store {
             .map(|row| row.text(0))
             .collect::<Result<_, _>>()?;
         if let Some(hand) = &self.hand {
-            let head = super::log::head(&mut tx).await?;
+            let head = walk::head(&mut tx).await?;
             let named = Rows::named(&mut tx, &head, &Vouch::of(&hand.keys)).await?;
             let named = named.ok_or_else(|| StateError::Unvouched(forged_head(&head)))?;
             let prefix = of_rotation(env, "");
@@ -198,7 +198,7 @@ impl Store {
         let Some(hand) = &self.hand else {
             return Ok(());
         };
-        let head = super::log::head(tx).await?;
+        let head = walk::head(tx).await?;
         let named = Rows::named(tx, &head, &Vouch::of(&hand.keys)).await?;
         let named = named.ok_or_else(|| StateError::Unvouched(forged_head(&head)))?;
         match named.0.get(key) == is.as_ref() {

@@ -1,43 +1,9 @@
-//! What a process needs to write to the state, and what a person left there for another process.
+//! What is kept outside the state, and what a person left in it for another process.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Holder, StateError, Store};
-use crate::audit::{Checkpoint, Head, anchors};
-use crate::keys::Keys;
-
-/// What a process needs to write to the state. Clones share what they remember.
-#[derive(Debug, Clone)]
-pub(super) struct Hand {
-    pub keys: Keys,
-    /// The directory of checkpoints.
-    pub outside: Option<PathBuf>,
-    /// The head that this process wrote last. Nobody without the process can take it back.
-    last: Arc<Mutex<Option<Checkpoint>>>,
-}
-
-impl Hand {
-    pub fn new(keys: &Keys, outside: Option<&Path>) -> Self {
-        Self {
-            keys: keys.clone(),
-            outside: outside.map(Path::to_owned),
-            last: Arc::default(),
-        }
-    }
-
-    /// Remembers a head that was committed.
-    pub fn wrote(&self, head: &Head) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Checkpoint::of(head));
-    }
-
-    /// The head that this process committed last.
-    pub fn last(&self) -> Option<Checkpoint> {
-        let last = self.last.lock();
-        last.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
+use crate::audit::anchors;
 
 /// What a person left in the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
