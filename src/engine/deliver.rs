@@ -3,7 +3,7 @@
 use keyrota_contract::{Ack, Delivery, Exposure, Material, ProviderError};
 use keyrota_rotation::{Reply, Round};
 
-use super::perform::Job;
+use super::job::Job;
 use super::performed::{Learnt, Performed};
 use super::{exposure, view};
 use crate::config::registry::ConsumerFacts;

@@ -6,12 +6,12 @@ use keyrota_rotation::{
     Decision, Edit, Effect, Event, Moment, Outcome, Phase, Probed, Reply, Time, Todo,
 };
 
+use super::job::Job;
 use super::journal::{Journal, place};
 use super::mint::{Claim, claims};
 use super::parts::Parts;
-use super::perform::Job;
 use super::performed::{Learnt, Performed};
-use super::start::policy;
+use super::policy::policy;
 use super::{Engine, EngineError, Given, Stop, budget, entries};
 use crate::audit::Actor;
 use crate::config::model::Secret;
@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
                 Todo::Recover => self.recover().await?,
                 Todo::Wake => {
                     let woken = self.step(Event::Wake)?;
-                    let entry = entries::phase(self, "rotation.wake");
+                    let entry = entries::phase(&self.subject(), "rotation.wake");
                     self.write(woken, Vec::new(), vec![entry]).await?;
                 }
                 Todo::Effect(effect) => self.effect(&effect, given).await?,
@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
         reason: Option<&str>,
     ) -> Result<(), EngineError> {
         let decided = self.step(Event::Decided(decision))?;
-        let entry = entries::decision(self, decision, by, reason);
+        let entry = entries::decision(&self.subject(), decision, by, reason);
         self.write(decided, Vec::new(), vec![entry]).await
     }
 
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         // Whoever began the rotation need not be the one who edited the schedule.
-        let mut entry = entries::phase(self, "rotation.edited");
+        let mut entry = entries::phase(&self.subject(), "rotation.edited");
         (entry.actor, entry.reason) = (Actor::system(), None);
         let log = if edits.is_empty() {
             vec![entry]
@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
         kill.before_intent();
         self.engine.keep_lock().await?;
         let begun = self.journal.machine.clone().begin();
-        let intent = entries::intent(self, effect);
+        let intent = entries::intent(&self.subject(), effect);
         let before = self.journal.promoting_ms;
         if matches!(effect, Effect::Promote) {
             // Its answer may be lost, and a look that is older than it says that it did nothing.
@@ -277,14 +277,14 @@ impl<'a> Run<'a> {
             }
         }
         changes.extend(self.refusal(&performed).await?);
-        let mut log = vec![entries::outcome(self, effect, &performed)];
+        let mut log = vec![entries::outcome(&self.subject(), effect, &performed)];
         if let Learnt::Base { fingerprint, .. } = &performed.learnt {
             log.extend(self.drift(fingerprint.as_deref()).await?);
         }
         let before = self.journal.machine.phase.name();
         match &next.phase {
             Phase::Stuck { .. } if before != "stuck" => {
-                log.push(entries::phase(self, "rotation.stuck"))
+                log.push(entries::phase(&self.subject(), "rotation.stuck"))
             }
             _ => {}
         }
@@ -315,7 +315,11 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         tracing::warn!(secret = %self.secret.name, "the current value was written by somebody else since keyrota last did");
-        Ok(Some(entries::drift(self, known, found.map(str::to_owned))))
+        Ok(Some(entries::drift(
+            &self.subject(),
+            known,
+            found.map(str::to_owned),
+        )))
     }
 
     fn step(&self, event: Event) -> Result<keyrota_rotation::Record, EngineError> {
@@ -368,7 +372,7 @@ impl<'a> Run<'a> {
                 }
             };
             changes.push(Change::PutSecret(secret));
-            log.push(entries::done(self, outcome));
+            log.push(entries::done(&self.subject(), outcome));
         }
         self.row.record = self.journal.to_text();
         changes.push(Change::UpdateRotation(self.row.clone()));
@@ -384,15 +388,21 @@ impl<'a> Run<'a> {
         &self.row
     }
 
-    pub(super) fn secret(&self) -> &Secret {
-        self.secret
-    }
-
     pub(super) fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    pub(super) fn until(&self) -> Option<Time> {
+    /// What its entries are about.
+    fn subject(&self) -> entries::Subject<'_> {
+        entries::Subject {
+            secret: self.secret,
+            row: &self.row,
+            journal: &self.journal,
+            until: self.until(),
+        }
+    }
+
+    fn until(&self) -> Option<Time> {
         match self.journal.machine.phase {
             Phase::Settle { until, .. } | Phase::Grace { until, .. } => Some(until),
             _ => self.journal.machine.retry_at,

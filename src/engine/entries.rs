@@ -1,26 +1,43 @@
 //! What the engine writes into the audit log.
 
-use keyrota_rotation::{Decision, Effect, Outcome, Phase, Probed, Reply, Which};
+use keyrota_rotation::{Decision, Effect, Outcome, Phase, Probed, Reply, Time, Which};
 
-use super::drive::Run;
+use super::journal::Journal;
 use super::performed::Performed;
 use crate::audit::{self, Actor, NewEntry, Object};
 use crate::config::model::Secret;
+use crate::state::Rotation;
+
+/// The rotation that an entry is about.
+pub(super) struct Subject<'a> {
+    /// Its secret.
+    pub secret: &'a Secret,
+    /// Its row in the state.
+    pub row: &'a Rotation,
+    /// What the state keeps of it.
+    pub journal: &'a Journal,
+    /// Until when it waits.
+    pub until: Option<Time>,
+}
 
 /// An effect is about to begin.
-pub(super) fn intent(run: &Run<'_>, effect: &Effect) -> NewEntry {
-    about(run, event(effect), audit::Phase::Intent, effect)
+pub(super) fn intent(of: &Subject<'_>, effect: &Effect) -> NewEntry {
+    about(of, event(effect), audit::Phase::Intent, effect)
 }
 
 /// What came of it.
-pub(super) fn outcome(run: &Run<'_>, effect: Option<&Effect>, performed: &Performed) -> NewEntry {
+pub(super) fn outcome(
+    of: &Subject<'_>,
+    effect: Option<&Effect>,
+    performed: &Performed,
+) -> NewEntry {
     let (name, phase) = match effect {
         Some(effect) => (event(effect), audit::Phase::Outcome),
         None => ("rotation.effect", audit::Phase::Outcome),
     };
     let mut entry = match effect {
-        Some(effect) => about(run, name, phase, effect),
-        None => base(run, name, phase),
+        Some(effect) => about(of, name, phase, effect),
+        None => base(of, name, phase),
     };
     entry = entry.outcome(match performed.reply {
         Reply::Done | Reply::Probed(Probed::Accepted) => audit::Outcome::Ok,
@@ -43,13 +60,13 @@ pub(super) fn outcome(run: &Run<'_>, effect: Option<&Effect>, performed: &Perfor
 }
 
 /// The rotation moved on without an effect.
-pub(super) fn phase(run: &Run<'_>, event: &'static str) -> NewEntry {
-    base(run, event, audit::Phase::System).detail("phase", run.journal().machine.phase.name())
+pub(super) fn phase(of: &Subject<'_>, event: &'static str) -> NewEntry {
+    base(of, event, audit::Phase::System).detail("phase", of.journal.machine.phase.name())
 }
 
 /// A person decided.
 pub(super) fn decision(
-    run: &Run<'_>,
+    of: &Subject<'_>,
     decision: Decision,
     by: &str,
     reason: Option<&str>,
@@ -62,7 +79,7 @@ pub(super) fn decision(
         Decision::Compromised => "rotation.compromised",
     };
     let mut entry =
-        base(run, name, audit::Phase::Admin).detail("phase", run.journal().machine.phase.name());
+        base(of, name, audit::Phase::Admin).detail("phase", of.journal.machine.phase.name());
     entry.actor = Actor::operator(by);
     match reason {
         Some(reason) => entry.reason(reason),
@@ -71,17 +88,17 @@ pub(super) fn decision(
 }
 
 /// The current value is not the one that keyrota knows.
-pub(super) fn drift(run: &Run<'_>, known: Option<String>, found: Option<String>) -> NewEntry {
-    base(run, "drift.detected", audit::Phase::Observation)
+pub(super) fn drift(of: &Subject<'_>, known: Option<String>, found: Option<String>) -> NewEntry {
+    base(of, "drift.detected", audit::Phase::Observation)
         .before(None, known)
-        .after(run.journal().from.clone(), found)
+        .after(of.journal.from.clone(), found)
 }
 
 /// The rotation has ended.
-pub(super) fn done(run: &Run<'_>, outcome: Outcome) -> NewEntry {
-    let journal = run.journal();
-    let row = run.row();
-    let entry = base(run, "rotation.done", audit::Phase::System)
+pub(super) fn done(of: &Subject<'_>, outcome: Outcome) -> NewEntry {
+    let journal = of.journal;
+    let row = of.row;
+    let entry = base(of, "rotation.done", audit::Phase::System)
         .before(journal.from.clone(), journal.from_fingerprint.clone())
         .detail(
             "result",
@@ -97,10 +114,10 @@ pub(super) fn done(run: &Run<'_>, outcome: Outcome) -> NewEntry {
     }
 }
 
-fn about(run: &Run<'_>, name: &'static str, phase: audit::Phase, effect: &Effect) -> NewEntry {
-    let journal = run.journal();
+fn about(of: &Subject<'_>, name: &'static str, phase: audit::Phase, effect: &Effect) -> NewEntry {
+    let journal = of.journal;
     let entry =
-        base(run, name, phase).effect(effect.name(), journal.machine.tries.saturating_add(1));
+        base(of, name, phase).effect(effect.name(), journal.machine.tries.saturating_add(1));
     match effect {
         Effect::Deliver { round, listener } => entry
             .detail("consumer", listener.as_str())
@@ -112,15 +129,15 @@ fn about(run: &Run<'_>, name: &'static str, phase: audit::Phase, effect: &Effect
         Effect::Promote => entry
             .before(journal.from.clone(), journal.from_fingerprint.clone())
             .after(
-                run.row().version.map(|v| v.to_string()),
-                run.row().fingerprint.clone(),
+                of.row.version.map(|v| v.to_string()),
+                of.row.fingerprint.clone(),
             ),
         _ => entry,
     }
 }
 
-fn base(run: &Run<'_>, name: &'static str, phase: audit::Phase) -> NewEntry {
-    let (row, secret) = (run.row(), run.secret());
+fn base(of: &Subject<'_>, name: &'static str, phase: audit::Phase) -> NewEntry {
+    let (row, secret) = (of.row, of.secret);
     let actor = match row.trigger.as_str() {
         "schedule" => Actor::schedule(),
         _ => Actor::operator(row.actor.clone()),
@@ -130,7 +147,7 @@ fn base(run: &Run<'_>, name: &'static str, phase: audit::Phase) -> NewEntry {
         .object(object(&row.env, secret));
     entry.reason = row.reason.clone().or_else(|| Some(row.trigger.clone()));
     if let (Phase::Settle { .. } | Phase::Grace { .. }, Some(until)) =
-        (&run.journal().machine.phase, run.until())
+        (&of.journal.machine.phase, of.until)
     {
         return entry.detail("until_ms", until.0.to_string());
     }

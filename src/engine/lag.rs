@@ -6,9 +6,9 @@
 use keyrota_contract::{ErrorKind, Native, ProviderError, Recalled, Stage, VersionInfo, lag};
 use keyrota_rotation::{Finishing, Phase, Reply};
 
+use super::job::Job;
 use super::journal::Journal;
 use super::parts::Parts;
-use super::perform::Job;
 use super::performed::Performed;
 use super::{Engine, EngineError};
 use crate::config::model::Secret;

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use keyrota_rotation::Listener;
 
-use super::copies;
+use super::copies::place as copies;
 use crate::config::model::{Consumer, EnvVar, Environment, Secret};
 
 /// The listeners of `secret`, in the order in which they are notified. Copies come first, because

@@ -6,67 +6,35 @@
 //! if somebody else wrote the secret's own place, that is told and nothing is spread.
 //!
 //! What is found, the intent to mend it and what came of that are written down like an effect of a
-//! rotation. A process that dies in between leaves a [`Tale`] with the id of its version; the next
+//! rotation. A process that dies in between leaves a `Tale` with the id of its version; the next
 //! look goes on with that id, or finds the work done and says so.
 
 mod case;
+mod tale;
 
 use std::time::Duration;
 
 use keyrota_contract::{ErrorKind, ProviderError, Stage, VersionRef};
 use keyrota_rotation::Record;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::copies::{self, ABSENT, Copy};
+use super::job::Job;
 use super::journal::{Journal, place};
-use super::perform::Job;
-use super::{Engine, EngineError, entries, start};
+pub use super::looked::Looked;
+use super::{Engine, EngineError, entries, policy};
 use crate::audit::{self, Actor, NewEntry};
 use crate::config::model::Secret;
 use crate::state::{Acknowledged, Change, StateError, Store};
 use case::Case;
+use tale::Tale;
 
 /// How long a daemon leaves copies alone between two looks. A wrong copy hurts whoever reads it
 /// next, so it should not wait for hours; and a look is paid for: at four times an hour each place
 /// costs about two hundred calls a day, a cent in a month where ten thousand cost five.
 pub const LOOK_EVERY: Duration = Duration::from_secs(15 * 60);
 
-/// What a look at the copies of one secret found and did.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Looked {
-    /// Were wrong, and are right now.
-    pub mended: Vec<String>,
-    /// Are wrong, and stay so until a person acts or the next rotation.
-    pub left: Vec<String>,
-    /// Could not be looked at or mended now; why.
-    pub failed: Vec<(String, &'static str)>,
-    /// The secret's own current value is not the one that keyrota knows.
-    pub own_edited: bool,
-}
-
-impl Looked {
-    /// Whether there is anything to tell.
-    pub fn is_quiet(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// How long a look at one place may take: less than a lock lasts.
 const LOOK_MAX: Duration = Duration::from_secs(45);
-
-/// What the state remembers of a copy that was wrong, beside what stood there.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Tale {
-    /// The rotation that last told the copy: a later one begins anew.
-    rotation: Option<Uuid>,
-    /// When mending was begun, in milliseconds since 1970 UTC.
-    tries: Vec<i64>,
-    /// The id of a mending whose end nobody wrote down.
-    mending: Option<Uuid>,
-    /// It is left to a person.
-    left: bool,
-}
 
 /// Under which fact the state remembers that a copy was wrong.
 fn tale_fact(env: &str, secret: &str, copy: &str) -> String {
@@ -148,7 +116,7 @@ impl Engine {
             looked.own_edited = true;
             return Ok(Some(looked));
         };
-        let policy = start::policy(&self.env, secret, parts.rotator.target(), false, "command");
+        let policy = policy::policy(&self.env, secret, parts.rotator.target(), false, "command");
         let journal = Journal::new(place(secret), Record::new(policy));
         for copy in &parts.copies {
             let Some(seen) = told.iter().find(|d| d.consumer == copy.key) else {
@@ -303,6 +271,8 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use uuid::Uuid;
 
     use super::*;
 

@@ -7,8 +7,8 @@ use keyrota_contract::{
 use keyrota_gate::{KeyForm, check_kid, private_key};
 use keyrota_rotation::Reply;
 
+use super::job::Job;
 use super::parts::Parts;
-use super::perform::Job;
 use super::performed::{Learnt, Performed};
 use super::{Engine, Given, lag};
 use crate::config::gate_rules;

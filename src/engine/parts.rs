@@ -10,7 +10,7 @@ use keyrota_contract::{
 };
 use keyrota_rotation::Effect;
 
-use super::copies::{self, Copy};
+use super::copies::place::{self as copies, Copy};
 use super::listeners;
 use super::providers::Providers;
 use super::remembered::Remembered;

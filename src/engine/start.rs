@@ -2,22 +2,18 @@
 
 use jiff::civil::DateTime;
 use keyrota_contract::{ErrorKind, ProviderError, Stage, Target};
-use keyrota_rotation::{Decision, Moment, Overlap, Phase, Policy, Record};
+use keyrota_rotation::{Decision, Moment, Phase, Record};
 use uuid::Uuid;
 
 use super::drive::Run;
+use super::job::Job;
 use super::journal::{Journal, place};
 use super::parts::{Parts, flaw};
-use super::perform::Job;
-use super::{Engine, EngineError, Given, Stop, entries, listeners};
+use super::policy::policy;
+use super::{Engine, EngineError, Given, Stop, entries};
 use crate::audit::{self, Actor, NewEntry};
-use crate::config::model::{Environment, Secret, WhenAbsent};
-use crate::config::registry::BuildError;
+use crate::config::model::{Secret, WhenAbsent};
 use crate::state::{Change, Rotation};
-
-/// Tries of an effect before a rotation that can still be taken back is given up: with the
-/// machine's backoff, about a quarter of an hour.
-const ATTEMPTS_MAX: u32 = 10;
 
 /// Who wants a rotation, and why.
 #[derive(Debug, Clone)]
@@ -301,47 +297,5 @@ impl Engine {
         run.decide(decision, by, reason).await?;
         let (id, stop) = (run.row().id, run.go(None).await?);
         Ok(Some((id, stop)))
-    }
-}
-
-/// What the file asks of a rotation of `secret` that begins now; `first` if there is no current
-/// value. Needs no provider, no keys and no state.
-pub fn planned(env: &Environment, secret: &Secret, first: bool) -> Result<Policy, BuildError> {
-    let rotator = secret.rotator(&env.name, None)?;
-    Ok(policy(env, secret, rotator.target(), first, "command"))
-}
-
-/// What the file asks of a rotation of `secret` that `trigger` begins, or began.
-pub(super) fn policy(
-    env: &Environment,
-    secret: &Secret,
-    target: Option<&dyn Target>,
-    first: bool,
-    trigger: &str,
-) -> Policy {
-    // What is imported is in use already: nobody has anything to learn, no server neither.
-    let import = trigger == "import";
-    let target = target.filter(|_| !import);
-    let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    Policy {
-        first,
-        target: target.is_some(),
-        overlap: match target.map(|t| t.overlap()) {
-            Some(keyrota_contract::Overlap::Replace) => Overlap::Replace,
-            _ => Overlap::Dual,
-        },
-        announce: secret.facts.announce,
-        observe_published: secret.facts.published.is_some(),
-        // What an import replaces, nobody can use any more.
-        settle_ms: if import { 0 } else { ms(secret.waits.settle) },
-        grace_ms: if import { 0 } else { ms(secret.waits.grace) },
-        confirm: secret.confirm.is_some(),
-        keep_previous: target.is_some(),
-        attempts_max: ATTEMPTS_MAX,
-        listeners: if import {
-            Vec::new()
-        } else {
-            listeners::of(env, secret)
-        },
     }
 }

@@ -4,7 +4,7 @@ use keyrota_contract::{Material, Probe, Quiet, Target};
 use keyrota_rotation::{Reply, Which};
 
 use super::budget;
-use super::perform::{Job, role};
+use super::job::{Job, role};
 use super::performed::{Learnt, Performed};
 
 impl Job<'_> {

@@ -7,8 +7,8 @@ use keyrota_contract::{
 use keyrota_rotation::Reply;
 use uuid::Uuid;
 
-use super::Copy;
-use crate::engine::perform::Job;
+use super::place::Copy;
+use crate::engine::job::Job;
 use crate::engine::performed::Performed;
 
 impl Job<'_> {

@@ -6,10 +6,11 @@ use keyrota_contract::{ErrorKind, ProviderError, SecretValue, Version};
 use keyrota_rotation::Reply;
 use uuid::Uuid;
 
-use super::{Looked, Tale};
+use super::tale::Tale;
 use crate::audit::{self, Actor, NewEntry};
 use crate::engine::copies::{self, Copy, Found};
-use crate::engine::perform::Job;
+use crate::engine::job::Job;
+use crate::engine::looked::Looked;
 use crate::engine::performed::Performed;
 use crate::engine::{entries, exposure};
 use crate::state::{Acknowledged, Change, StateError};
