@@ -3,21 +3,20 @@
 mod accept;
 mod export;
 mod list;
+mod log;
 mod verify;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::context::{Chosen, Context, own_keys};
-use super::engage::actor;
+use super::context::{Context, own_keys};
 use super::exit::{self, Failed};
 use super::say::{print, print_json};
-use crate::audit::{Actor, NewEntry, Phase, VerifyingKey};
-use crate::keys::Keys;
-use crate::state::{Store, Written};
+use crate::audit::VerifyingKey;
+use crate::state::Written;
+use log::{entry, existing, note, writable};
 
 /// Options of `keyrota audit`.
 #[derive(Debug, Args)]
@@ -43,11 +42,6 @@ pub enum What {
     /// Write the log into a directory that proves itself to whoever has the public key
     Export(export::Export),
 }
-
-/// A file with public keys is shorter.
-const KEYS_BYTES_MAX: u64 = 64 * 1024;
-
-const NO_LOG: &str = "there is no state here yet, and so no log";
 
 /// Does it; the exit code.
 pub fn run(args: &Audit, context: &Context<'_>) -> Result<u8, Failed> {
@@ -83,16 +77,6 @@ fn checkpoint(context: &Context<'_>) -> Result<u8, Failed> {
     })
 }
 
-/// Keeps a signed note outside the state.
-fn keep(store: &Store, chosen: &Chosen, note: &str) -> Result<(), Failed> {
-    store.keep(&chosen.holder(), note).map_err(|e| {
-        let at = chosen.checkpoints().unwrap_or_default();
-        let (at, why) = (at.display(), e.kind());
-        let said = format!("{at}: {why}; it was signed, and is kept in the state only");
-        Failed::new(exit::TRANSIENT, said)
-    })
-}
-
 fn unread(directory: Option<&Path>) -> Failed {
     let at = directory.unwrap_or(Path::new("checkpoints")).display();
     let said = format!("{at} cannot be read: nothing was signed");
@@ -113,55 +97,4 @@ fn pubkey(context: &Context<'_>) -> Result<u8, Failed> {
         }
         Ok(exit::DONE)
     })
-}
-
-/// The state, for reading; whoever holds its locks.
-async fn existing(chosen: &Chosen, context: &Context<'_>) -> Result<Store, Failed> {
-    let store = chosen.read_state(context.global).await?;
-    store.ok_or_else(|| Failed::config(NO_LOG))
-}
-
-/// The state, for adding to its log. None is made where none is.
-async fn writable(chosen: &Chosen, context: &Context<'_>, keys: &Keys) -> Result<Store, Failed> {
-    existing(chosen, context).await?.close().await;
-    chosen.open_state(context.global, keys).await
-}
-
-/// What a person did to the log, as an entry of it.
-fn entry(event: &'static str, chosen: &Chosen) -> NewEntry {
-    let mut entry = NewEntry::new(event, Phase::Admin, Actor::operator(actor()));
-    entry.object.env = Some(chosen.env.name.clone());
-    entry
-}
-
-/// Appends it, and signs the log's new head.
-async fn note(
-    store: &Store,
-    chosen: &Chosen,
-    context: &Context<'_>,
-    entry: NewEntry,
-) -> Result<Written, Failed> {
-    let who = chosen.holder();
-    let written = store.append_signed(&who, &[entry], context.now()).await?;
-    if let Some(note) = &written.note {
-        keep(store, chosen, note)?;
-    }
-    Ok(written)
-}
-
-/// The keys in a vkey, or in a file with one on each line.
-fn public_keys(given: &str) -> Result<Vec<VerifyingKey>, Failed> {
-    if let Some(key) = VerifyingKey::parse(given) {
-        return Ok(vec![key]);
-    }
-    let path = PathBuf::from(given);
-    let at = path.display();
-    let mut text = String::new();
-    let read =
-        std::fs::File::open(&path).and_then(|f| f.take(KEYS_BYTES_MAX).read_to_string(&mut text));
-    read.map_err(|e| Failed::config(format!("{at}: not a public key, and no file: {}", e.kind())))?;
-    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-    let keys: Option<Vec<_>> = lines.map(VerifyingKey::parse).collect();
-    keys.filter(|keys| !keys.is_empty())
-        .ok_or_else(|| Failed::config(format!("{at} is not what `keyrota audit pubkey` prints")))
 }

@@ -1,11 +1,10 @@
 //! `keyrota completions`: for shells.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::context::Context;
 use super::exit::{self, Failed};
-use super::{Cli, say};
+use super::say;
 
 /// Options of `keyrota completions`.
 #[derive(Debug, Args)]
@@ -19,10 +18,10 @@ pub struct Completions {
     pub shell: Shell,
 }
 
-/// Does it; the exit code.
-pub fn run(args: &Completions, _: &Context<'_>) -> Result<u8, Failed> {
+/// Does it for `program`; the exit code.
+pub fn run(args: &Completions, program: &mut Command) -> Result<u8, Failed> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "keyrota", &mut script);
+    clap_complete::generate(args.shell, program, "keyrota", &mut script);
     say::print_data(&String::from_utf8_lossy(&script))?;
     Ok(exit::DONE)
 }

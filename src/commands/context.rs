@@ -10,8 +10,8 @@ use keyrota_local::FileError;
 use keyrota_local::private::PrivateError;
 use keyrota_local::trusted::Changeable;
 
-use super::Global;
 use super::exit::Failed;
+use super::global::Global;
 use super::home::{DEVELOPMENT, Home, home};
 use crate::config::input::{self, InputError};
 use crate::config::model::{Environment, Host, Reference};

@@ -16,7 +16,7 @@ use super::{progress, rotate};
 use crate::engine::daemon::{TICK_MAX, Tick};
 use crate::engine::{Engine, EngineError};
 use crate::state::StateError;
-use pulse::Pulse;
+use pulse::{Pulse, tell};
 
 /// Options of `keyrota daemon`.
 #[derive(Debug, Args)]
@@ -131,11 +131,4 @@ fn status(tick: &Tick) -> String {
         ));
     }
     text
-}
-
-/// Tells systemd; without systemd nobody listens.
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(why) = sd_notify::notify(states) {
-        tracing::debug!(kind = ?why.kind(), "systemd could not be told");
-    }
 }

@@ -12,6 +12,7 @@ mod daemon;
 mod decide;
 mod engage;
 pub mod exit;
+mod global;
 mod handed;
 mod history;
 mod home;
@@ -32,12 +33,11 @@ mod schema;
 mod status;
 mod validate;
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use context::Context;
 use exit::Failed;
+pub use global::Global;
 
 use crate::config::Registry;
 
@@ -51,52 +51,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Options of all subcommands; they may stand before or after the subcommand.
-#[derive(Debug, Args)]
-pub struct Global {
-    /// This host's settings [default: /etc/keyrota/keyrota.toml, if it exists]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "KEYROTA_CONFIG",
-        help_heading = "Global options"
-    )]
-    pub config: Option<PathBuf>,
-    /// The directory of the schedules [default: /etc/keyrota/schedules, else ./schedules]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "KEYROTA_SCHEDULES",
-        help_heading = "Global options"
-    )]
-    pub schedules: Option<PathBuf>,
-    /// The environment; `daemon` and `validate` take several
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "KEYROTA_ENV",
-        help_heading = "Global options"
-    )]
-    pub env: Vec<String>,
-    /// The state: a file, or postgres://USER@HOST/DATABASE without a password
-    #[arg(
-        long,
-        global = true,
-        value_name = "STATE",
-        env = "KEYROTA_STATE",
-        // A password in it is refused; the help must not show it first.
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub state: Option<String>,
-    /// Answer in JSON
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub json: bool,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done (also: only a grace remains), 1 the environment is not fit, 2 usage, \
@@ -173,7 +127,7 @@ pub fn run(cli: &Cli, registry: Registry) -> Result<u8, Failed> {
         Command::Audit(args) => audit::run(args, &context),
         Command::Providers(args) => providers::run(args, &context),
         Command::Schema(args) => schema::run(args, &context),
-        Command::Completions(args) => completions::run(args, &context),
+        Command::Completions(args) => completions::run(args, &mut Cli::command()),
         Command::Daemon(args) => daemon::run(args, &context),
     }
 }

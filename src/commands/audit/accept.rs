@@ -3,7 +3,9 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Context, Failed, entry, exit, keep};
+use super::log::{entry, keep};
+use crate::commands::context::Context;
+use crate::commands::exit::{self, Failed};
 use crate::commands::say::{print, print_json};
 use crate::state::ACCEPTED;
 

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Context, Failed, entry, exit, note, verify, writable};
+use super::log::{entry, note, writable};
+use super::verify;
 use crate::audit::export::ExportError;
 use crate::audit::{Exporter, Format};
+use crate::commands::context::Context;
+use crate::commands::exit::{self, Failed};
 use crate::commands::say::{print, print_json};
 use crate::state::ExportFailure;
 

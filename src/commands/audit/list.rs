@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Context, Failed, exit};
 use crate::audit::{Row, canonical};
+use crate::commands::context::Context;
+use crate::commands::exit::{self, Failed};
 use crate::commands::progress;
 use crate::commands::say::written;
 use crate::output;

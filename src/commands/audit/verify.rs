@@ -6,11 +6,13 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::json;
 
-use super::{Context, Failed, NO_LOG, exit, public_keys};
+use super::log::{NO_LOG, public_keys};
 use crate::audit::anchors::{self, Anchors};
 use crate::audit::export::ExportError;
 use crate::audit::{Checkpoint, FINDINGS_MAX, Head, Problem, Report, Signers, verify_export};
 use crate::commands::context::Chosen;
+use crate::commands::context::Context;
+use crate::commands::exit::{self, Failed};
 use crate::commands::say::{print, print_json};
 use crate::output;
 

@@ -48,7 +48,7 @@ impl Pulse {
         let quiet = self.quiet.fetch_add(1, Ordering::Relaxed);
         if self.every.saturating_mul(quiet) < QUIET_MAX {
             let more = u32::try_from(MORE.as_micros()).unwrap_or(u32::MAX);
-            super::tell(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(more)]);
+            tell(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(more)]);
         }
     }
 }
@@ -68,3 +68,10 @@ const MORE: Duration = Duration::from_secs(60);
 /// No effect takes longer: a preflight may call a rotator's program four times, for ten minutes each,
 /// beside the limits of everything around it.
 const QUIET_MAX: Duration = Duration::from_secs(45 * 60);
+
+/// Tells systemd; without systemd nobody listens.
+pub(super) fn tell(states: &[NotifyState<'_>]) {
+    if let Err(why) = sd_notify::notify(states) {
+        tracing::debug!(kind = ?why.kind(), "systemd could not be told");
+    }
+}
