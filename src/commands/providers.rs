@@ -82,7 +82,7 @@ fn as_json(registry: &Registry) -> Value {
         let kinds = registry.kinds(family);
         let of = |kind| {
             let keys = keys(kinds, kind)
-                .map(|k| json!({"name": k.name, "required": k.required, "doc": k.doc}));
+                .map(|k| json!({"name": k.name, "required": k.required, "doc": k.text()}));
             json!({"kind": kind, "keys": keys.collect::<Vec<_>>()})
         };
         kinds.names().map(of).collect()

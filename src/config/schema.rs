@@ -24,7 +24,7 @@ fn table(keys: &[&Key], kind: Option<&str>, registry: &Registry) -> Value {
     // What is not built in is not offered: additionalProperties refuses it.
     for key in keys.iter().filter(|k| k.is_built_in()) {
         let mut property = of(&key.ty, registry);
-        property["description"] = json!(key.doc);
+        property["description"] = json!(key.text());
         properties.insert(key.name.to_owned(), property);
     }
     required.extend(keys.iter().filter(|k| k.required).map(|k| k.name));

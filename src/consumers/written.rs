@@ -2,21 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::read::{Reader, Section, join};
-use crate::config::words;
+use crate::config::read::{Field, Mode, Reader};
 
 /// The key `path`: a file, absolute.
-pub fn path(reader: &mut Reader<'_>, s: &Section<'_>, root: &Path) -> PathBuf {
-    let text = s.text("path").unwrap_or_default();
+pub fn path(reader: &mut Reader<'_>, path: &Field<&str>, root: &Path) -> PathBuf {
+    let text = path.value;
     if text.ends_with('/')
         || text.contains('\0')
         || Path::new(text)
             .components()
             .any(|c| c == std::path::Component::ParentDir)
     {
-        reader.error(
-            s.spot_of("path"),
-            &join(&s.at, "path"),
+        reader.refuse(
+            path,
             "is not the path of a file",
             "write a path without .. that ends in a file's name",
         );
@@ -25,22 +23,17 @@ pub fn path(reader: &mut Reader<'_>, s: &Section<'_>, root: &Path) -> PathBuf {
 }
 
 /// The key `mode`. Of a file that holds a value (`secret`), nothing for everybody.
-pub fn mode(reader: &mut Reader<'_>, s: &Section<'_>, default: u32, secret: bool) -> u32 {
-    let Some(mode) = s.text("mode").and_then(words::mode) else {
-        return default;
-    };
-    let at = join(&s.at, "mode");
+pub fn mode(reader: &mut Reader<'_>, field: &Field<Mode>, default: &str, secret: bool) -> u32 {
+    let mode = field.0;
     if mode & 0o7133 != 0 || mode & 0o400 == 0 {
-        reader.error(
-            s.spot_of("mode"),
-            &at,
+        reader.refuse(
+            field,
             "lets others write, or lets anyone execute, or hides it from its owner",
-            format!("write \"{default:04o}\" or \"0640\""),
+            format!("write \"{default}\" or \"0640\""),
         );
     } else if secret && mode & 0o004 != 0 {
-        reader.error(
-            s.spot_of("mode"),
-            &at,
+        reader.refuse(
+            field,
             "lets everyone on the host read the value",
             "write \"0600\" or \"0640\"",
         );

@@ -9,7 +9,7 @@ mod table;
 pub use catalog::Catalog;
 pub use consumers::CONSUMER;
 pub use secrets::{
-    CONFIRM, COPY, DEFAULTS, FALLBACK, ORIGIN, SECRET, SPAN_OF_DAY, SPAN_OF_TIME, TURNS,
+    CONFIRM, COPY, DEFAULTS, FALLBACK, KID, ORIGIN, SECRET, SPAN_OF_DAY, SPAN_OF_TIME, TURNS,
     WHEN_ABSENT,
 };
 use table::VARIABLES;

@@ -123,6 +123,13 @@ pub static SECRET: &[Key] = &[
     ),
 ];
 
+/// The id of a key.
+pub const KID: &[Key] = &[may(
+    "env_kid",
+    Ty::Variable,
+    "The variable that shows the key's id.",
+)];
+
 /// The second value that readers accept, and how long it is announced.
 pub const FALLBACK: &[Key] = &[
     may(

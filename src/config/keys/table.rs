@@ -1,5 +1,7 @@
 //! What a key is, and what the tables of keys are made of.
 
+use std::borrow::Cow;
+
 /// One key of a table.
 #[derive(Debug)]
 pub struct Key {
@@ -9,11 +11,21 @@ pub struct Key {
     pub ty: Ty,
     /// Whether it must be there.
     pub required: bool,
+    /// What stands for it when it is absent, as in a file.
+    pub default: Option<&'static str>,
     /// What it is for, in one line.
     pub doc: &'static str,
 }
 
 impl Key {
+    /// What it is for and what stands for it when it is absent.
+    pub fn text(&self) -> Cow<'static, str> {
+        match self.default {
+            None => Cow::Borrowed(self.doc),
+            Some(default) => Cow::Owned(format!("{} Default: {default}.", self.doc)),
+        }
+    }
+
     /// Whether this build understands it.
     pub fn is_built_in(&self) -> bool {
         !matches!(self.ty, Ty::NotBuiltIn)
@@ -122,6 +134,7 @@ pub const fn must(name: &'static str, ty: Ty, doc: &'static str) -> Key {
         name,
         ty,
         required: true,
+        default: None,
         doc,
     }
 }
@@ -132,6 +145,7 @@ pub const fn may(name: &'static str, ty: Ty, doc: &'static str) -> Key {
         name,
         ty,
         required: false,
+        default: None,
         doc,
     }
 }

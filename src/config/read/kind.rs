@@ -81,5 +81,6 @@ static KIND: Key = Key {
     name: "kind",
     ty: Ty::Text,
     required: true,
+    default: None,
     doc: "What it is.",
 };

@@ -18,10 +18,12 @@ mod firsts;
 mod kind;
 mod section;
 mod tables;
+mod typed;
 
 use firsts::Firsts;
 pub use section::{Node, Section};
 pub use tables::{Names, check_name, tables};
+pub use typed::{Count, Field, KeyType, Mode, Owner, TemplateText, Templates, Variable, field};
 
 /// More problems than this in one file help nobody.
 pub const PROBLEMS_MAX: usize = 200;
@@ -103,6 +105,16 @@ impl<'a> Reader<'a> {
         help: impl Into<String>,
     ) {
         self.push(Diagnostic::error(&self.source.file, spot, at, what, help));
+    }
+
+    /// Adds a problem with what stands at a key.
+    pub fn refuse<T>(
+        &mut self,
+        field: &Field<T>,
+        what: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.error(field.spot, &field.at, what, help);
     }
 
     /// Adds something worth a look.

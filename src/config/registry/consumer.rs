@@ -114,7 +114,7 @@ pub enum Sharing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entries {
     /// The format.
-    pub format: &'static str,
+    pub format: String,
     /// `user:group`.
     pub owner: Option<String>,
     /// Permission bits.

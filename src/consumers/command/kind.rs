@@ -6,47 +6,39 @@ use std::time::Duration;
 use keyrota_contract::Consumer;
 
 use super::{CommandConfig, CommandConsumer};
-use crate::config::keys::{Key, TEXTS, Ty, may, must};
-use crate::config::read::{Reader, Section, join};
+use crate::config::read::{Reader, Section};
 use crate::config::registry::{
     ConsumerFacts, ConsumerKind, ConsumerRead, ConsumerSettings, ForSecret, Readers,
 };
+use crate::table;
 
 /// Calls a program.
 pub static KIND: ConsumerKind = ConsumerKind {
     word: "command",
-    keys: &[KEYS],
+    keys: &[Keys::KEYS],
     read,
 };
 
-const KEYS: &[Key] = &[
-    must(
-        "argv",
-        TEXTS,
-        "The program (absolute) and its arguments; no shell.",
-    ),
-    may(
-        "timeout",
-        Ty::Duration,
-        "How long it may take; 30s when absent.",
-    ),
-    may(
-        "value",
-        Ty::Flag,
-        "Whether its standard input holds the values too.",
-    ),
-];
+table! {
+    struct Keys<'t> {
+        /// The program (absolute) and its arguments; no shell.
+        required argv: Vec<&'t str>,
+        /// How long it may take.
+        default("30s") timeout: Duration,
+        /// Whether its standard input holds the values too.
+        default("false") value: bool,
+    }
+}
 
 fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> ConsumerRead {
-    let argv: Vec<String> = s.texts("argv").into_iter().map(str::to_owned).collect();
-    let (spot, at) = (s.spot_of("argv"), join(&s.at, "argv"));
-    let program = argv.first().map(String::as_str);
-    if s.get("argv").is_some() && !program.is_some_and(|p| p.starts_with('/')) {
+    let keys = Keys::read(s);
+    let argv = &*keys.argv;
+    let program = argv.first();
+    if keys.argv.is_stated && !program.is_some_and(|p| p.starts_with('/')) {
         let help =
             "write [\"/full/path/to/program\", \"argument\"]: it is found without a search path";
-        reader.error(
-            spot,
-            &at,
+        reader.refuse(
+            &keys.argv,
             "has to begin with the full path of a program",
             help,
         );
@@ -62,9 +54,8 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> Consume
             .is_some_and(|a| a.starts_with('-') && a.contains('c'))
     {
         let help = "name a program; what it has to know is JSON on its standard input";
-        reader.error(
-            spot,
-            &at,
+        reader.refuse(
+            &keys.argv,
             "is a shell with a line of text: there is no shell here",
             help,
         );
@@ -72,23 +63,18 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> Consume
     if argv.iter().any(|a| {
         a.contains("{value}") || a.contains("{{value}}") || a.contains("${") || a.contains('\0')
     }) {
-        reader.error(
-            spot,
-            &at,
+        reader.refuse(
+            &keys.argv,
             "values are never arguments: everyone on the host can read those",
             "write value = true: values are on standard input then",
         );
     }
-    let timeout = s.duration("timeout").unwrap_or(Duration::from_secs(30));
+    let timeout = *keys.timeout;
     if timeout.is_zero() || timeout > Duration::from_secs(600) {
-        reader.error(
-            s.spot_of("timeout"),
-            &join(&s.at, "timeout"),
-            "is not between 1s and 10m",
-            "write \"30s\"",
-        );
+        reader.refuse(&keys.timeout, "is not between 1s and 10m", "write \"30s\"");
     }
-    let value = s.flag("value").unwrap_or(false);
+    let value = *keys.value;
+    let argv: Vec<String> = argv.iter().map(|text| (*text).to_owned()).collect();
     let facts = ConsumerFacts {
         at: argv.join(" "),
         definition: format!("{argv:?} {value}"),

@@ -6,49 +6,66 @@ use keyrota_contract::Consumer;
 
 use super::super::written;
 use super::{FileConfig, FileConsumer, Format};
-use crate::config::keys::{Key, Ty, may, must};
-use crate::config::read::{Reader, Section, join};
+use crate::config::read::{Mode, Owner, Reader, Section, Templates};
 use crate::config::registry::{
     ConsumerFacts, ConsumerKind, ConsumerRead, ConsumerSettings, Entries, ForSecret, Lines,
     Readers, Sharing, WrittenFile,
 };
 use crate::config::templates::templates;
+use crate::{table, words};
 
 /// Writes values into a file.
 pub static KIND: ConsumerKind = ConsumerKind {
     word: "file",
-    keys: &[KEYS],
+    keys: &[Keys::KEYS],
     read,
 };
 
-const KEYS: &[Key] = &[
-    must("path", Ty::Text, "The file."),
-    must(
-        "format",
-        Ty::Word(&["systemd", "dotenv", "docker", "raw", "json"]),
-        "Its dialect.",
-    ),
-    may(
-        "keys",
-        Ty::Map(&Ty::Template),
-        "What is written; the secret's variables when absent.",
-    ),
-    may("owner", Ty::Owner, "Who owns it."),
-    may("mode", Ty::Mode, "Its permission bits; 0600 when absent."),
-    may(
-        "write",
-        Ty::Word(&["replace", "in-place"]),
-        "`in-place` overwrites a bind-mounted file: not atomic, a reader may see a part. `replace` when absent.",
-    ),
-];
+table! {
+    struct Keys<'t> {
+        /// The file.
+        required path: &'t str,
+        /// Its dialect.
+        required format: Format,
+        /// What is written; the secret's variables when absent.
+        optional keys: Templates,
+        /// Who owns it.
+        optional owner: Owner<'t>,
+        /// Its permission bits.
+        default("0600") mode: Mode,
+        /// `in-place` overwrites a bind-mounted file: not atomic, a reader may see a part.
+        default("replace") write: Write,
+    }
+}
+
+words!(Format {
+    "systemd" => Self::Systemd,
+    "dotenv" => Self::Dotenv,
+    "docker" => Self::Docker,
+    "raw" => Self::Raw,
+    "json" => Self::Json,
+});
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Write {
+    /// Replaced whole.
+    Replace,
+    /// Overwritten where it is.
+    InPlace,
+}
+
+words!(Write {
+    "replace" => Self::Replace,
+    "in-place" => Self::InPlace,
+});
 
 fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> ConsumerRead {
-    let word = s.text("format").unwrap_or_default();
-    let format = FORMATS.iter().find(|(known, _)| *known == word);
-    let (word, format) = *format.unwrap_or(&FORMATS[0]);
-    let keys = match s.get("keys") {
-        Some(_) => templates(reader, s, "keys", of.kind, of.secret),
-        None => of.env.to_vec(),
+    let file = Keys::read(s);
+    let format = *file.format;
+    let keys = match file.keys.is_stated {
+        true => templates(reader, s, "keys", of.kind, of.secret),
+        false => of.env.to_vec(),
     };
     let at = &s.at;
     if keys.is_empty() && format != Format::Raw && !reader.broken {
@@ -60,34 +77,32 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> Consume
         );
     }
     if keys.len() > 1 && format == Format::Raw {
-        reader.error(
-            s.spot_of("keys"),
-            &join(at, "keys"),
+        reader.refuse(
+            &file.keys,
             "a raw file holds one value",
             "name one: keys = { NAME = \"{value}\" }, or use format = \"json\"",
         );
     }
     if of.secret.lines == Lines::Several && format == Format::Docker {
         let help = "write format = \"systemd\" or \"dotenv\" here, or format = \"jwk\" for the key";
-        reader.error(
-            s.spot_of("format"),
-            &join(at, "format"),
+        reader.refuse(
+            &file.format,
             "a docker file cannot hold a PEM key: it has several lines",
             help,
         );
     }
     let config = FileConfig {
-        path: written::path(reader, s, of.root),
+        path: written::path(reader, &file.path, of.root),
         format,
-        mode: written::mode(reader, s, 0o600, true),
-        owner: s.text("owner").map(str::to_owned),
+        mode: written::mode(reader, &file.mode, "0600", true),
+        owner: file.owner.map(|owner| owner.0.to_owned()),
         multi_line: of.secret.lines != Lines::One,
-        in_place: s.text("write") == Some("in-place"),
+        in_place: *file.write == Write::InPlace,
     };
     let sharing = match format {
         Format::Raw => Sharing::OneValue,
         _ => Sharing::Entries(Entries {
-            format: word,
+            format: format!("{format:?}"),
             owner: config.owner.clone(),
             mode: config.mode,
             in_place: config.in_place,
@@ -95,7 +110,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> Consume
     };
     let facts = ConsumerFacts {
         at: config.path.display().to_string(),
-        definition: format!("{word} {:?} {:o}", config.owner, config.mode),
+        definition: format!("{format:?} {:?} {:o}", config.owner, config.mode),
         variables: keys,
         key_set: false,
         readers: Readers::Later,
@@ -118,11 +133,3 @@ impl ConsumerSettings for FileConfig {
         Ok(Box::new(FileConsumer::new(self.clone())?))
     }
 }
-
-const FORMATS: &[(&str, Format)] = &[
-    ("systemd", Format::Systemd),
-    ("dotenv", Format::Dotenv),
-    ("docker", Format::Docker),
-    ("raw", Format::Raw),
-    ("json", Format::Json),
-];

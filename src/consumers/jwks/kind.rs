@@ -7,25 +7,30 @@ use keyrota_contract::Consumer;
 
 use super::super::written;
 use super::JwksFile;
-use crate::config::keys::{Key, Ty, may, must};
-use crate::config::read::{Reader, Section};
+use crate::config::read::{Mode, Owner, Reader, Section};
 use crate::config::registry::{
     ConsumerFacts, ConsumerKind, ConsumerRead, ConsumerSettings, ForSecret, Readers, Sharing,
     WrittenFile,
 };
+use crate::table;
 
 /// Writes the public key set into a file.
 pub static KIND: ConsumerKind = ConsumerKind {
     word: "jwks",
-    keys: &[KEYS],
+    keys: &[Keys::KEYS],
     read,
 };
 
-const KEYS: &[Key] = &[
-    must("path", Ty::Text, "The file that holds the public set."),
-    may("owner", Ty::Owner, "Who owns it."),
-    may("mode", Ty::Mode, "Its permission bits; 0644 when absent."),
-];
+table! {
+    struct Keys<'t> {
+        /// The file that holds the public set.
+        required path: &'t str,
+        /// Who owns it.
+        optional owner: Owner<'t>,
+        /// Its permission bits.
+        default("0644") mode: Mode,
+    }
+}
 
 #[derive(Debug)]
 struct Config {
@@ -44,10 +49,11 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, of: &ForSecret<'_>) -> Consume
             help,
         );
     }
+    let keys = Keys::read(s);
     let config = Config {
-        path: written::path(reader, s, of.root),
-        mode: written::mode(reader, s, 0o644, false),
-        owner: s.text("owner").map(str::to_owned),
+        path: written::path(reader, &keys.path, of.root),
+        mode: written::mode(reader, &keys.mode, "0644", false),
+        owner: keys.owner.map(|owner| owner.0.to_owned()),
     };
     let facts = ConsumerFacts {
         at: config.path.display().to_string(),

@@ -7,46 +7,40 @@ use keyrota_contract::Rotator;
 
 use super::super::random::kind::{self as random, Drawn};
 use super::{Command, Settings, Slots};
-use crate::config::keys::{Key, TEXTS, TURNS, Ty, WHEN_ABSENT, may, must};
-use crate::config::read::{Reader, Section, join};
+use crate::config::keys::{TURNS, WHEN_ABSENT};
+use crate::config::read::{Reader, Section};
 use crate::config::registry::{
     BuildingSecret, NOT_TAKEN, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings,
     Use,
 };
+use crate::{table, words};
 
 /// Whatever a program changes.
 pub static KIND: SecretKind = SecretKind {
     word: "command",
-    keys: &[KEYS, random::KEYS, TURNS, WHEN_ABSENT],
+    keys: &[Keys::KEYS, random::Keys::KEYS, TURNS, WHEN_ABSENT],
     read,
 };
 
-const KEYS: &[Key] = &[
-    must(
-        "argv",
-        TEXTS,
-        "The program that changes it, and its arguments; no shell.",
-    ),
-    must(
-        "slots",
-        Ty::Word(&["dual", "single"]),
-        "Whether its target accepts the old and the new value at once.",
-    ),
-    may(
-        "timeout",
-        Ty::Duration,
-        "The longest one call may take; 30s when absent.",
-    ),
-    may(
-        "uses",
-        TEXTS,
-        "The external secrets that the program needs beside its own.",
-    ),
-];
+table! {
+    struct Keys<'t> {
+        /// The program that changes it, and its arguments; no shell.
+        required argv: Vec<&'t str>,
+        /// Whether its target accepts the old and the new value at once.
+        required slots: Slots,
+        /// The longest one call may take.
+        default("30s") timeout: Duration,
+        /// The external secrets that the program needs beside its own.
+        optional uses: Vec<&'t str>,
+    }
+}
 
-/// The longest one call of a program may take when the file does not say.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-const COMMAND_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+words!(Slots {
+    "dual" => Self::Dual,
+    "single" => Self::Single,
+});
+
+const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 struct Stated {
@@ -58,33 +52,25 @@ struct Stated {
 }
 
 fn read(reader: &mut Reader<'_>, s: &Section<'_>, _: &ReadingSecret<'_>) -> SecretRead {
-    let argv: Vec<String> = s.texts("argv").into_iter().map(str::to_owned).collect();
-    let absolute = argv.first().is_some_and(|program| program.starts_with('/'));
-    if s.get("argv").is_some() && !absolute {
+    let keys = Keys::read(s);
+    let absolute = keys.argv.first().is_some_and(|p| p.starts_with('/'));
+    if keys.argv.is_stated && !absolute {
         let help =
             "write argv = [\"/usr/local/lib/keyrota/redis-acl\"]: an absolute path, no shell";
-        reader.error(
-            s.spot_of("argv"),
-            &join(&s.at, "argv"),
-            "does not begin with the path of a program",
-            help,
-        );
+        let what = "does not begin with the path of a program";
+        reader.refuse(&keys.argv, what, help);
     }
-    let timeout = s.duration("timeout").unwrap_or(COMMAND_TIMEOUT);
-    if timeout.is_zero() || timeout > COMMAND_TIMEOUT_MAX {
-        reader.error(
-            s.spot_of("timeout"),
-            &join(&s.at, "timeout"),
-            "is not between 1s and 10m",
-            "write \"30s\"",
-        );
+    let timeout = *keys.timeout;
+    if timeout.is_zero() || timeout > TIMEOUT_MAX {
+        reader.refuse(&keys.timeout, "is not between 1s and 10m", "write \"30s\"");
     }
     let drawn = random::drawn(reader, s);
-    let uses: Vec<String> = s.texts("uses").into_iter().map(str::to_owned).collect();
+    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+    let uses: Vec<String> = texts(keys.uses.as_deref().unwrap_or_default());
     let used = uses.iter().map(|secret| Use {
         secret: secret.clone(),
         key: "uses",
-        spot: s.spot_of("uses"),
+        spot: keys.uses.spot,
         has_user: false,
     });
     let facts = SecretFacts {
@@ -93,11 +79,8 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, _: &ReadingSecret<'_>) -> Secr
         ..SecretFacts::new(&["value"], drawn.rule())
     };
     let settings = Stated {
-        argv,
-        slots: match s.text("slots") {
-            Some("single") => Slots::Single,
-            _ => Slots::Dual,
-        },
+        argv: texts(&keys.argv),
+        slots: *keys.slots,
         timeout,
         drawn,
         uses,

@@ -5,50 +5,60 @@ use std::time::Duration;
 use keyrota_gate::{Format as Looks, Rule};
 
 use super::{Endpoint, Form, Method, Settings, Users};
-use crate::config::keys::{Key, TEXTS, Ty, may, must};
-use crate::config::read::{Reader, Section, join};
+use crate::config::read::{Field, Reader, Section, TemplateText};
 use crate::config::registry::{Lines, Maker, ReadingSecret, SecretFacts, Sum, Use};
 use crate::config::values::Part;
+use crate::{table, words};
 
-/// The keys that they share.
-pub const KEYS: &[Key] = &[
-    must(
-        "strategy",
-        Ty::Word(&["alternating-users", "single-user"]),
-        "Two users in turns, without an outage; or one, whose password changes.",
-    ),
-    must("users", TEXTS, "The users: two that alternate, or one."),
-    must(
-        "url",
-        Ty::Template,
-        "Where the application logs in, with {user} and {password}: postgres://{user}:{password}@host:5432/app",
-    ),
-    may(
-        "server",
-        Ty::Text,
-        "host:port of the server itself, if url names a pooler in front of it.",
-    ),
-    may(
-        "ca_file",
-        Ty::Text,
-        "The authorities that may vouch for the server; TLS is always verified.",
-    ),
-    may(
-        "admin",
-        Ty::Text,
-        "The external secret that may change the users.",
-    ),
-    may(
-        "format",
-        Ty::Word(&["url", "rds-json"]),
-        "How the value is written; url when absent.",
-    ),
-    may(
-        "accept_gap",
-        Ty::Flag,
-        "single-user: readers cannot log in from the change until they have the new value.",
-    ),
-];
+table! {
+    /// The keys that they share.
+    pub struct Keys<'t> {
+        /// Two users in turns, without an outage; or one, whose password changes.
+        required strategy: Strategy,
+        /// The users: two that alternate, or one.
+        required users: Vec<&'t str>,
+        /// Where the application logs in, with {user} and {password}: postgres://{user}:{password}@host:5432/app
+        required url: TemplateText<'t>,
+        /// host:port of the server itself, if url names a pooler in front of it.
+        optional server: &'t str,
+        /// The authorities that may vouch for the server; TLS is always verified.
+        optional ca_file: &'t str,
+        /// The external secret that may change the users.
+        optional admin: &'t str,
+        /// How the value is written.
+        default("url") format: Written,
+        /// single-user: readers cannot log in from the change until they have the new value.
+        default("false") accept_gap: bool,
+    }
+}
+
+/// Which users, and so how a password takes the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// One is current, the other one is next.
+    Alternating,
+    /// The password of one changes.
+    Single,
+}
+
+words!(Strategy {
+    "alternating-users" => Self::Alternating,
+    "single-user" => Self::Single,
+});
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// As the URL of the file, filled in.
+    Url,
+    /// As Amazon RDS writes it.
+    RdsJson,
+}
+
+words!(Written {
+    "url" => Self::Url,
+    "rds-json" => Self::RdsJson,
+});
 
 /// What differs between the databases.
 pub struct Words {
@@ -89,47 +99,16 @@ pub fn read(
     words: &Words,
 ) -> (SecretFacts, Settings) {
     let root = around.root;
-    let users = users(reader, s, words);
-    let alternating = matches!(users, Users::Two(_));
-    let accept_gap = s.flag("accept_gap").unwrap_or(false);
-    if s.get("strategy").is_some() && !reader.broken {
-        if alternating && s.has("accept_gap") {
-            reader.error(
-                s.spot_of("accept_gap"),
-                &join(&s.at, "accept_gap"),
-                "does not apply to alternating-users: there is no gap",
-                "remove it",
-            );
-        }
-        if alternating && !s.has("admin") {
-            let help = "add admin = \"NAME\": an external secret that may change both users (keyrota plan --setup says what it needs)";
-            reader.error(
-                s.spot,
-                &s.at,
-                "`admin` is missing: neither user may change the other",
-                help,
-            );
-        }
-        if !alternating && words.always_gap && !accept_gap {
-            let help = "write accept_gap = true if your readers live with that, or use strategy = \"alternating-users\"";
-            let what = "single-user has a gap: from the change until every reader has the new value, nobody can log in";
-            reader.error(s.spot_of("strategy"), &join(&s.at, "strategy"), what, help);
-        }
-        if !alternating && !words.always_gap && !accept_gap && !s.has("admin") {
-            let help = "add admin = \"NAME\" (an external secret), or accept_gap = true: with one password at a time the user changes itself";
-            reader.error(
-                s.spot,
-                &s.at,
-                "`admin` is missing: two passwords at once are an administrator's to set",
-                help,
-            );
-        }
+    let keys = Keys::read(s);
+    let users = users(reader, &keys, words);
+    if keys.strategy.is_stated && !reader.broken {
+        check(reader, s, &keys, words);
     }
-    let (url, endpoint) = url(reader, s, words);
+    let (url, endpoint) = url(reader, &keys.url, words);
     let scheme = url.split("://").take(1).map(str::to_owned).collect();
-    let (form, fields, rule, lines) = match s.text("format") {
-        Some("rds-json") => (Form::RdsJson, RDS_FIELDS, rds_rule(), Lines::Any),
-        _ => {
+    let (form, fields, rule, lines) = match *keys.format {
+        Written::RdsJson => (Form::RdsJson, RDS_FIELDS, rds_rule(), Lines::Any),
+        Written::Url => {
             let rule = Looks::Url { schemes: scheme };
             (Form::Url(url), URL_FIELDS, rule, Lines::One)
         }
@@ -137,17 +116,17 @@ pub fn read(
     let settings = Settings {
         users,
         form,
-        server: server(reader, s, &endpoint),
+        server: server(reader, &keys.server, &endpoint),
         endpoint,
-        ca_file: s.text("ca_file").map(|path| root.join(path)),
-        admin: s.text("admin").map(str::to_owned),
-        methods: methods(reader, s),
-        one_at_a_time: accept_gap,
+        ca_file: keys.ca_file.map(|path| root.join(path)),
+        admin: keys.admin.map(str::to_owned),
+        methods: vec![Method::Scram],
+        one_at_a_time: *keys.accept_gap,
     };
     let admin = settings.admin.iter().map(|secret| Use {
         secret: secret.clone(),
         key: "admin",
-        spot: s.spot_of("admin"),
+        spot: keys.admin.spot,
         has_user: true,
     });
     let facts = SecretFacts {
@@ -155,11 +134,11 @@ pub fn read(
         maker: Maker::KeyrotaAfterFirst,
         // With a gap the old password is dead already. Programs that hold a connection pool read a
         // changed URL when they feel like it.
-        grace: match accept_gap {
+        grace: match *keys.accept_gap {
             true => Sum::ZERO,
             false => Sum::REFRESH,
         },
-        grace_usual: (!accept_gap).then_some(GRACE),
+        grace_usual: (!*keys.accept_gap).then_some(GRACE),
         accounts: accounts(&settings),
         uses: admin.collect(),
         ..SecretFacts::new(
@@ -171,6 +150,35 @@ pub fn read(
         )
     };
     (facts, settings)
+}
+
+/// What does not go together.
+fn check(reader: &mut Reader<'_>, s: &Section<'_>, keys: &Keys<'_>, words: &Words) {
+    let (gap, admin) = (*keys.accept_gap, keys.admin.is_there);
+    match *keys.strategy {
+        Strategy::Alternating => {
+            if keys.accept_gap.is_there {
+                let what = "does not apply to alternating-users: there is no gap";
+                reader.refuse(&keys.accept_gap, what, "remove it");
+            }
+            if !admin {
+                let what = "`admin` is missing: neither user may change the other";
+                let help = "add admin = \"NAME\": an external secret that may change both users (keyrota plan --setup says what it needs)";
+                reader.error(s.spot, &s.at, what, help);
+            }
+        }
+        Strategy::Single if words.always_gap && !gap => {
+            let help = "write accept_gap = true if your readers live with that, or use strategy = \"alternating-users\"";
+            let what = "single-user has a gap: from the change until every reader has the new value, nobody can log in";
+            reader.refuse(&keys.strategy, what, help);
+        }
+        Strategy::Single if !words.always_gap && !gap && !admin => {
+            let what = "`admin` is missing: two passwords at once are an administrator's to set";
+            let help = "add admin = \"NAME\" (an external secret), or accept_gap = true: with one password at a time the user changes itself";
+            reader.error(s.spot, &s.at, what, help);
+        }
+        Strategy::Single => {}
+    }
 }
 
 /// What the gate asks of a value as Amazon RDS writes it.
@@ -188,98 +196,59 @@ fn accounts(settings: &Settings) -> Vec<String> {
     users.map(|user| format!("{host} {user}")).collect()
 }
 
-/// `require_auth`; SCRAM alone when absent.
-fn methods(reader: &mut Reader<'_>, s: &Section<'_>) -> Vec<Method> {
-    if !s.has("require_auth") {
-        return vec![Method::Scram];
-    }
-    let help = "write require_auth = [\"scram-sha-256\"], and \"md5\" or \"password\" only where a server has nothing better";
-    let words = s.texts("require_auth");
-    let mut allowed = Vec::new();
-    for (i, word) in words.iter().enumerate() {
-        match *word {
-            "scram-sha-256" => allowed.push(Method::Scram),
-            "md5" => allowed.push(Method::Md5),
-            "password" => allowed.push(Method::Password),
-            _ => {
-                let at = format!("{}[{i}]", join(&s.at, "require_auth"));
-                reader.error(s.spot_of("require_auth"), &at, "is no way to log in", help);
-            }
-        }
-    }
-    if words.is_empty() {
-        let at = join(&s.at, "require_auth");
-        reader.error(
-            s.spot_of("require_auth"),
-            &at,
-            "allows no way to log in",
-            help,
-        );
-    }
-    allowed
-}
-
-fn users(reader: &mut Reader<'_>, s: &Section<'_>, words: &Words) -> Users {
-    let names: Vec<String> = s.texts("users").into_iter().map(str::to_owned).collect();
-    let at = join(&s.at, "users");
-    let spot = s.spot_of("users");
+fn users(reader: &mut Reader<'_>, keys: &Keys<'_>, words: &Words) -> Users {
+    let (users, names) = (&keys.users, keys.users.as_slice());
     for (i, name) in names.iter().enumerate() {
-        let at = format!("{at}[{i}]");
+        let help = "write the name as the server has it";
+        let at = format!("{}[{i}]", users.at);
         if name.is_empty() || name.chars().any(char::is_control) {
-            reader.error(
-                spot,
-                &at,
-                "is not the name of a user",
-                "write the name as the server has it",
-            );
+            reader.error(users.spot, &at, "is not the name of a user", help);
         }
         if name.len() > words.name_bytes_max {
-            let what = format!(
-                "is longer than {} bytes: the server has no such name",
-                words.name_bytes_max
-            );
-            reader.error(spot, &at, what, "write the name as the server has it");
+            let max = words.name_bytes_max;
+            let what = format!("is longer than {max} bytes: the server has no such name");
+            reader.error(users.spot, &at, what, help);
         }
     }
-    match (s.text("strategy"), names.as_slice()) {
-        (Some("single-user"), [user]) => Users::One(user.clone()),
-        (Some("alternating-users"), [a, b]) if a != b => Users::Two([a.clone(), b.clone()]),
-        (strategy, _) => {
-            if s.get("users").is_some() && strategy.is_some() {
-                let (what, help) = match strategy {
-                    Some("single-user") => {
-                        ("single-user is about one user", "write users = [\"app\"]")
-                    }
-                    _ => (
-                        "alternating-users needs two different users",
-                        "write users = [\"app_a\", \"app_b\"]",
-                    ),
-                };
-                reader.error(spot, &at, what, help);
-            }
-            match strategy {
-                Some("single-user") => Users::One(names.into_iter().next().unwrap_or_default()),
-                _ => Users::Two(Default::default()),
-            }
+    let (what, help) = match (*keys.strategy, names) {
+        (Strategy::Single, [user]) => return Users::One((*user).to_owned()),
+        (Strategy::Alternating, [a, b]) if a != b => {
+            return Users::Two([(*a).to_owned(), (*b).to_owned()]);
         }
+        (Strategy::Single, _) => ("single-user is about one user", "write users = [\"app\"]"),
+        (Strategy::Alternating, _) => (
+            "alternating-users needs two different users",
+            "write users = [\"app_a\", \"app_b\"]",
+        ),
+    };
+    if users.is_stated && keys.strategy.is_stated {
+        reader.refuse(users, what, help);
+    }
+    match *keys.strategy {
+        Strategy::Single => Users::One(names.first().copied().unwrap_or_default().to_owned()),
+        Strategy::Alternating => Users::Two(Default::default()),
     }
 }
 
 /// The URL and where it leads. Its words are fixed: only user and password are filled in.
-fn url(reader: &mut Reader<'_>, s: &Section<'_>, words: &Words) -> (String, Endpoint) {
+fn url(
+    reader: &mut Reader<'_>,
+    url: &Field<TemplateText<'_>>,
+    words: &Words,
+) -> (String, Endpoint) {
     let unknown = Endpoint {
         host: String::new(),
         port: words.port,
         database: String::new(),
     };
-    let (Some(text), Some(template)) = (s.text("url"), s.template("url")) else {
+    if !url.is_stated {
         return (String::new(), unknown);
-    };
+    }
     let form = format!(
         "write url = \"{}://{{user}}:{{password}}@host:{}/database\"",
         words.schemes[0], words.port
     );
-    let parsed = match template.parts.as_slice() {
+    let parsed = match url.template.parts.as_slice() {
         [
             Part::Literal(start),
             Part::Field(user),
@@ -298,10 +267,10 @@ fn url(reader: &mut Reader<'_>, s: &Section<'_>, words: &Words) -> (String, Endp
         _ => Err("does not have {user}:{password} where a URL has them"),
     };
     match parsed {
-        Ok(endpoint) => (text.to_owned(), endpoint),
+        Ok(endpoint) => (url.text.to_owned(), endpoint),
         Err(what) => {
-            reader.error(s.spot_of("url"), &join(&s.at, "url"), what, form);
-            (text.to_owned(), unknown)
+            reader.refuse(url, what, form);
+            (url.text.to_owned(), unknown)
         }
     }
 }
@@ -331,8 +300,12 @@ fn endpoint(rest: &str, port: u16) -> Result<Endpoint, &'static str> {
     })
 }
 
-fn server(reader: &mut Reader<'_>, s: &Section<'_>, endpoint: &Endpoint) -> Option<Endpoint> {
-    let text = s.text("server")?;
+fn server(
+    reader: &mut Reader<'_>,
+    server: &Field<Option<&str>>,
+    endpoint: &Endpoint,
+) -> Option<Endpoint> {
+    let text = server.value?;
     match host_and_port(text, endpoint.port) {
         Some((host, port)) => Some(Endpoint {
             host,
@@ -340,12 +313,8 @@ fn server(reader: &mut Reader<'_>, s: &Section<'_>, endpoint: &Endpoint) -> Opti
             database: endpoint.database.clone(),
         }),
         None => {
-            reader.error(
-                s.spot_of("server"),
-                &join(&s.at, "server"),
-                "is not host:port",
-                "write server = \"db.internal:5432\"",
-            );
+            let help = "write server = \"db.internal:5432\"";
+            reader.refuse(server, "is not host:port", help);
             None
         }
     }

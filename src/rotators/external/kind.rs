@@ -7,46 +7,56 @@ use keyrota_gate::{Format as Form, Rule};
 
 use super::super::database::keys::{RDS_FIELDS, URL_FIELDS, rds_rule};
 use super::{External, Format};
-use crate::config::keys::{Key, Ty, may};
-use crate::config::read::{Reader, Section};
+use crate::config::read::{Count, Reader, Section};
 use crate::config::registry::{
     BuildingSecret, Lines, Maker, ReadingSecret, SecretFacts, SecretKind, SecretRead,
     SecretSettings,
 };
+use crate::{table, words};
 
 /// Stored and checked, made by others.
 pub static KIND: SecretKind = SecretKind {
     word: "external",
-    keys: &[KEYS],
+    keys: &[Keys::KEYS],
     read,
 };
 
-const KEYS: &[Key] = &[
-    may(
-        "format",
-        Ty::Word(&["raw", "url", "json", "rds-json"]),
-        "What the value looks like; raw when absent.",
-    ),
-    may("min_bytes", Ty::Count(1, 1_048_576), "The least length."),
-];
+table! {
+    struct Keys<'t> {
+        /// What the value looks like.
+        default("raw") format: Format,
+        /// The least length in bytes.
+        optional min_bytes: Count<1, 1_048_576>,
+    }
+}
+
+words!(Format {
+    "raw" => Self::Raw,
+    "url" => Self::Url,
+    "json" => Self::Json,
+    "rds-json" => Self::RdsJson,
+});
 
 fn read(_: &mut Reader<'_>, s: &Section<'_>, _: &ReadingSecret<'_>) -> SecretRead {
-    let min_bytes = s.count("min_bytes").unwrap_or(0) as usize;
-    let any = Rule {
-        min_bytes: Some(min_bytes).filter(|min| *min > 0),
-        ..Rule::new("")
-    };
-    let (format, fields, form): (_, &[&str], _) = match s.text("format") {
-        Some("url") => {
+    let keys = Keys::read(s);
+    let format = *keys.format;
+    let min_bytes = keys.min_bytes.map(Count::length);
+    let (fields, form): (&[&str], _) = match format {
+        Format::Url => {
             let schemes = Vec::new();
-            (Format::Url, URL_FIELDS, Some(Form::Url { schemes }))
+            (URL_FIELDS, Some(Form::Url { schemes }))
         }
-        Some("json") => {
+        Format::Json => {
             let members = Vec::new();
-            (Format::Json, &[], Some(Form::Json { members }))
+            (&[], Some(Form::Json { members }))
         }
-        Some("rds-json") => (Format::RdsJson, RDS_FIELDS, Some(rds_rule())),
-        _ => (Format::Raw, &["value"], None),
+        Format::RdsJson => (RDS_FIELDS, Some(rds_rule())),
+        Format::Raw => (&["value"], None),
+    };
+    let rule = Rule {
+        format: form,
+        min_bytes,
+        ..Rule::new("")
     };
     let facts = SecretFacts {
         lines: match format {
@@ -54,17 +64,11 @@ fn read(_: &mut Reader<'_>, s: &Section<'_>, _: &ReadingSecret<'_>) -> SecretRea
             Format::Raw | Format::Url => Lines::One,
         },
         maker: Maker::Others,
-        ..SecretFacts::new(
-            fields,
-            Rule {
-                format: form,
-                ..any
-            },
-        )
+        ..SecretFacts::new(fields, rule)
     };
     let settings = External {
         format,
-        min_bytes: min_bytes.max(1),
+        min_bytes: min_bytes.unwrap_or(1),
     };
     SecretRead {
         facts,

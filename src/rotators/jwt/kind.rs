@@ -7,75 +7,60 @@ use keyrota_contract::Rotator;
 use keyrota_gate::{Algorithm as Alg, Format as Form, KeyForm, KeyPart, Rule};
 
 use super::{Algorithm, Format, Jwt};
-use crate::config::keys::{FALLBACK, Key, ORIGIN, TURNS, Ty, WHEN_ABSENT, may, must};
+use crate::config::keys::{FALLBACK, KID, ORIGIN, TURNS, WHEN_ABSENT};
 use crate::config::reach::{self, Reach};
-use crate::config::read::{Reader, Section, join};
+use crate::config::read::{Count, Field, Reader, Section};
 use crate::config::registry::{
     BuildingSecret, KeyFacts, Lines, NOT_TAKEN, PublicSet, ReadingSecret, SecretFacts, SecretKind,
     SecretRead, SecretSettings, Sum,
 };
 use crate::config::words::is_url;
+use crate::{table, words};
 
 /// A key that signs JSON web tokens.
 pub static KIND: SecretKind = SecretKind {
     word: "jwt",
-    keys: &[KEYS, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT],
+    keys: &[Keys::KEYS, KID, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT],
     read,
 };
 
-const KEYS: &[Key] = &[
-    must(
-        "algorithm",
-        Ty::Word(&["HS256", "RS256", "ES256", "EdDSA"]),
-        "The alg of its tokens.",
-    ),
-    may(
-        "format",
-        Ty::Word(&["pem", "jwk", "raw"]),
-        "How the private key is written: pem when absent, raw for HS256.",
-    ),
-    may(
-        "bytes",
-        Ty::Count(32, 1024),
-        "Length of an HS256 key; 32 when absent.",
-    ),
-    may(
-        "bits",
-        Ty::Count(2048, 8192),
-        "Length of an RS256 key: 2048 (when absent), 3072, 4096 or 8192.",
-    ),
-    must("token_ttl", Ty::Duration, "The longest life of a token."),
-    may(
-        "jwks_max_age",
-        Ty::Duration,
-        "How long verifiers may keep the public set; 10m when absent.",
-    ),
-    may(
-        "jwks_url",
-        Ty::Text,
-        "Where verifiers read the public set: settle begins when the kid is seen there.",
-    ),
-    may(
-        "jwks_ca_file",
-        Ty::Text,
-        "The authorities that may vouch for the server of jwks_url; the system's when absent.",
-    ),
-    may(
-        "jwks_private",
-        Ty::Flag,
-        "jwks_url may lead to this host or a private network.",
-    ),
-    may(
-        "accept_invalidation",
-        Ty::Flag,
-        "HS256 without env_fallback: living tokens die at the switch.",
-    ),
-    may(
-        "env_kid",
-        Ty::Variable,
-        "The variable that shows the key's id.",
-    ),
-];
+table! {
+    struct Keys<'t> {
+        /// The alg of its tokens.
+        required algorithm: Alg,
+        /// How the private key is written. Default: pem; raw for HS256.
+        optional format: Format,
+        /// Length of an HS256 key.
+        default("32") bytes: Count<32, 1024>,
+        /// Length of an RS256 key: 2048, 3072, 4096 or 8192.
+        default("2048") bits: Count<2048, 8192>,
+        /// The longest life of a token.
+        required token_ttl: Duration,
+        /// How long verifiers may keep the public set.
+        default("10m") jwks_max_age: Duration,
+        /// Where verifiers read the public set: settle begins when the kid is seen there.
+        optional jwks_url: &'t str,
+        /// The authorities that may vouch for the server of jwks_url; the system's when absent.
+        optional jwks_ca_file: &'t str,
+        /// jwks_url may lead to this host or a private network.
+        default("false") jwks_private: bool,
+        /// HS256 without env_fallback: living tokens die at the switch.
+        default("false") accept_invalidation: bool,
+    }
+}
+
+words!(Alg {
+    "HS256" => Self::Hs256,
+    "RS256" => Self::Rs256,
+    "ES256" => Self::Es256,
+    "EdDSA" => Self::EdDsa,
+});
+
+words!(Format {
+    "pem" => Self::Pem,
+    "jwk" => Self::Jwk,
+    "raw" => Self::Raw,
+});
 
 /// RFC 7518 §3.2: a key of HS256 has at least the size of its hash.
 const HS256_BYTES_MIN: usize = 32;
@@ -87,124 +72,20 @@ struct Settings {
 }
 
 fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) -> SecretRead {
+    let keys = Keys::read(s);
     let fallback = around.fallback;
-    let algorithm = match s.text("algorithm") {
-        Some("HS256") => Alg::Hs256,
-        Some("RS256") => Alg::Rs256,
-        Some("ES256") => Alg::Es256,
-        _ => Alg::EdDsa,
-    };
+    let algorithm = *keys.algorithm;
     let symmetric = algorithm == Alg::Hs256;
-    let format = match s.text("format") {
-        Some("raw") => Format::Raw,
-        Some("jwk") => Format::Jwk,
-        Some(_) => Format::Pem,
-        None if symmetric => Format::Raw,
-        None => Format::Pem,
-    };
-    let known = s.get("algorithm").is_some();
-    let mut refuse = |key: &str, when: bool, what: &str, help: &str| {
-        if known && when && s.get(key).is_some() {
-            reader.error(s.spot_of(key), &join(&s.at, key), what, help);
-        }
-    };
-    let alg = s.text("algorithm").unwrap_or_default();
-    refuse(
-        "format",
-        symmetric && format == Format::Pem,
-        "an HS256 key has no PEM form",
-        "write format = \"raw\" or \"jwk\"",
-    );
-    refuse(
-        "format",
-        !symmetric && format == Format::Raw,
-        &format!("an {alg} key has no raw form"),
-        "write format = \"pem\" or \"jwk\"",
-    );
-    refuse(
-        "bytes",
-        !symmetric,
-        &format!("does not apply to {alg}"),
-        "remove it; bytes is for HS256",
-    );
-    refuse(
-        "bits",
-        algorithm != Alg::Rs256,
-        &format!("does not apply to {alg}"),
-        "remove it; bits is for RS256",
-    );
-    for key in ["jwks_url", "jwks_ca_file", "jwks_private", "jwks_max_age"] {
-        refuse(
-            key,
-            symmetric,
-            "an HS256 key is never published",
-            "remove it; verifiers read env and env_fallback",
-        );
-    }
-    refuse(
-        "accept_invalidation",
-        !symmetric,
-        &format!("does not apply to {alg}: its verifiers learn of both keys"),
-        "remove it",
-    );
-    let bits = s.count("bits").unwrap_or(2048);
-    refuse(
-        "bits",
-        ![2048, 3072, 4096, 8192].contains(&bits),
-        "is not a usual key size",
-        "write 2048, 3072, 4096 or 8192",
-    );
-    let url = s.text("jwks_url");
-    refuse(
-        "jwks_url",
-        url.is_some_and(|u| !is_url(u)),
-        "has to be an https URL",
-        "write https://host/path; http only for localhost",
-    );
-    let private = s.flag("jwks_private").unwrap_or(false);
-    let reach = url.filter(|u| is_url(u)).and_then(reach::of_url);
-    refuse(
-        "jwks_url",
-        reach == Some(Reach::Never),
-        "leads to a link-local address or a metadata service",
-        "write the address that verifiers read",
-    );
-    refuse(
-        "jwks_url",
-        reach == Some(Reach::Private) && !private,
-        "leads to this host or a private network",
-        "add jwks_private = true if verifiers read the set there",
-    );
-    for key in ["jwks_ca_file", "jwks_private"] {
-        refuse(
-            key,
-            url.is_none(),
-            "says nothing without jwks_url",
-            "add jwks_url, or remove it",
-        );
-    }
-    let accept = s.flag("accept_invalidation").unwrap_or(false);
-    refuse(
-        "accept_invalidation",
-        symmetric && accept && fallback,
-        "contradicts env_fallback",
-        "remove one of the two: with a fallback nothing is invalidated",
-    );
-    if known && symmetric && !accept && !fallback && !reader.broken {
-        let help =
-            "add env_fallback = \"NAME\" (verifiers accept both), or accept_invalidation = true";
-        reader.error(
-            s.spot,
-            &s.at,
-            "living HS256 tokens would be refused at each switch",
-            help,
-        );
+    let format = keys.format.unwrap_or(match symmetric {
+        true => Format::Raw,
+        false => Format::Pem,
+    });
+    if keys.algorithm.is_stated {
+        check(reader, s, &keys, format, fallback);
     }
     let max_age = match symmetric {
         true => Duration::ZERO,
-        false => s
-            .duration("jwks_max_age")
-            .unwrap_or(Duration::from_secs(600)),
+        false => *keys.jwks_max_age,
     };
     let published = Sum {
         words: "jwks_max_age + skew",
@@ -223,11 +104,11 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
             (false, false) => vec![published],
             (true, _) => vec![Sum::REFRESH_AND_SKEW],
         },
-        grace: match accept {
+        grace: match *keys.accept_invalidation {
             true => Sum::REFRESH,
             false => Sum {
                 words: "token_ttl + refresh + skew",
-                fixed: s.duration("token_ttl").unwrap_or_default(),
+                fixed: *keys.token_ttl,
                 ..Sum::REFRESH_AND_SKEW
             },
         },
@@ -239,16 +120,15 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
                 Format::Raw => None,
             },
         }),
-        published: url.map(|url| PublicSet {
+        published: keys.jwks_url.map(|url| PublicSet {
             url: url.to_owned(),
-            ca_file: s.text("jwks_ca_file").map(|path| around.root.join(path)),
-            private,
+            ca_file: keys.jwks_ca_file.map(|path| around.root.join(path)),
+            private: *keys.jwks_private,
         }),
         published_max_age: max_age,
         ..SecretFacts::new(&["value", "kid", "fallback"], rule(algorithm, format))
     };
-    let bytes = s.count("bytes").unwrap_or(32) as usize;
-    let bits = bits as usize;
+    let (bytes, bits) = (keys.bytes.length(), keys.bits.length());
     let settings = Settings {
         algorithm: match algorithm {
             Alg::Hs256 => Algorithm::Hs256 { bytes },
@@ -262,6 +142,120 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
         facts,
         settings: Arc::new(settings),
     }
+}
+
+/// What does not go together.
+fn check(
+    reader: &mut Reader<'_>,
+    s: &Section<'_>,
+    keys: &Keys<'_>,
+    format: Format,
+    fallback: bool,
+) {
+    fn refuse<T>(reader: &mut Reader<'_>, field: &Field<T>, when: bool, what: &str, help: &str) {
+        if when && field.is_stated {
+            reader.refuse(field, what, help);
+        }
+    }
+    let symmetric = *keys.algorithm == Alg::Hs256;
+    let alg = match *keys.algorithm {
+        Alg::Hs256 => "HS256",
+        Alg::Rs256 => "RS256",
+        Alg::Es256 => "ES256",
+        Alg::EdDsa => "EdDSA",
+    };
+    let (what, help) = match symmetric {
+        true => (
+            "an HS256 key has no PEM form".to_owned(),
+            "write format = \"raw\" or \"jwk\"",
+        ),
+        false => (
+            format!("an {alg} key has no raw form"),
+            "write format = \"pem\" or \"jwk\"",
+        ),
+    };
+    let wrong = match symmetric {
+        true => Format::Pem,
+        false => Format::Raw,
+    };
+    refuse(reader, &keys.format, format == wrong, &what, help);
+    let what = format!("does not apply to {alg}");
+    let help = "remove it; bytes is for HS256";
+    refuse(reader, &keys.bytes, !symmetric, &what, help);
+    let help = "remove it; bits is for RS256";
+    refuse(
+        reader,
+        &keys.bits,
+        *keys.algorithm != Alg::Rs256,
+        &what,
+        help,
+    );
+    let usual = [2048, 3072, 4096, 8192].contains(&keys.bits.0);
+    let help = "write 2048, 3072, 4096 or 8192";
+    refuse(reader, &keys.bits, !usual, "is not a usual key size", help);
+    let what = "an HS256 key is never published";
+    let help = "remove it; verifiers read env and env_fallback";
+    refuse(reader, &keys.jwks_url, symmetric, what, help);
+    refuse(reader, &keys.jwks_ca_file, symmetric, what, help);
+    refuse(reader, &keys.jwks_private, symmetric, what, help);
+    refuse(reader, &keys.jwks_max_age, symmetric, what, help);
+    public_set(reader, keys);
+    let accept = *keys.accept_invalidation;
+    let what = format!("does not apply to {alg}: its verifiers learn of both keys");
+    refuse(
+        reader,
+        &keys.accept_invalidation,
+        !symmetric,
+        &what,
+        "remove it",
+    );
+    let what = "contradicts env_fallback";
+    let help = "remove one of the two: with a fallback nothing is invalidated";
+    let contradicts = symmetric && accept && fallback;
+    refuse(reader, &keys.accept_invalidation, contradicts, what, help);
+    if symmetric && !accept && !fallback && !reader.broken {
+        let help =
+            "add env_fallback = \"NAME\" (verifiers accept both), or accept_invalidation = true";
+        reader.error(
+            s.spot,
+            &s.at,
+            "living HS256 tokens would be refused at each switch",
+            help,
+        );
+    }
+}
+
+/// Where verifiers read the public set.
+fn public_set(reader: &mut Reader<'_>, keys: &Keys<'_>) {
+    let Some(url) = *keys.jwks_url else {
+        let (what, help) = (
+            "says nothing without jwks_url",
+            "add jwks_url, or remove it",
+        );
+        if keys.jwks_ca_file.is_stated {
+            reader.refuse(&keys.jwks_ca_file, what, help);
+        }
+        if keys.jwks_private.is_stated {
+            reader.refuse(&keys.jwks_private, what, help);
+        }
+        return;
+    };
+    let (what, help) = match is_url(url).then(|| reach::of_url(url)) {
+        None => (
+            "has to be an https URL",
+            "write https://host/path; http only for localhost",
+        ),
+        Some(Some(Reach::Never)) => (
+            "leads to a link-local address or a metadata service",
+            "write the address that verifiers read",
+        ),
+        Some(Some(Reach::Private)) if !*keys.jwks_private => (
+            "leads to this host or a private network",
+            "add jwks_private = true if verifiers read the set there",
+        ),
+        Some(_) => return,
+    };
+    reader.refuse(&keys.jwks_url, what, help);
 }
 
 fn rule(algorithm: Alg, format: Format) -> Rule {

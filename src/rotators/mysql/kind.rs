@@ -16,7 +16,7 @@ use crate::config::registry::{
 /// The credentials of a MySQL or MariaDB database.
 pub static KIND: SecretKind = SecretKind {
     word: "mysql",
-    keys: &[keys::KEYS, TURNS],
+    keys: &[keys::Keys::KEYS, TURNS],
     read,
 };
 

@@ -6,32 +6,29 @@ use keyrota_contract::Rotator;
 use keyrota_gate::Rule;
 
 use super::Random;
-use crate::config::keys::{Key, ORIGIN, TURNS, Ty, WHEN_ABSENT, may};
-use crate::config::read::{Reader, Section, join};
+use crate::config::keys::{ORIGIN, TURNS, WHEN_ABSENT};
+use crate::config::read::{Count, Reader, Section};
 use crate::config::registry::{
     BuildingSecret, NOT_TAKEN, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings,
 };
+use crate::table;
 
 /// A random token.
 pub static KIND: SecretKind = SecretKind {
     word: "random",
-    keys: &[KEYS, TURNS, ORIGIN, WHEN_ABSENT],
+    keys: &[Keys::KEYS, TURNS, ORIGIN, WHEN_ABSENT],
     read,
 };
 
-/// The keys that say what a value is drawn from.
-pub const KEYS: &[Key] = &[
-    may(
-        "length",
-        Ty::Count(1, 4096),
-        "Characters; 32 when absent. At least 128 bit with the alphabet.",
-    ),
-    may(
-        "alphabet",
-        Ty::Text,
-        "Characters and ranges, as in A-Za-z0-9_-; A-Za-z0-9 when absent.",
-    ),
-];
+table! {
+    /// What a value is drawn from.
+    pub struct Keys<'t> {
+        /// Characters. With the alphabet they make at least 128 bit.
+        default("32") length: Count<1, 4096>,
+        /// Characters and ranges, as in A-Za-z0-9_-.
+        default("A-Za-z0-9") alphabet: &'t str,
+    }
+}
 
 /// What a value is drawn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,16 +71,13 @@ impl SecretSettings for Drawn {
 
 /// Reads what a value is drawn from; too little to draw from is a problem.
 pub fn drawn(reader: &mut Reader<'_>, s: &Section<'_>) -> Drawn {
-    let length = s.count("length").unwrap_or(32);
-    let alphabet = match alphabet(s.text("alphabet").unwrap_or("A-Za-z0-9")) {
+    let keys = Keys::read(s);
+    let length = keys.length.0;
+    let alphabet = match alphabet(&keys.alphabet) {
         Ok(alphabet) => alphabet,
         Err(what) => {
-            reader.error(
-                s.spot_of("alphabet"),
-                &join(&s.at, "alphabet"),
-                what,
-                "write characters and ranges: A-Za-z0-9_-",
-            );
+            let help = "write characters and ranges: A-Za-z0-9_-";
+            reader.refuse(&keys.alphabet, what, help);
             return Drawn {
                 length: length as usize,
                 alphabet: (b'a'..=b'z').collect(),
@@ -95,21 +89,15 @@ pub fn drawn(reader: &mut Reader<'_>, s: &Section<'_>) -> Drawn {
         let enough = (1..=128_u32)
             .find(|n| f64::from(*n) * per_character >= 128.0)
             .unwrap_or(128);
-        let at = if s.get("length").is_some() {
-            "length"
-        } else {
-            "alphabet"
-        };
         let what = format!(
             "{length} characters of {} are less than 128 bit",
             alphabet.len()
         );
-        reader.error(
-            s.spot_of(at),
-            &join(&s.at, at),
-            what,
-            format!("write length = {enough} or more"),
-        );
+        let help = format!("write length = {enough} or more");
+        match keys.length.is_stated {
+            true => reader.refuse(&keys.length, what, help),
+            false => reader.refuse(&keys.alphabet, what, help),
+        }
     }
     Drawn {
         length: length as usize,

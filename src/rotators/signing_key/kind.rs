@@ -1,48 +1,61 @@
 //! `kind = "signing-key"` in a schedule.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyrota_contract::Rotator;
 use keyrota_gate::{Format as Form, Rule};
 
 use super::{Encoding, Origin, SigningKey};
-use crate::config::keys::{FALLBACK, Key, ORIGIN, TURNS, Ty, WHEN_ABSENT, may};
-use crate::config::read::{Reader, Section, join};
+use crate::config::keys::{FALLBACK, ORIGIN, TURNS, WHEN_ABSENT};
+use crate::config::read::{Count, Reader, Section};
 use crate::config::registry::{
     BuildingSecret, NOT_TAKEN, ReadingSecret, SecretFacts, SecretKind, SecretRead, SecretSettings,
     Sum,
 };
+use crate::{table, words};
 
 /// A symmetric key that signs anything but tokens.
 pub static KIND: SecretKind = SecretKind {
     word: "signing-key",
-    keys: &[KEYS, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT],
+    keys: &[Keys::KEYS, FALLBACK, TURNS, ORIGIN, WHEN_ABSENT],
     read,
 };
 
-const KEYS: &[Key] = &[
-    may(
-        "bytes",
-        Ty::Count(16, 1024),
-        "Random bytes before encoding; 32 when absent.",
-    ),
-    may(
-        "encoding",
-        Ty::Word(&["hex", "base64", "base64url"]),
-        "How they are written; hex when absent.",
-    ),
-    may("prefix", Ty::Text, "Fixed text before them."),
-    may(
-        "verifiers",
-        Ty::Word(&["fallback", "self"]),
-        "Who checks: readers of env and env_fallback, or the signer itself.",
-    ),
-    may(
-        "signature_ttl",
-        Ty::Duration,
-        "How long a signature may still be presented; 0s when absent.",
-    ),
-];
+table! {
+    struct Keys<'t> {
+        /// Random bytes before encoding.
+        default("32") bytes: Count<16, 1024>,
+        /// How they are written.
+        default("hex") encoding: Encoding,
+        /// Fixed text before them.
+        default("") prefix: &'t str,
+        /// Who checks: readers of env and env_fallback, or the signer itself.
+        optional verifiers: Verifiers,
+        /// How long a signature may still be presented.
+        default("0s") signature_ttl: Duration,
+    }
+}
+
+words!(Encoding {
+    "hex" => Self::Hex,
+    "base64" => Self::Base64,
+    "base64url" => Self::Base64Url,
+});
+
+/// Who checks signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verifiers {
+    /// Readers that accept the current and the fallback value.
+    Fallback,
+    /// The one process that also signs.
+    Itself,
+}
+
+words!(Verifiers {
+    "fallback" => Self::Fallback,
+    "self" => Self::Itself,
+});
 
 /// The length of an imported key's text after its prefix: 128 bits, if every byte of it were random.
 const IMPORTED_BYTES_MIN: usize = 16;
@@ -54,31 +67,26 @@ struct Settings {
 }
 
 fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) -> SecretRead {
+    let keys = Keys::read(s);
     let fallback = around.fallback;
-    let with_fallback = match s.text("verifiers") {
-        Some("self") => false,
-        Some(_) => true,
+    let with_fallback = match *keys.verifiers {
+        Some(verifiers) => verifiers == Verifiers::Fallback,
         None => fallback,
     };
     if !fallback && !reader.broken {
-        match s.text("verifiers") {
-            Some("self") => {
-                let what =
-                    "what was signed before a turn is refused after it: there is no env_fallback";
-                reader.warn(
-                    s.spot,
-                    &s.at,
-                    what,
-                    "add env_fallback = \"NAME\", unless nothing signed outlives a restart",
-                );
-            }
-            None if s.has("verifiers") => {}
-            Some(_) => reader.error(
-                s.spot_of("verifiers"),
-                &join(&s.at, "verifiers"),
+        match *keys.verifiers {
+            Some(Verifiers::Itself) => reader.warn(
+                s.spot,
+                &s.at,
+                "what was signed before a turn is refused after it: there is no env_fallback",
+                "add env_fallback = \"NAME\", unless nothing signed outlives a restart",
+            ),
+            Some(Verifiers::Fallback) => reader.refuse(
+                &keys.verifiers,
                 "readers have no fallback to accept",
                 "add env_fallback = \"NAME\"",
             ),
+            None if keys.verifiers.is_there => {}
             None => {
                 let help = "add env_fallback = \"NAME\" (readers accept both), or verifiers = \"self\" (one process signs and verifies)";
                 reader.error(
@@ -90,25 +98,18 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
             }
         }
     }
-    let prefix = s.text("prefix").unwrap_or_default();
-    if prefix.len() > 64
-        || prefix
-            .bytes()
-            .any(|b| !b.is_ascii_graphic() || b"\"'\\`$".contains(&b))
-    {
+    let prefix = *keys.prefix;
+    let is_plain = |b: u8| b.is_ascii_graphic() && !b"\"'\\`$".contains(&b);
+    if prefix.len() > 64 || !prefix.bytes().all(is_plain) {
         let help = "use up to 64 visible ASCII characters without quotes, backslash and $";
-        reader.error(
-            s.spot_of("prefix"),
-            &join(&s.at, "prefix"),
-            "is not a good prefix",
-            help,
-        );
+        reader.refuse(&keys.prefix, "is not a good prefix", help);
     }
-    let bytes = s.count("bytes").unwrap_or(32) as usize;
-    let (encoding, form) = match s.text("encoding") {
-        Some("base64") => (Encoding::Base64, Form::Base64),
-        Some("base64url") => (Encoding::Base64Url, Form::Base64Url),
-        _ => (Encoding::Hex, Form::Hex),
+    let bytes = keys.bytes.length();
+    let encoding = *keys.encoding;
+    let form = match encoding {
+        Encoding::Hex => Form::Hex,
+        Encoding::Base64 => Form::Base64,
+        Encoding::Base64Url => Form::Base64Url,
     };
     let rule = Rule {
         prefix: Some(prefix.to_owned()).filter(|p| !p.is_empty()),
@@ -129,7 +130,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
         },
         grace: Sum {
             words: "signature_ttl + refresh + skew",
-            fixed: s.duration("signature_ttl").unwrap_or_default(),
+            fixed: *keys.signature_ttl,
             ..Sum::REFRESH_AND_SKEW
         },
         ..SecretFacts::new(&["value", "fallback"], rule)
