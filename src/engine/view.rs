@@ -36,13 +36,15 @@ impl std::fmt::Display for ViewError {
 
 impl std::error::Error for ViewError {}
 
-/// The variables that programs see now, of those `wanted` says yes to.
+/// The variables that programs see now, of those `wanted` says yes to. A document is opened once, however
+/// many secrets are in it.
 pub async fn variables(
     env: &Environment,
     providers: &Providers,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<Variable>, ViewError> {
     let mut all = Vec::new();
+    let _once: Vec<_> = providers.files.values().map(|f| f.one_look()).collect();
     for secret in &env.secrets {
         let vars: Vec<_> = secret
             .env
@@ -73,6 +75,7 @@ pub async fn jwks(
     only: Option<&str>,
 ) -> Result<String, ViewError> {
     let mut all = Vec::new();
+    let _once: Vec<_> = providers.files.values().map(|f| f.one_look()).collect();
     for secret in env
         .secrets
         .iter()

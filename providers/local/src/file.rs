@@ -11,6 +11,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -70,6 +71,26 @@ pub struct FileProvider {
     host: String,
     floor: AtomicU64,
     lock_attempts: u32,
+    kept: Mutex<Kept>,
+}
+
+/// What reads have kept of the document.
+enum Kept {
+    /// Nothing: each opens it anew.
+    Nothing,
+    /// The next one keeps it.
+    Next,
+    /// It was opened; `None`: there is none.
+    Document(Option<Document>),
+}
+
+/// While this lives, reads open the document once.
+pub struct OneLook<'a>(&'a FileProvider);
+
+impl Drop for OneLook<'_> {
+    fn drop(&mut self) {
+        *self.0.kept() = Kept::Nothing;
+    }
 }
 
 impl FileProvider {
@@ -96,6 +117,7 @@ impl FileProvider {
             host: host.to_string(),
             floor: AtomicU64::new(0),
             lock_attempts: LOCK_ATTEMPTS,
+            kept: Mutex::new(Kept::Nothing),
         })
     }
 
@@ -118,6 +140,34 @@ impl FileProvider {
             generation: d.generation,
             host: d.host,
         }))
+    }
+
+    /// Until the answer is dropped, [`Provider::describe`] and [`Provider::read`] see the document as the first of
+    /// them finds it, and decrypt it once. For whoever reads many values and changes nothing; a change opens
+    /// the document itself, whatever is kept.
+    pub fn one_look(&self) -> OneLook<'_> {
+        *self.kept() = Kept::Next;
+        OneLook(self)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `ask` finds in the document; the default where there is none.
+    fn look<T: Default>(&self, ask: impl FnOnce(&Document) -> T) -> Result<T, ProviderError> {
+        let mut kept = self.kept();
+        if matches!(*kept, Kept::Nothing) {
+            drop(kept);
+            return Ok(self.load()?.as_ref().map(ask).unwrap_or_default());
+        }
+        if matches!(*kept, Kept::Next) {
+            *kept = Kept::Document(self.load()?);
+        }
+        Ok(match &*kept {
+            Kept::Document(Some(document)) => ask(document),
+            _ => T::default(),
+        })
     }
 
     /// Where the document stands.
@@ -215,12 +265,12 @@ impl Provider for FileProvider {
 
     async fn describe(&self, at: &Place) -> Result<Vec<VersionInfo>, ProviderError> {
         let path = path_of(at)?;
-        Ok(self.load()?.map_or_else(Vec::new, |d| d.describe(path)))
+        self.look(|document| document.describe(path))
     }
 
     async fn read(&self, at: &Place, v: &VersionRef) -> Result<Option<SecretValue>, ProviderError> {
         let path = path_of(at)?;
-        Ok(self.load()?.and_then(|d| d.read(path, v)))
+        self.look(|document| document.read(path, v))
     }
 
     async fn write(

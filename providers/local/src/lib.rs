@@ -25,6 +25,6 @@ pub mod sealed;
 pub mod trusted;
 
 pub use error::FileError;
-pub use file::{CAPABILITIES, DocumentInfo, FileProvider};
+pub use file::{CAPABILITIES, DocumentInfo, FileProvider, OneLook};
 pub use identity::{Identities, IdentityError};
 pub use lock::FileLock;

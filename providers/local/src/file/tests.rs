@@ -384,3 +384,25 @@ async fn the_document_of_another_environment_is_refused() {
     }
     assert_eq!(fs::read(&fixture.path).unwrap(), before);
 }
+
+/// Whoever reads many values opens the document once, and whoever changes one sees what is there.
+#[tokio::test]
+async fn one_look_opens_the_document_once_and_is_no_basis_of_a_change() {
+    let (_dir, fixture) = Fixture::new();
+    let p = fixture.provider();
+    put(&p, 1, "first").await.unwrap();
+    let ours = VersionRef::Ours(id(1));
+    let look = p.one_look();
+    assert!(p.read(&at("a/key"), &ours).await.unwrap().is_some());
+    let document = fs::read(&fixture.path).unwrap();
+    fs::remove_file(&fixture.path).unwrap();
+    // Nothing is opened any more, whatever is asked.
+    assert_eq!(p.describe(&at("a/key")).await.unwrap().len(), 1);
+    assert!(p.read(&at("a/key"), &ours).await.unwrap().is_some());
+    let gone = put(&p, 2, "second").await.unwrap_err().context;
+    assert!(gone.starts_with("the document is gone"), "{gone}");
+    drop(look);
+    assert!(p.read(&at("a/key"), &ours).await.is_err());
+    fs::write(&fixture.path, document).unwrap();
+    assert!(p.read(&at("a/key"), &ours).await.unwrap().is_some());
+}
