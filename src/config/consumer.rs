@@ -39,7 +39,6 @@ pub fn all(
             facts,
             settings,
             required: section.flag("required").unwrap_or(true),
-            host: section.text("host").map(str::to_owned),
             spot,
         });
     }
@@ -48,7 +47,7 @@ pub fn all(
 
 /// Several secrets may share an environment file, if they agree about it and name different keys.
 pub fn once(reader: &mut Reader<'_>, secrets: &[Secret]) {
-    let mut files: BTreeMap<(&Path, Option<&str>), Shared<'_>> = BTreeMap::new();
+    let mut files: BTreeMap<&Path, Shared<'_>> = BTreeMap::new();
     for secret in secrets {
         for (i, consumer) in secret.consumers.iter().enumerate() {
             let at = format!("{}[{i}]", join(&join("secrets", &secret.name), "consumers"));
@@ -56,8 +55,8 @@ pub fn once(reader: &mut Reader<'_>, secrets: &[Secret]) {
                 continue;
             };
             effort::spend(1);
-            let key = (this.path.as_path(), consumer.host.as_deref());
-            let Some(file) = files.get_mut(&key) else {
+            let key = this.path.as_path();
+            let Some(file) = files.get_mut(key) else {
                 files.insert(key, Shared::of(consumer, &this.sharing));
                 continue;
             };

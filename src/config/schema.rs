@@ -62,7 +62,7 @@ fn of(ty: &Ty, registry: &Registry) -> Value {
         }
         Ty::Either(a, b) => json!({"anyOf": [of(a, registry), of(b, registry)]}),
         Ty::Kinds(family) => by_kind(registry.kinds(*family), registry),
-        Ty::NotBuiltIn => json!(false),
+        Ty::NotBuiltIn(_) => json!(false),
     }
 }
 

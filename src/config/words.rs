@@ -118,7 +118,7 @@ pub fn example(ty: &Ty) -> String {
         Ty::Either(text, table) => format!("{} or {}", example(text), example(table)),
         Ty::Map(of) => format!("{{ NAME = {} }}", example(of)),
         Ty::Table(_) | Ty::Kinds(_) => "a table".to_owned(),
-        Ty::Text | Ty::NotBuiltIn => "\"…\"".to_owned(),
+        Ty::Text | Ty::NotBuiltIn(_) => "\"…\"".to_owned(),
     }
 }
 

@@ -83,9 +83,7 @@ fn section(out: &mut String, o: &Outline<'_>, now: Timestamp) {
             } else {
                 "not waited for"
             };
-            let host = consumer.host.as_ref();
-            let host = host.map_or(String::new(), |h| format!(", by the host {}", cell(h)));
-            let _ = writeln!(out, "1. {} ({waited}{host})", cell(&consumer.key()));
+            let _ = writeln!(out, "1. {} ({waited})", cell(&consumer.key()));
         }
         out.push('\n');
     }

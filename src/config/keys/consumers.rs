@@ -9,5 +9,9 @@ pub static CONSUMER: &[Key] = &[
         Ty::Flag,
         "Whether the rotation waits for it; true when absent.",
     ),
-    may("host", Ty::Text, "Which host delivers; any when absent."),
+    may(
+        "host",
+        Ty::NotBuiltIn("the host that rotates also delivers"),
+        "Which host delivers.",
+    ),
 ];

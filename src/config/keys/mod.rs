@@ -151,8 +151,12 @@ pub static HOST: &[Key] = &[
     ),
     may(
         "server",
-        Ty::NotBuiltIn,
+        Ty::NotBuiltIn("keyrota serves no health, metrics and key set yet"),
         "Health, metrics and the public key set.",
     ),
-    may("alerts", Ty::NotBuiltIn, "What pages a person."),
+    may(
+        "alerts",
+        Ty::NotBuiltIn("keyrota sends no alerts yet"),
+        "What pages a person.",
+    ),
 ];

@@ -28,7 +28,7 @@ impl Key {
 
     /// Whether this build understands it.
     pub fn is_built_in(&self) -> bool {
-        !matches!(self.ty, Ty::NotBuiltIn)
+        !matches!(self.ty, Ty::NotBuiltIn(_))
     }
 }
 
@@ -69,8 +69,8 @@ pub enum Ty {
     Either(&'static Ty, &'static Ty),
     /// A table whose `kind` decides its keys.
     Kinds(Family),
-    /// Known, and not in this build.
-    NotBuiltIn,
+    /// Known, and not in this build: why not.
+    NotBuiltIn(&'static str),
 }
 
 /// The three families of kinds.

@@ -16,8 +16,6 @@ pub struct Consumer {
     pub settings: Arc<dyn ConsumerSettings>,
     /// Whether the rotation waits for its acknowledgement.
     pub required: bool,
-    /// Which host delivers; `None`: any.
-    pub host: Option<String>,
     /// Where it stands.
     pub spot: Spot,
 }

@@ -15,13 +15,9 @@ impl Reader<'_> {
         let spot = self.spot(node);
         let value = node.get_ref();
         let wrong = match (ty, value) {
-            (Ty::NotBuiltIn, _) => {
-                self.error(
-                    key_spot,
-                    at,
-                    "is not built in",
-                    "remove it; this build does without",
-                );
+            (Ty::NotBuiltIn(why), _) => {
+                let what = format!("is not built in: {why}");
+                self.error(key_spot, at, what, "remove it; this build does without");
                 return false;
             }
             (Ty::Count(min, max), DeValue::Integer(n)) => {

@@ -285,7 +285,7 @@ impl<'a> Reader<'a> {
         };
         let offered = || {
             keys.iter()
-                .filter(|k| !matches!(k.ty, Ty::NotBuiltIn))
+                .filter(|k| !matches!(k.ty, Ty::NotBuiltIn(_)))
                 .map(|k| k.name)
         };
         let list = offered().collect::<Vec<_>>().join(", ");

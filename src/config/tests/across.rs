@@ -324,7 +324,7 @@ fn keyrota_toml() {
     }
     assert_eq!(
         told("[server]\nlisten = []").unwrap_err(),
-        ["server: is not built in"]
+        ["server: is not built in: keyrota serves no health, metrics and key set yet"]
     );
     assert_eq!(
         told("keys = 'hunter2'").unwrap_err(),

@@ -283,6 +283,11 @@ const CASES: &[Case] = &[
         &["9:1 nothing to publish"],
     ),
     (
+        "a consumer on another host",
+        "[secrets.a]\nkind = 'random'\nenv = 'A'\n[[secrets.a.consumers]]\nkind = 'command'\nargv = ['/bin/true']\nhost = 'app1'",
+        &["13:1 is not built in: the host that rotates also delivers"],
+    ),
+    (
         "mode",
         "[secrets.a]\nkind = 'random'\nenv = 'A'\n[[secrets.a.consumers]]\nkind = 'file'\npath = 'a'\nformat = 'json'\nmode = '0644'",
         &["14:8 everyone on the host"],

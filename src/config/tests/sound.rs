@@ -112,7 +112,7 @@ fn variables_and_consumers() {
     let secret = secret(
         "kind = 'jwt'\nalgorithm = 'ES256'\ntoken_ttl = '1h'\nenv = 'KEY'\nenv_kid = 'KID'\n\
          [[secrets.a.consumers]]\nkind = 'file'\npath = 'app.env'\nformat = 'systemd'\nowner = 'app:www'\nmode = '0640'\n\
-         [[secrets.a.consumers]]\nkind = 'command'\nargv = ['/bin/true', 'x']\nrequired = false\nhost = 'app1'\n\
+         [[secrets.a.consumers]]\nkind = 'command'\nargv = ['/bin/true', 'x']\nrequired = false\n\
          [[secrets.a.consumers]]\nkind = 'jwks'\npath = '/srv/jwks.json'\n",
     );
     let form = format!("{:?}", secret.facts.rule.format);
@@ -142,10 +142,7 @@ fn variables_and_consumers() {
         (Some("app:www"), 0o640)
     );
     assert_eq!(file.facts.variables, secret.env);
-    assert_eq!(
-        (command.required, command.host.as_deref()),
-        (false, Some("app1"))
-    );
+    assert!(!command.required);
     assert!(jwks.facts.key_set && !file.facts.key_set);
     assert!(jwks.facts.definition.contains("644"));
 }
