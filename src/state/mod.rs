@@ -56,5 +56,5 @@ pub use log::{ExportFailure, Verified};
 pub use prove::speak_of_a_log;
 pub use reach::Access;
 pub use store::Store;
-pub use types::{Acknowledged, Change, Held, Holder, Outcome, Rotation, Secret};
+pub use types::{About, Acknowledged, Change, Held, Holder, Outcome, Rotation, Secret};
 pub use vouch::Asked;

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::columns::{entries, entry, head, id, notes, rotation, rotations, secret, secrets};
 use super::db::{Arg, DbRow};
-use super::{Acknowledged, Rotation, Secret, StateError, Store};
+use super::{About, Acknowledged, Rotation, Secret, StateError, Store};
 use crate::audit::{Head, Row};
 
 impl Store {
@@ -139,6 +139,43 @@ impl Store {
             )
             .await?;
         rows.iter().rev().map(entry).collect()
+    }
+
+    /// Entries about a secret or a rotation, in order, at most `limit`: from `from` on, or the last ones. What they
+    /// are about is the database's copy, which a verification compares with the entry.
+    pub async fn entries_about(
+        &self,
+        about: About<'_>,
+        from: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StateError> {
+        let rotation = match about {
+            About::Secret(..) => String::new(),
+            About::Rotation(id) => id.to_string(),
+        };
+        let sql = match (about, from) {
+            (About::Secret(..), Some(_)) => {
+                entries!("WHERE env = $1 AND secret = $2 AND seq >= $3 ORDER BY seq LIMIT $4")
+            }
+            (About::Secret(..), None) => {
+                entries!("WHERE env = $1 AND secret = $2 AND seq >= $3 ORDER BY seq DESC LIMIT $4")
+            }
+            (About::Rotation(_), Some(_)) => {
+                entries!("WHERE rotation = $1 AND seq >= $2 ORDER BY seq LIMIT $3")
+            }
+            (About::Rotation(_), None) => {
+                entries!("WHERE rotation = $1 AND seq >= $2 ORDER BY seq DESC LIMIT $3")
+            }
+        };
+        let mut args = match about {
+            About::Secret(env, secret) => vec![Arg::Text(env), Arg::Text(secret)],
+            About::Rotation(_) => vec![Arg::Text(&rotation)],
+        };
+        args.extend([Arg::Int(from.unwrap_or(i64::MIN)), Arg::Int(limit.into())]);
+        let rows = self.rows(sql, &args).await?;
+        let mut rows = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        rows.sort_by_key(|row| row.seq);
+        Ok(rows)
     }
 
     /// The signed notes kept in the database, by size.

@@ -198,3 +198,12 @@ pub enum Change {
         value: String,
     },
 }
+
+/// What entries of the audit log are about.
+#[derive(Debug, Clone, Copy)]
+pub enum About<'a> {
+    /// A secret: the environment and its name.
+    Secret(&'a str, &'a str),
+    /// A rotation.
+    Rotation(Uuid),
+}

@@ -1,6 +1,5 @@
 //! `keyrota audit list`: entries, as they are stored, sound or not.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -14,7 +13,7 @@ use crate::commands::exit::{self, Failed};
 use crate::commands::progress;
 use crate::commands::say::written;
 use crate::output;
-use crate::state::Store;
+use crate::state::{About, Store};
 
 /// Options of `keyrota audit list`.
 #[derive(Debug, Args)]
@@ -32,8 +31,6 @@ pub struct List {
     #[arg(long, value_name = "ID")]
     pub rotation: Option<Uuid>,
 }
-
-const PAGE: u32 = 500;
 
 /// Does it; the exit code.
 pub fn run(args: &List, context: &Context<'_>) -> Result<u8, Failed> {
@@ -56,40 +53,25 @@ pub fn run(args: &List, context: &Context<'_>) -> Result<u8, Failed> {
 
 /// The entries that are meant. What filters goes by the database's copies, which `verify` compares.
 async fn select(store: &Store, args: &List, env: &str) -> Result<Vec<Row>, Failed> {
-    let limit = args.limit as usize;
-    if args.from.is_none() && args.secret.is_none() && args.rotation.is_none() {
-        return Ok(store.latest_entries(args.limit).await?);
-    }
-    let rotation = args.rotation.map(|id| id.to_string());
-    let is_meant = |row: &Row| {
-        let copies = row.copies.as_ref();
-        let of_secret = args.secret.as_ref().is_none_or(|name| {
-            copies.is_some_and(|c| c.secret.as_ref() == Some(name) && c.env.as_deref() == Some(env))
-        });
-        let of_rotation = rotation
-            .as_ref()
-            .is_none_or(|id| copies.is_some_and(|c| c.rotation.as_ref() == Some(id)));
-        of_secret && of_rotation
-    };
-    let mut rows = VecDeque::new();
-    let mut next = args.from.unwrap_or(i64::MIN);
-    loop {
-        let page = store.entries(next, PAGE).await?;
-        let Some(after) = page.last().and_then(|row| row.seq.checked_add(1)) else {
-            return Ok(rows.into());
-        };
-        next = after;
-        for row in page.into_iter().filter(|row| is_meant(row)) {
-            if rows.len() == limit && args.from.is_some() {
-                return Ok(rows.into());
-            }
-            // Without a start, the last ones are meant.
-            if rows.len() == limit {
-                rows.pop_front();
-            }
-            rows.push_back(row);
+    let (from, limit) = (args.from, args.limit);
+    Ok(match (&args.secret, args.rotation, from) {
+        (None, None, None) => store.latest_entries(limit).await?,
+        (None, None, Some(from)) => store.entries(from, limit).await?,
+        (Some(secret), None, _) => {
+            let about = About::Secret(env, secret);
+            store.entries_about(about, from, limit).await?
         }
-    }
+        (secret, Some(id), _) => {
+            let about = About::Rotation(id);
+            let mut rows = store.entries_about(about, from, limit).await?;
+            // A rotation is about one secret: these are all of them or none.
+            rows.retain(|row| {
+                let copies = row.copies.as_ref();
+                secret.is_none() || copies.is_some_and(|c| &c.secret == secret)
+            });
+            rows
+        }
+    })
 }
 
 /// `12  2026-11-22T12:00:00Z  rotation.set outcome ok  production/database-url  uid:0 root`.

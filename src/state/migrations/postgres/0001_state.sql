@@ -82,8 +82,8 @@ CREATE TABLE audit (
     rotation  TEXT,
     mac       BYTEA NOT NULL
 );
-CREATE INDEX audit_secret ON audit (env, secret);
-CREATE INDEX audit_rotation ON audit (rotation);
+CREATE INDEX audit_secret ON audit (env, secret, seq);
+CREATE INDEX audit_rotation ON audit (rotation, seq);
 
 -- One row, inserted with the schema, so that there is always something to lock. named: digests of the
 -- rotations under way and of the facts that steer keyrota. mac covers chain, seq, hash and named; it is
