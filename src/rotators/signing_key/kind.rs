@@ -29,7 +29,7 @@ table! {
         /// How they are written.
         default("hex") encoding: Encoding,
         /// Fixed text before them.
-        default("") prefix: &'t str,
+        optional prefix: &'t str,
         /// Who checks: readers of env and env_fallback, or the signer itself.
         optional verifiers: Verifiers,
         /// How long a signature may still be presented.
@@ -98,7 +98,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
             }
         }
     }
-    let prefix = *keys.prefix;
+    let prefix = keys.prefix.unwrap_or_default();
     let is_plain = |b: u8| b.is_ascii_graphic() && !b"\"'\\`$".contains(&b);
     if prefix.len() > 64 || !prefix.bytes().all(is_plain) {
         let help = "use up to 64 visible ASCII characters without quotes, backslash and $";
