@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use keyrota_contract::ErrorKind;
 use keyrota_rotation::{Outcome, Phase};
 
 use crate::engine::view::ViewError;
-use crate::engine::{EngineError, Stop};
+use crate::engine::{EngineError, Remedy, Stop};
 use crate::state::{LockError, StateError};
 
 /// Done; also when only a grace remains.
@@ -102,19 +103,9 @@ impl From<LockError> for Failed {
 
 impl From<EngineError> for Failed {
     fn from(e: EngineError) -> Self {
-        use keyrota_contract::ErrorKind;
         match e {
             EngineError::State(e) => e.into(),
-            EngineError::Provider(e) => {
-                let code = match e.kind {
-                    ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous => {
-                        TRANSIENT
-                    }
-                    ErrorKind::Conflict | ErrorKind::SoftDeleted | ErrorKind::NotFound => PERSON,
-                    ErrorKind::Denied | ErrorKind::Invalid => CONFIG,
-                };
-                Self::new(code, format!("provider: {e}"))
-            }
+            EngineError::Provider(e) => Self::new(of_provider(e.kind), format!("provider: {e}")),
             EngineError::Parts(_) | EngineError::NoSecret(_) => Self::config(e.to_string()),
             EngineError::UnreadableRecord => Self::new(PERSON, e.to_string()),
             EngineError::Illegal(_) => Self::new(USAGE, e.to_string()),
@@ -125,10 +116,19 @@ impl From<EngineError> for Failed {
 impl From<ViewError> for Failed {
     fn from(e: ViewError) -> Self {
         let code = match &e {
-            ViewError::Provider(_, why) => Self::from(EngineError::Provider(*why)).code,
+            ViewError::Provider(_, why) => of_provider(why.kind),
             ViewError::Parts(_) | ViewError::Field(_) => CONFIG,
         };
         Self::new(code, e.to_string())
+    }
+}
+
+/// The exit code of a provider's error outside a rotation.
+fn of_provider(kind: ErrorKind) -> u8 {
+    match Remedy::of(kind) {
+        Remedy::Wait => TRANSIENT,
+        Remedy::Person => PERSON,
+        Remedy::Settings => CONFIG,
     }
 }
 
@@ -184,6 +184,22 @@ pub fn in_words(phase: &Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_of_provider_error_has_its_code() {
+        for (kind, code) in [
+            (ErrorKind::Unavailable, TRANSIENT),
+            (ErrorKind::Throttled, TRANSIENT),
+            (ErrorKind::Ambiguous, TRANSIENT),
+            (ErrorKind::NotFound, PERSON),
+            (ErrorKind::SoftDeleted, PERSON),
+            (ErrorKind::Conflict, PERSON),
+            (ErrorKind::Denied, CONFIG),
+            (ErrorKind::Invalid, CONFIG),
+        ] {
+            assert_eq!(of_provider(kind), code, "{kind:?}");
+        }
+    }
 
     #[test]
     fn the_most_urgent_code_wins() {

@@ -2,6 +2,7 @@
 
 use keyrota_rotation::{Decision, Effect, Outcome, Phase, Probed, Reply, Time, Which};
 
+use super::failure;
 use super::journal::Journal;
 use super::performed::Performed;
 use crate::audit::{self, Actor, NewEntry, Object};
@@ -39,14 +40,8 @@ pub(super) fn outcome(
         Some(effect) => about(of, name, phase, effect),
         None => base(of, name, phase),
     };
-    entry = entry.outcome(match performed.reply {
-        Reply::Done | Reply::Probed(Probed::Accepted) => audit::Outcome::Ok,
-        Reply::Probed(Probed::Unknown) | Reply::Ambiguous | Reply::Lost => {
-            audit::Outcome::Ambiguous
-        }
-        Reply::Probed(_) | Reply::Retry | Reply::Held => audit::Outcome::Rejected,
-        Reply::Refused => audit::Outcome::Denied,
-    });
+    let (outcome, class) = failure::logged(performed.reply);
+    entry = entry.outcome(outcome);
     if let Reply::Probed(probed) = performed.reply {
         entry = entry.detail("probe", word(probed));
     }
@@ -54,7 +49,7 @@ pub(super) fn outcome(
         entry.actor = Actor::recovery();
     }
     match performed.failure.filter(|why| !why.is_empty()) {
-        Some(why) => entry.error(class(performed.reply)).detail("why", why),
+        Some(why) => entry.error(class).detail("why", why),
         None => entry,
     }
 }
@@ -196,14 +191,5 @@ fn word(probed: Probed) -> &'static str {
         Probed::Blocked => "blocked",
         Probed::Rejected => "rejected",
         Probed::Unknown => "unknown",
-    }
-}
-
-fn class(reply: Reply) -> &'static str {
-    match reply {
-        Reply::Retry | Reply::Held => "transient",
-        Reply::Ambiguous | Reply::Lost => "ambiguous",
-        Reply::Refused => "permanent",
-        Reply::Done | Reply::Probed(_) => "observed",
     }
 }

@@ -9,7 +9,7 @@
 //! - `core`: the engine, one environment with its lock; `takeover`: what it checks first
 //! - `start`: how a rotation begins; `policy`: what the schedule asks of it
 //! - `drive`: one rotation, from where it stands to where it has to wait
-//! - `job`, `perform`: one effect; `target`: on a server, `deliver`: notifying a consumer, `listeners`: all who are notified, `copies`: further places, `mend`, `looked`: those between rotations; `performed`: what came of it; `lag`: answers older than what was written; `exposure`: what programs see of a secret, pure
+//! - `job`, `perform`: one effect; `target`: on a server, `deliver`: notifying a consumer, `listeners`: all who are notified, `copies`: further places, `mend`, `looked`: those between rotations; `performed`: what came of it; `failure`: what failures mean; `lag`: answers older than what was written; `exposure`: what programs see of a secret, pure
 //! - [`clock`]: which time is trusted, pure; `watch_clock`: the same at work
 //! - `budget`: how many logins may be refused before it waits, pure
 //! - `journal`: what the state keeps of a rotation; `entries`: what the audit log keeps
@@ -29,6 +29,7 @@ mod drive;
 mod entries;
 mod error;
 pub mod exposure;
+mod failure;
 pub mod forecast;
 mod job;
 pub mod journal;
@@ -53,5 +54,6 @@ pub mod watch_clock;
 
 pub use core::{Engine, Given, Stop, Surroundings, Watch};
 pub use error::EngineError;
+pub use failure::Remedy;
 pub use policy::planned;
 pub use start::{Begin, NotBegun, Order};

@@ -1,9 +1,9 @@
 //! What came of an effect, in the machine's words.
 
-use keyrota_contract::{DeliveryError, ErrorKind, Native, ProviderError, Public, RotatorError};
+use keyrota_contract::{DeliveryError, Native, ProviderError, Public, RotatorError};
 use keyrota_rotation::{Probed, Reply, Round};
 
-use super::EngineError;
+use super::{EngineError, failure};
 
 /// What came of an effect, and what is now known.
 #[derive(Debug)]
@@ -93,16 +93,7 @@ impl Performed {
 
 impl From<ProviderError> for Performed {
     fn from(e: ProviderError) -> Self {
-        let reply = match e.kind {
-            ErrorKind::Unavailable | ErrorKind::Throttled => Reply::Retry,
-            ErrorKind::Ambiguous => Reply::Ambiguous,
-            ErrorKind::Denied
-            | ErrorKind::NotFound
-            | ErrorKind::SoftDeleted
-            | ErrorKind::Conflict
-            | ErrorKind::Invalid => Reply::Refused,
-        };
-        Self::failed(reply, e.context)
+        Self::failed(failure::reply(e.kind), e.context)
     }
 }
 
@@ -132,7 +123,7 @@ impl From<DeliveryError> for Performed {
 
 #[cfg(test)]
 mod tests {
-    use keyrota_contract::lag;
+    use keyrota_contract::{ErrorKind, lag};
 
     use super::*;
     use crate::state::StateError;

@@ -12,7 +12,7 @@ use crate::engine::copies::{self, Copy, Found};
 use crate::engine::job::Job;
 use crate::engine::looked::Looked;
 use crate::engine::performed::Performed;
-use crate::engine::{entries, exposure};
+use crate::engine::{entries, exposure, failure};
 use crate::state::{Acknowledged, Change, StateError};
 
 /// Tries to mend one copy within [`TRIES_WITHIN_MS`]; after that somebody means what they write
@@ -204,11 +204,7 @@ impl Case<'_> {
             return Ok(None);
         };
         let why = failed.failure.unwrap_or("it failed");
-        let (outcome, class) = match failed.reply {
-            Reply::Ambiguous => (audit::Outcome::Ambiguous, "ambiguous"),
-            Reply::Refused => (audit::Outcome::Denied, "permanent"),
-            _ => (audit::Outcome::Rejected, "transient"),
-        };
+        let (outcome, class) = failure::logged(failed.reply);
         // Nobody knows yet whether it is mended: the next look has the same id, and says so.
         if failed.reply != Reply::Ambiguous {
             self.tale.mending = None;
