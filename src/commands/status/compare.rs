@@ -3,12 +3,13 @@
 use super::look::{Look, Need, recorded};
 use crate::commands::context::Chosen;
 use crate::commands::exit::Failed;
+use crate::engine::Remedy;
 use crate::engine::lag::recall;
 use crate::engine::parts::Parts;
 use crate::state::Store;
 use jiff::Timestamp;
 use keyrota_contract::lag::LAGS;
-use keyrota_contract::{ErrorKind, Stage, VersionRef};
+use keyrota_contract::{Stage, VersionRef};
 
 /// Compares the current value of every secret that the state knows. A difference, and a store that
 /// refuses to be read, need a person; an outage is no difference.
@@ -63,12 +64,7 @@ pub async fn compare(
                 );
                 None
             }
-            Err(why)
-                if matches!(
-                    why.kind,
-                    ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous
-                ) =>
-            {
+            Err(why) if Remedy::of(why.kind) == Remedy::Wait => {
                 tracing::warn!(secret = %name, %why, "the value could not be compared");
                 None
             }
