@@ -21,7 +21,7 @@ use log::{entry, existing, note, writable};
 /// Options of `keyrota audit`.
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// What to do with the log
+    /// The action
     #[command(subcommand)]
     pub what: What,
 }
@@ -31,15 +31,15 @@ pub struct Audit {
 pub enum What {
     /// Show entries: the last ones, or those from an entry on
     List(list::List),
-    /// Prove that the log, or an export of it, is what was written
+    /// Verify that nobody changed the log, or an export of it
     Verify(verify::Verify),
-    /// Sign the head of the log now; the note is printed, to be kept where keyrota cannot reach
+    /// Sign the head of the log and print the signed note; store it where keyrota cannot change it
     Checkpoint,
-    /// Go on after a finding: record that a person accepts what is wrong with the log now, and sign
+    /// Accept the findings of a verification: record them in the log, and sign it
     Accept(accept::Accept),
-    /// Print the public key that signs the log: hand it to whoever verifies
+    /// Print the public key that signs the log; auditors need it
     Pubkey,
-    /// Write the log into a directory that proves itself to whoever has the public key
+    /// Export the log into a directory that can be verified with the public key
     Export(export::Export),
 }
 

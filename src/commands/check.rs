@@ -23,16 +23,16 @@ use crate::output;
 /// Options of `keyrota check`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Everything is said on standard error; with --json, as one line of JSON. Values are never shown."
+    after_help = "Writes all problems to standard error; with --json, as one line of JSON. Values are never printed."
 )]
 pub struct Check {
-    /// The program, where the schedule has several
+    /// Check the variables of this program; needed if the schedule has several
     #[arg(long, value_name = "NAME")]
     pub program: Option<String>,
-    /// Check this file or pipe of variables instead of this process's environment
+    /// Check the variables in this file or pipe instead of the environment of this process
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
-    /// Only whether the variables are there, whatever they hold
+    /// Check only that variables are set, not their values
     #[arg(long)]
     pub names_only: bool,
 }

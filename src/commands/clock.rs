@@ -16,18 +16,19 @@ use crate::state::Store;
 /// Options of `keyrota clock`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "keyrota stores the trusted time with every commit. A system clock that differs from the time that has \
-provably passed since then changes no wait: settle, grace and pauses follow the trusted time. keyrota believes the system \
-clock again when the clock of a Postgres state on another host agrees with it within a minute, when no rotation is under way and it is less than \
-32 days ahead, or when you accept it here. What is left of a wait stays as it was.
+    after_help = "keyrota stores the trusted time with every commit. If the system clock is set while a rotation \
+waits, the waits do not change: settle, grace and pauses follow the trusted time. keyrota trusts the \
+system clock again when the clock of a Postgres state on another host agrees with it within a \
+minute, when no rotation is under way and the clock is less than 32 days ahead, or when you accept \
+it with --accept. The rest of each wait keeps its length.
 
-Exits with 0, and with 22 while the clocks differ."
+Exit codes: 0, or 22 while the clocks differ."
 )]
 pub struct ClockArgs {
     /// Trust the system clock from now on
     #[arg(long, requires = "reason")]
     pub accept: bool,
-    /// Why, for the audit log
+    /// The reason, for the audit log
     #[arg(long, value_name = "TEXT", requires = "accept")]
     pub reason: Option<String>,
 }

@@ -21,9 +21,9 @@ use pulse::{Pulse, tell};
 /// Options of `keyrota daemon`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Runs until SIGTERM or SIGINT, which let the step under way end and begin no other one; \
-what is unfinished goes on at the next start. Looks at the copies of secrets every fifteen minutes, and sets right \
-what somebody else wrote there. Speaks systemd's notify protocol."
+    after_help = "Rotates secrets when their schedules say so, until SIGTERM or SIGINT. On a signal it finishes the \
+current step and stops; the next start resumes the rest. Every fifteen minutes it checks the copies \
+of secrets and repairs those that another tool changed. Supports the notify protocol of systemd."
 )]
 pub struct Daemon {}
 

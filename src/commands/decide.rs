@@ -20,10 +20,10 @@ use crate::state::{Held, Store};
 pub struct Named {
     /// The secret
     pub name: String,
-    /// Why, for the audit log
+    /// The reason, for the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Follow the rotation to its end
+    /// Wait until the rotation ends
     #[arg(long)]
     pub wait: bool,
 }
@@ -33,10 +33,10 @@ pub struct Named {
 pub struct Retire {
     /// The secret
     pub name: String,
-    /// The old value dies now, whoever still uses it
+    /// Revoke the old value now, even if programs still use it
     #[arg(long, required = true)]
     pub now: bool,
-    /// Why, for the audit log
+    /// The reason, for the audit log
     #[arg(long, value_name = "TEXT", required = true)]
     pub reason: String,
 }

@@ -7,7 +7,7 @@ use clap::Args;
 /// Options of all subcommands; they may stand before or after the subcommand.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// This host's settings [default: /etc/keyrota/keyrota.toml, if it exists]
+    /// The settings of this host [default: /etc/keyrota/keyrota.toml, if it exists]
     #[arg(
         long,
         global = true,
@@ -25,7 +25,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub schedules: Option<PathBuf>,
-    /// The environment; `daemon` and `validate` take several
+    /// The environment; `daemon` and `validate` accept several
     #[arg(
         long,
         global = true,
@@ -34,7 +34,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub env: Vec<String>,
-    /// The state: a file, or postgres://USER@HOST/DATABASE without a password
+    /// The state database: a file, or postgres://USER@HOST/DATABASE without a password
     #[arg(
         long,
         global = true,
@@ -45,7 +45,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub state: Option<String>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
 }

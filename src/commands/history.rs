@@ -13,21 +13,20 @@ use crate::state::Rotation;
 /// Options of `keyrota history`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Newest first. An outcome is rotated (the new value is current, the old one is refused), abandoned \
-(nothing changed for readers) or imported (what existed was adopted); a rotation under way has none, and its \
-phase is told. A fingerprint is a keyed hash: it shows whether two values are the same, and only to who has \
-the keys. No value is ever kept here. The rows are kept for convenience; what proves them is the audit log: \
-keyrota audit verify.
+    after_help = "Newest first. The outcome is rotated (the new value is current, the old one is revoked), abandoned \
+(nothing changed for readers) or imported (an existing value was adopted). A rotation under way \
+shows its phase instead. A fingerprint is a keyed hash: with the keys you can see whether two values \
+are equal. History never holds a value. To prove it, run `keyrota audit verify`.
 
-Works while a daemon runs, also for a secret that the schedule no longer names."
+Works while a daemon runs, also for secrets that the schedule no longer names."
 )]
 pub struct History {
     /// The secret
     pub name: String,
-    /// At most so many
+    /// Show at most this many rotations
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
-    /// How it is written: a table, a document for an auditor, or JSON
+    /// The format: a table, a document for an auditor, or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -21,22 +21,22 @@ use crate::engine::{Engine, Given, Stop};
 /// Options of `keyrota import`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("source").required(true).args(["env_file", "stdin", "in_place"]),
-    after_help = "Values are checked first, all of them; if one is unfit, nothing is stored. Nobody is told, since \
-everybody has them already. Importing again what is known changes nothing.")]
+    after_help = "keyrota checks all values first. If one is unfit, it stores none. Consumers are not notified, \
+because they already have these values. Importing the same value again changes nothing.")]
 pub struct Import {
-    /// The secret, with --stdin or --in-place
+    /// The secret; needed with --stdin and --in-place
     #[arg(value_name = "NAME", conflicts_with = "env_file")]
     pub name: Option<String>,
-    /// Take every variable of this file or pipe that the schedule makes from a secret
+    /// Import every variable in this file or pipe that belongs to a secret of the schedule
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
-    /// Take the value of NAME from standard input; a terminal asks for it and does not show it
+    /// Read the value of NAME from standard input; on a terminal, ask for it without echo
     #[arg(long, requires = "name")]
     pub stdin: bool,
-    /// The key id (kid) that living tokens carry: it stays the id of this key
+    /// The key id (kid) in tokens that are in use; the key keeps this id
     #[arg(long, value_name = "KID", requires = "name")]
     pub kid: Option<String>,
-    /// Record what the provider holds for NAME already, and write nothing to it
+    /// Record the value that the provider already stores for NAME; write nothing to the provider
     #[arg(long, requires = "name")]
     pub in_place: bool,
 }

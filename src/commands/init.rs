@@ -21,8 +21,8 @@ use crate::world::SystemEntropy;
 /// Options of `keyrota init`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Writes schedules/development.toml, a .gitignore entry for .keyrota/, and the keys in \
-.keyrota/keys. Nothing that exists is overwritten."
+    after_help = "Writes schedules/development.toml, an entry for .keyrota/ in .gitignore, and the keys in \
+.keyrota/keys. Never overwrites a file."
 )]
 pub struct Init {}
 

@@ -10,13 +10,14 @@ use crate::engine::view::{self, is_asymmetric};
 /// Options of `keyrota jwks`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Prints a JWK Set (RFC 7517): every public key that signs tokens, is announced and will sign, or \
-has signed tokens that may still live. Serve it as /.well-known/jwks.json, for no longer than jwks_max_age \
-from a cache; a consumer of kind jwks keeps such a file up to date. Reads the provider, needs no state. With \
---json the set also has the member schema_version, which RFC 7517 lets readers ignore."
+    after_help = "Prints a JWK Set (RFC 7517) with every public key that signs tokens, will sign soon, or has signed \
+tokens that may still be valid. Serve it as /.well-known/jwks.json and let caches keep it no longer \
+than jwks_max_age. A consumer of kind jwks keeps such a file up to date. Reads the provider and \
+needs no state. With --json the set also has the member schema_version, which RFC 7517 allows \
+readers to ignore."
 )]
 pub struct Jwks {
-    /// Only the keys of this secret
+    /// Print only the keys of this secret
     #[arg(long, value_name = "NAME")]
     pub secret: Option<String>,
 }

@@ -41,7 +41,7 @@ pub use global::Global;
 
 use crate::config::Registry;
 
-/// Rotates secrets without an outage, gates a program's environment, and proves what happened.
+/// Rotates secrets without an outage, checks the environment of programs, and proves what happened.
 #[derive(Debug, Parser)]
 #[command(name = "keyrota", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -53,54 +53,54 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done (also: only a grace remains), 1 the environment is not fit, 2 usage, \
-10 waiting, 20 abandoned and nothing changed, 21 begun and resumable, 22 needs a person, 23 already running, \
-30-39 the audit log is not what it was (37: it is unsigned), 75 not begun and may work later, 78 configuration.";
+const EXIT_CODES: &str = "Exit codes: 0 done, or only a grace remains; 1 the environment is not fit; 2 usage; 10 waiting; \
+20 abandoned, nothing changed; 21 interrupted, can be resumed; 22 a person must act; 23 another keyrota is running; \
+30-39 the audit log failed verification (37: it is not signed); 75 not started, try again later; 78 configuration.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a starter schedule with a file provider and its keys, ready to run
+    /// Create a first schedule and its keys, ready to run
     Init(init::Init),
-    /// Adopt values that exist already, without rotating anything
+    /// Adopt existing values without rotating them
     Import(import::Import),
-    /// Check the files, all of them, and report every problem at once
+    /// Check all schedules and settings, and report every problem at once
     Validate(validate::Validate),
-    /// Is this environment fit to start a program?
+    /// Check whether the environment is fit to start a program
     Check(check::Check),
-    /// Start a program with its secrets, if the environment is fit
+    /// Start a program with its secrets if the environment is fit
     Run(run::Run),
-    /// What is due, and what each step would do
+    /// Show upcoming rotations and their steps
     Plan(plan::Plan),
-    /// The rights that a provider has to give, as its policy
+    /// Print the access policy that a provider needs
     Policy(policy::Policy),
-    /// Rotate now
+    /// Rotate secrets now
     Rotate(rotate::Rotate),
-    /// End a grace early
+    /// Revoke the old value now instead of at the end of its grace
     Retire(decide::Retire),
-    /// Say that what the schedule asked a person for is done
+    /// Confirm a manual step
     Confirm(decide::Named),
-    /// Go on with a rotation that waits for a person or for its next try, or with copies left to one
+    /// Resume a stuck or waiting rotation, or retry failed copies
     Resume(decide::Named),
-    /// Take the candidate of a rotation back
+    /// Abandon a rotation and discard its new value
     Abandon(decide::Named),
-    /// Age, phase, deadlines and next turn of every secret
+    /// Show age, phase, deadlines and next rotation of every secret
     Status(status::Status),
-    /// Show which time keyrota trusts, or accept the system clock
+    /// Show the time that keyrota trusts, or accept the system clock
     Clock(clock::ClockArgs),
-    /// Past rotations of a secret
+    /// Show past rotations of a secret
     History(history::History),
-    /// The public key set of an environment
+    /// Print the public keys of an environment
     Jwks(jwks::Jwks),
-    /// The log of what happened, and the proof that it is whole
+    /// Show, verify, sign and export the audit log
     Audit(audit::Audit),
-    /// What is built in
+    /// List the kinds of provider, secret and consumer, and their keys
     Providers(providers::Providers),
-    /// The JSON Schema of the schedules
+    /// Print the JSON Schema of schedules
     Schema(schema::Schema),
-    /// Completions for a shell
+    /// Print completions for a shell
     Completions(completions::Completions),
-    /// Follow the schedules
+    /// Rotate secrets on schedule
     Daemon(daemon::Daemon),
 }
 

@@ -21,31 +21,31 @@ use outline::{Known, Outline};
 /// Options of `keyrota plan`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The steps are those of the machine that rotates, told as if everything answered at once and \
-nothing failed: the times are the earliest possible ones. Where a rotation is under way, its remaining steps \
-are told. Needs the schedule only; where there is a state, the turns count from what it knows. Changes \
-nothing; whether a rotation could be done now is what `keyrota rotate NAME --dry-run` looks at.
+    after_help = "Steps assume that every call succeeds at once, so times are the earliest possible. If a rotation is \
+under way, plan shows its remaining steps. Needs only the schedule. If there is a state, the next \
+rotations follow from what it knows. Changes nothing. To check whether a rotation could run now, use \
+`keyrota rotate NAME --dry-run`.
 
---setup prints what has to exist first. For a database that is SQL, and everything else stands in comments, so that \
-`keyrota plan NAME --setup` can be piped into psql or mariadb.
+--setup prints what must exist before the first rotation. For a database this is SQL, and everything \
+else is a comment, so you can pipe `keyrota plan NAME --setup` into psql or mariadb.
 
---format markdown is the rotation plan of the environment as a document: what rotates when, how long each \
-wait is and where that number comes from, who is told, and what happens on failure."
+--format markdown prints the rotation plan of the environment as a document: schedules, waits and \
+where each number comes from, consumers, and what happens on failure."
 )]
 pub struct Plan {
-    /// Only this secret
+    /// Show only this secret
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// So many turns of each secret
+    /// Number of upcoming rotations to show for each secret
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub next: u16,
-    /// What has to exist before the first rotation: keys, directories, first values
+    /// Print what must exist before the first rotation: keys, directories, first values
     #[arg(long, conflicts_with = "format")]
     pub setup: bool,
-    /// With --setup: users of MySQL and MariaDB may also change the tables of their database
+    /// With --setup: let the users of MySQL and MariaDB also change the tables of their database
     #[arg(long, requires = "setup")]
     pub owner: bool,
-    /// How it is written
+    /// The format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -22,41 +22,42 @@ use crate::config::registry::rights::{Document, Giver, Right};
 /// Options of `keyrota policy`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "For AWS an IAM policy (JSON), for Vault and OpenBao a policy in their language: exactly what this file \
-needs from that provider. Secrets that keyrota rotates are read and written, those of the kind `external` (an \
-administrator's credentials) are read. It needs the file only: no network, no credentials, no state.
+    after_help = "Prints an IAM policy (JSON) for AWS, or a policy in HCL for Vault and OpenBao. It grants exactly \
+what this schedule needs. keyrota reads and writes the secrets that it rotates, and only reads \
+secrets of kind `external`, such as the credentials of an administrator. Needs only the schedule: no \
+network, no credentials, no state.
 
   keyrota --env production policy --provider main > policy.json
   aws iam put-role-policy --role-name keyrota --policy-name keyrota --policy-document file://policy.json
 
   keyrota --env production policy --provider vault | bao policy write keyrota -
 
-The policy belongs to whoever keyrota is there: with `role_arn` to that role, and whoever assumes it also needs \
-sts:AssumeRole. Its account is that of `role_arn` or --account, else `*`. With `kms_key_id` the rights on \
-that key are in it, through this service only; a key's own policy must let IAM decide. A statement's Sid says \
-what it is for:
+Attach the policy to the identity that keyrota uses. With `role_arn`, attach it to that role; who \
+assumes the role also needs sts:AssumeRole. The account in it is that of `role_arn` or --account, \
+else `*`. With `kms_key_id` it also grants the use of that key, through this service only; the key \
+policy must allow IAM to decide. The Sid of a statement says when keyrota needs it:
 
-  Look, LookCandidate, LookKey   every step, and `keyrota run`
-  First                          only until every secret stands there: take it away then, if you like
-  Create, CreateKey, Undo        the new value is written, and taken away again
-  Finish, Retire                 it becomes current, the old one ends
+  Look, LookCandidate, LookKey   at every step, and for `keyrota run`
+  First                          until every secret has a value; you can remove it then
+  Create, CreateKey, Undo        to write the new value, and to discard it
+  Finish, Retire                 to make it current, and to revoke the old one
 
-What one sees when a right is missing stands in providers/README.md."
+providers/README.md lists what you see when a right is missing."
 )]
 pub struct Policy {
-    /// This provider of the file [default: the only one, else all, each under its name]
+    /// The provider [default: the only one, else all of them, each under its name]
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
-    /// The AWS account, where `role_arn` does not say it: twelve digits
+    /// The AWS account, twelve digits; needed if `role_arn` does not name it
     #[arg(long, value_name = "ID", value_parser = account)]
     pub account: Option<String>,
-    /// What `keyrota run` needs, and no more: to read what programs are shown
+    /// Grant only what `keyrota run` needs: reading
     #[arg(long, conflicts_with = "import")]
     pub reader: bool,
-    /// With --reader: what this program is shown
+    /// With --reader: grant only what this program needs
     #[arg(long, value_name = "NAME", requires = "reader")]
     pub program: Option<String>,
-    /// Also what storing `external` secrets needs (`keyrota import NAME --stdin`): for a person, once
+    /// Also grant what an administrator needs to store `external` secrets (`keyrota import NAME --stdin`)
     #[arg(long)]
     pub import: bool,
 }

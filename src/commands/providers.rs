@@ -13,15 +13,15 @@ use crate::config::{Family, Key, Kinds, Registry};
 /// Options of `keyrota providers`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Providers keep values, rotators change a kind of secret, consumers are told. A provider's \
-capabilities decide how safely a new value can be made current:
+    after_help = "Providers store values, rotators change one kind of secret, consumers receive new values. The \
+capabilities of a provider decide how safely a new value becomes current:
 
-  promote atomic         one operation; nobody sees a state in between
-  promote check-and-set  a foreign write in between is refused
-  promote detect-after   a foreign write in between is noticed afterwards
-  promote last-wins      a foreign write in the same instant is overwritten
+  promote atomic         one operation; readers never see a state in between
+  promote check-and-set  a write by another tool in between is rejected
+  promote detect-after   a write by another tool in between is detected afterwards
+  promote last-wins      a write by another tool at the same instant is overwritten
 
-Of the keys of each kind those marked with * must be written."
+Keys marked with * are required."
 )]
 pub struct Providers {}
 

@@ -26,34 +26,34 @@ use crate::turns::{self, Due};
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["names", "all", "due"]))]
 pub struct Rotate {
-    /// The secrets
+    /// The secrets to rotate
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Every secret that keyrota can mint; the others are named as skipped
+    /// Rotate every secret that keyrota can create; list the others as skipped
     #[arg(long)]
     pub all: bool,
-    /// Every secret whose turn has come; the copies of the others are looked at and set right
+    /// Rotate every secret that is due; check and repair the copies of the others
     #[arg(long)]
     pub due: bool,
-    /// Only look whether it could be done; nothing is changed
+    /// Check whether a rotation could run; change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Follow to the end, grace included, and wait for another keyrota that is at work here
+    /// Wait until the rotation ends, grace included, and for another keyrota that is running
     #[arg(long)]
     pub wait: bool,
-    /// Why, for the audit log
+    /// The reason, for the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Also outside its window and in a blackout
+    /// Rotate also outside the window and during a blackout
     #[arg(long, requires = "reason")]
     pub force: bool,
-    /// Take the new value from standard input (a terminal asks, and does not show it), for kinds that only their issuer makes
+    /// Read the new value from standard input, for secrets that only their issuer creates; on a terminal, ask without echo
     #[arg(long, conflicts_with_all = ["all", "due"])]
     pub value_stdin: bool,
-    /// The old value is in wrong hands: no settle and no grace
+    /// The old value is compromised: skip settle and grace
     #[arg(long, requires = "accept_invalidation", requires = "reason")]
     pub compromised: bool,
-    /// What still relies on the old value may fail
+    /// Accept that programs which still use the old value may fail
     #[arg(long, requires = "compromised")]
     pub accept_invalidation: bool,
 }

@@ -28,20 +28,20 @@ use crate::world::UntilExec;
 /// Options of `keyrota run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 1 the environment is not fit, 78 configuration, 125 keyrota failed, 126 the program \
-cannot be started, 127 there is no such program; else the program's own."
+    after_help = "Exit codes: 1 the environment is not fit; 78 configuration; 125 keyrota failed; 126 the program \
+cannot be started; 127 the program does not exist; else the exit code of the program."
 )]
 pub struct Run {
-    /// The program, where the schedule has several
+    /// The program in the schedule; needed if the schedule has several
     #[arg(long, value_name = "NAME")]
     pub program: Option<String>,
-    /// Variables that are set already stay as they are, and with one of them its whole secret
+    /// Keep variables that are already set; if one variable of a secret is set, keep all of them
     #[arg(long)]
     pub keep_existing: bool,
-    /// Hand on PATH, HOME and the variables of the schedule, and nothing else
+    /// Pass only PATH, HOME and the variables of the schedule
     #[arg(long)]
     pub pristine: bool,
-    /// What to start
+    /// The command to start
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }

@@ -10,12 +10,12 @@ use crate::config::schema::json_schema;
 /// Options of `keyrota schema`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Prints the JSON Schema (2020-12) of schedules/<environment>.toml. Editors complete and explain \
-keys with it; for Taplo and Even Better TOML write it to a file and begin a schedule with:
+    after_help = "Prints the JSON Schema (2020-12) of schedules/<environment>.toml. Editors use it to complete and \
+explain keys. For Taplo and Even Better TOML, write it to a file and begin the schedule with:
 
   #:schema ./schema.json
 
-Sums and contradictions (is the grace long enough?) are the part of `keyrota validate`."
+Sums and contradictions, such as a grace that is too short, are found by `keyrota validate` only."
 )]
 pub struct Schema {}
 

@@ -22,18 +22,20 @@ use look::{Age, Look, Next, Seen, Waits};
 /// Options of `keyrota status`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without names all secrets, one line each; with names everything that is known of them. Tells \
-the age, the phase of a rotation under way and what it waits for until when, the next turn, the last result, \
-and what a person has to do. Reads the schedule and the state, no provider and no keys; works while a daemon \
-runs. With --check it also reads the keys and every current value, and compares it with the recorded fingerprint. A state that does not exist yet is no failure: nothing is known then.
+    after_help = "Without names: one line for each secret. With names: everything that keyrota knows about them. Shows \
+the age, the phase of a rotation under way and how long it waits, the next rotation, the last \
+result, and what a person has to do. Reads the schedule and the state, but no provider and no keys; \
+works while a daemon runs. With --check it also reads the keys and every current value, and compares \
+the value with the recorded fingerprint. If there is no state yet, status shows that nothing is \
+known.
 
-Exits with 0, whatever it has to tell; with --check 22 where a person is needed."
+Exit codes: 0; with --check 22 if a person must act."
 )]
 pub struct Status {
-    /// Only these secrets, in detail
+    /// Show only these secrets, in detail
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Compare what is stored with what was recorded, and exit with 22 if you are needed for any secret
+    /// Compare stored values with the record; exit with 22 if a person must act
     #[arg(long)]
     pub check: bool,
 }

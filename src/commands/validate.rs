@@ -17,15 +17,15 @@ use crate::output;
 /// Options of `keyrota validate`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Checks keyrota.toml, if there is one, and every schedule of the directory, or with --env only the \
-named ones and the places they share with others. Every problem of every file is told in one run, with the \
-line masked where it might hold a value. Needs no network, no credentials and no state, and changes nothing.
+    after_help = "Checks keyrota.toml, if it exists, and every schedule in the directory. With --env it checks only \
+these environments and the places that they share with others. Reports every problem of every file \
+in one run; a line that might hold a value is masked. Needs no network, no credentials and no state, \
+and changes nothing.
 
-The problems are the answer, so they stand on standard output. Exits with 0, also where there are only \
-warnings, or with 78."
+Problems are printed to standard output. Exit codes: 0, also with warnings; 78 with errors."
 )]
 pub struct Validate {
-    /// How problems are written: for people, as annotations of GitHub Actions, or for programs
+    /// The format: text, annotations of GitHub Actions, or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -12,12 +12,13 @@ use crate::state::ACCEPTED;
 /// Options of `keyrota audit accept`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "keyrota changes nothing while its log is not what it wrote, or its state is older than a checkpoint. Keep a copy \
-of the state and of the checkpoints as evidence first. The entry holds digests of everything that is wrong now: `audit verify` \
-passes over exactly that, and reports it again when anything about it changes."
+    after_help = "keyrota stops changing anything if its log failed verification or its state is older than a \
+checkpoint. First save a copy of the state and of the checkpoints as evidence. The new entry holds \
+digests of all current findings. `audit verify` then ignores exactly these findings, and reports \
+them again if anything about them changes."
 )]
 pub struct Accept {
-    /// Why, for the audit log
+    /// The reason, for the audit log
     #[arg(long, value_name = "TEXT", required = true)]
     pub reason: String,
 }

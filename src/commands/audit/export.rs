@@ -26,7 +26,7 @@ pub struct Export {
     /// The first entry [default: 1]
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, value_parser = clap::value_parser!(i64).range(1..))]
     pub from: i64,
-    /// The last entry [default: the entry that says that this was exported]
+    /// The last entry [default: the entry that records this export]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub until: Option<i64>,
 }

@@ -18,16 +18,16 @@ use crate::state::{About, Store};
 /// Options of `keyrota audit list`.
 #[derive(Debug, Args)]
 pub struct List {
-    /// From this entry on, instead of the last ones
+    /// Begin at this entry instead of showing the last ones
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub from: Option<i64>,
-    /// At most so many entries
+    /// Show at most this many entries
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
-    /// Only what happened to this secret of the environment
+    /// Show only entries about this secret of the environment
     #[arg(long, value_name = "NAME")]
     pub secret: Option<String>,
-    /// Only one rotation
+    /// Show only entries about this rotation
     #[arg(long, value_name = "ID")]
     pub rotation: Option<Uuid>,
 }

@@ -19,20 +19,20 @@ use crate::output;
 /// Options of `keyrota audit verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exits with 0 if the log is sound, and otherwise with the code of the first finding: 30 an entry was changed, \
-31 an entry is missing, 32 an entry stands twice or the log is another one, 33 an entry is out of its place, 34 the log is shorter \
-than a checkpoint says, 35 a signature is wrong, 36 a column beside an entry differs from it, 38 no host with the seed wrote an \
-entry, a rotation under way, the trusted time or a request, 39 a checkpoint is missing. Exits with 37 if nothing is wrong but no \
-checkpoint signs the log."
+    after_help = "Exit codes: 0 the log is sound; otherwise the code of the first finding: 30 an entry was changed; 31 \
+an entry is missing; 32 an entry exists twice, or this is another log; 33 an entry is out of order; \
+34 the log is shorter than a checkpoint says; 35 a signature is wrong; 36 a column differs from its \
+entry; 38 an entry, a rotation under way, the trusted time or a request was not written by a host \
+with the seed; 39 a checkpoint is missing. 37 nothing is wrong, but no checkpoint signs the log."
 )]
 pub struct Verify {
-    /// From this entry on, instead of the whole log
+    /// Begin at this entry instead of the first
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, value_parser = clap::value_parser!(i64).range(1..))]
     pub from: i64,
-    /// Checkpoints kept outside the state [default: where keyrota keeps them]
+    /// The directory of checkpoints outside the state [default: the one that keyrota writes to]
     #[arg(long, value_name = "DIR")]
     pub checkpoints: Option<PathBuf>,
-    /// The public key, or a file with it, instead of this host's keys
+    /// The public key, or a file with it, instead of the keys of this host
     #[arg(long, value_name = "FILE|KEY")]
     pub pubkey: Option<String>,
     /// Verify an export; needs no schedule, no state and no keys
