@@ -39,4 +39,5 @@ mod terminal;
 mod tidy;
 mod tokens;
 mod tour;
+mod transcripts;
 mod trust;
