@@ -41,7 +41,7 @@ impl fmt::Display for Untrusted {
 /// What can be changed by another user, the rule, and what corrects it.
 pub fn refusal(changeable: &Changeable) -> String {
     format!(
-        "{changeable}; keyrota follows a file if root or its own user owns it and every directory above it, and nobody else may write there: {}",
+        "{changeable}; keyrota follows a file if root or its own user owns it and every directory above it, and no other user may write there: {}",
         changeable.remedy()
     )
 }

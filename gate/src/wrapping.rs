@@ -47,7 +47,7 @@ pub(crate) fn peel<'v>(value: &'v str, allowed: Tolerance, faults: &mut Vec<Faul
         && let Some(content) = unquoted(inner.trim_start())
     {
         inner = content;
-        let remedy = "quotes stand around it and are part of it: remove them where it is set";
+        let remedy = "the value includes the quotes around it: remove them where it is set";
         faults.push(Fault::new(Code::Quoted, remedy));
     }
     inner

@@ -153,7 +153,11 @@ impl Verifier {
             }
             self.last = (seq, [stored, Some(computed)]);
         } else if self.fill(seq) {
-            self.find(seq, Problem::Reordered, "it stands in another's place");
+            self.find(
+                seq,
+                Problem::Reordered,
+                "it is at the place of another entry",
+            );
             if self
                 .wanted
                 .remove(&seq)

@@ -171,7 +171,7 @@ pub fn in_words(phase: &Phase) -> &'static str {
         Phase::Finish(_) => "making it current",
         Phase::Switch(_) => "telling consumers to use it",
         Phase::Confirm => "waiting for a person's confirmation",
-        Phase::Grace { .. } => "grace: until nobody uses the old one",
+        Phase::Grace { .. } => "grace: until no program uses the old one",
         Phase::Retire(_) => "retiring the old one",
         Phase::Restore(_) => "restoring the old value",
         Phase::Undo(_) => "taking the new value back",

@@ -168,7 +168,7 @@ fn of_copies(looked: &Looked) -> (u8, &'static str, Option<String>) {
         );
     }
     if *own_edited {
-        let note = "its current value was written by somebody else, and is not spread: keyrota rotate NAME starts from it, keyrota import NAME --in-place accepts it";
+        let note = "another tool wrote its current value, and keyrota does not copy it: keyrota rotate NAME starts from it, keyrota import NAME --in-place accepts it";
         return (exit::PERSON, "copies-left", Some(note.to_owned()));
     }
     match mended.is_empty() {
@@ -212,7 +212,7 @@ fn stop_note(
             None => "the old value is still current".to_owned(),
         }),
         Stop::Wait { until } => Some(format!(
-            "{phase} until {}; go on with --wait, or leave it to the daemon",
+            "{phase} until {}; continue with --wait, or leave it to the daemon",
             progress::clock(until)
         )),
         Stop::Retry { until } => Some(format!(
@@ -222,9 +222,11 @@ fn stop_note(
         )),
         Stop::Confirm => Some("do what the schedule asks, then: keyrota confirm NAME".to_owned()),
         Stop::Person => Some(format!(
-            "{}; mend it, then: keyrota resume NAME (or, while the old value is current: keyrota abandon NAME)",
+            "{}; correct it, then run keyrota resume NAME (or, while the old value is current, keyrota abandon NAME)",
             failure.as_deref().unwrap_or("a step failed for good")
         )),
-        Stop::Interrupted => Some("stopped before its next step; run it again to go on".to_owned()),
+        Stop::Interrupted => {
+            Some("stopped before its next step; run it again to continue".to_owned())
+        }
     }
 }

@@ -158,10 +158,10 @@ fn details(looks: &[Look<'_>], now: Timestamp) -> String {
             ("version", dash(l.version.clone())),
             ("fingerprint", dash(l.fingerprint.clone())),
             ("state", state(l, now)),
-            ("not told yet", dash(missing(l))),
+            ("not notified yet", dash(missing(l))),
             ("rotation", dash(l.under_way.as_ref().map(|u| u.id.clone()))),
             ("schedule", dash(l.secret.turn.schedule.clone())),
-            ("next turn", next(l, now)),
+            ("next rotation", next(l, now)),
             ("last", last(l, now)),
             ("failures", l.failures.to_string()),
         ];

@@ -118,7 +118,7 @@ fn no_secret_material(reader: &mut Reader<'_>) {
         let spot = reader.source.spot(at..at + len);
         let help =
             "remove it, take it for leaked and change it; keyrota keeps values in a provider";
-        reader.error(spot, "", "a secret value stands in this file", help);
+        reader.error(spot, "", "this file contains a secret value", help);
     }
 }
 

@@ -112,10 +112,10 @@ pub fn unmeant(secret: &Secret, value: &[u8]) -> Vec<&'static str> {
             "the value holds a carriage return: convert the file it comes from to Unix line ends",
         ),
         Code::Quoted => {
-            Some("quotes stand around the value and would be part of it: give it without them")
+            Some("the value includes the quotes around it: give it without them")
         }
         Code::Whitespace => {
-            Some("white space or a line break stands before or after the value: remove it")
+            Some("the value begins or ends with white space or a line break: remove it")
         }
         Code::Placeholder => {
             Some("the value is an example, or a reference that nothing resolved: give the real one")

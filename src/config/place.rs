@@ -121,7 +121,7 @@ pub fn fallback(
             reader.error(
                 section.spot_of("fallback_idle"),
                 &join(&section.at, "fallback_idle"),
-                "says what stands at fallback_path, and there is none",
+                "has no effect without fallback_path",
                 "remove it, or add fallback_path = \"…\"",
             );
         }
@@ -131,7 +131,7 @@ pub fn fallback(
         reader.error(
             section.spot_of("fallback_path"),
             &join(&section.at, "fallback_path"),
-            "does not say what stands there when there is no fallback",
+            "does not say what the place contains when there is no fallback",
             "write fallback_idle = \"filler\": text that is no key; or \"omit\": nothing, where the provider can take an entry away",
         );
     }

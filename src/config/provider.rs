@@ -68,7 +68,8 @@ pub fn keeps(reader: &mut Reader<'_>, providers: &[Provider], secrets: &[Secret]
                 "{} cannot take an entry away again when there is no fallback",
                 provider.kind.name
             );
-            let help = "write fallback_idle = \"filler\": text that is no key stands there then";
+            let help =
+                "write fallback_idle = \"filler\": the place then contains text that is no key";
             reader.error(fallback.idle, &join(&at, "fallback_idle"), what, help);
         }
         let drawn = secret.facts.key.is_some_and(|key| !key.is_asymmetric);

@@ -81,7 +81,7 @@ fn secret<'t>(
         reader.error(
             section.spot_of("schedule"),
             &join(&section.at, "schedule"),
-            "an imported secret is never minted, so it has no turns",
+            "keyrota never creates an imported secret, so it cannot have a schedule",
             help,
         );
     }

@@ -45,7 +45,7 @@ pub fn templates(
             reader.error(
                 reader.spot(node),
                 &at,
-                "{kid} and {fallback} stand alone",
+                "{kid} and {fallback} cannot be combined with other text",
                 "give each a variable of its own",
             );
         }

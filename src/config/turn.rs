@@ -52,7 +52,7 @@ pub fn policy(
     let Some(gap) = gap else { return policy };
     if policy.jitter.saturating_mul(2) > gap {
         let what = format!(
-            "is more than half of the {} between two turns",
+            "is more than half of the {} between two rotations",
             say_duration(gap)
         );
         reader.error(
@@ -65,12 +65,12 @@ pub fn policy(
     overlap(reader, s, waits, gap, around);
     if let Some(age) = s.duration("max_age").filter(|age| *age < gap) {
         let what = format!(
-            "{} is shorter than the {} between two turns: it would always be exceeded",
+            "{} is shorter than the {} between two rotations: it would always be exceeded",
             say_duration(age),
             say_duration(gap)
         );
         let help = format!(
-            "write \"{}\" or more, or turns that come more often",
+            "write \"{}\" or more, or a schedule that rotates more often",
             write_duration(
                 gap.saturating_add(waits.settle)
                     .saturating_add(policy.jitter)
@@ -131,7 +131,7 @@ fn overlap(
             .is_some_and(|gap| gap >= length)
     };
     let what = format!(
-        "turns come every {}, but a rotation takes {}: settle {} + grace {}",
+        "the schedule rotates every {}, but a rotation takes {}: settle {} + grace {}",
         say_duration(gap),
         say_duration(length),
         say_duration(waits.settle),

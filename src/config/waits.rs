@@ -78,7 +78,7 @@ pub fn waits(
         reader.error(
             s.spot_of("settle"),
             &join(&s.at, "settle"),
-            "nobody is announced to, so there is nothing to wait for",
+            "no reader learns the new key in advance, so there is nothing to wait for",
             help,
         );
     }

@@ -91,7 +91,7 @@ impl Consumer for CommandConsumer {
                 "the program refused for good (exit 64, 65 or 78)",
             )),
             End::Code(75) => Err(DeliveryError::Retry(
-                "the program asks to be told again later (exit 75)",
+                "the program asks to be called again later (exit 75)",
             )),
             End::Code(_) => Err(DeliveryError::Retry("the program failed")),
             End::Signal => Err(DeliveryError::Retry("the program was ended by a signal")),

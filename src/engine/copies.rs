@@ -37,7 +37,7 @@ impl Job<'_> {
             if versions.iter().any(foreign) {
                 return Err(Performed::failed(
                     Reply::Refused,
-                    "somebody else's pending version stands at the place of a copy: a rotation by other means may be under way",
+                    "another tool has a pending version at the place of a copy; it may be rotating it",
                 ));
             }
             if let Some(flaw) = flaw(&versions) {
@@ -150,7 +150,7 @@ impl Job<'_> {
             true => Ok(()),
             false => Err(Performed::failed(
                 Reply::Refused,
-                "the place of a copy holds a value that keyrota never wrote: is the path right? remove what stands there, or put the current value there",
+                "the place of a copy holds a value that keyrota never wrote. Check the path; then remove that value, or replace it by the current one",
             )),
         }
     }
@@ -174,7 +174,7 @@ impl Job<'_> {
         tracing::warn!(
             secret = %self.secret.name,
             copy = %copy.key,
-            "a copy was written by somebody else since keyrota last did: it is set right again"
+            "another tool changed a copy; keyrota repairs it"
         );
         let engine = self.engine;
         let mut object = super::entries::object(&engine.env.name, self.secret);

@@ -222,7 +222,7 @@ impl Engine {
             .secret(&self.env.name, &secret.name)
             .detail("turn", turn.to_string())
             .detail("why", why.advice());
-        tracing::warn!(secret = %secret.name, why = why.advice(), "a turn was skipped");
+        tracing::warn!(secret = %secret.name, why = why.advice(), "a scheduled rotation was skipped");
         self.commit(&[Change::PutSecret(known)], &[entry]).await
     }
 

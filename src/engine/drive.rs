@@ -314,7 +314,7 @@ impl<'a> Run<'a> {
         if known.is_none() || known.as_deref() == found {
             return Ok(None);
         }
-        tracing::warn!(secret = %self.secret.name, "the current value was written by somebody else since keyrota last did");
+        tracing::warn!(secret = %self.secret.name, "another tool changed the current value");
         Ok(Some(entries::drift(
             &self.subject(),
             known,

@@ -222,7 +222,7 @@ impl Engine {
         }
         tracing::warn!(
             secret = %secret.name,
-            "the current value was written by somebody else since keyrota last did: its copies are left as they are; `keyrota rotate` starts from it, `keyrota import --in-place` accepts it"
+            "another tool changed the current value; keyrota leaves its copies as they are. `keyrota rotate` starts from this value, `keyrota import --in-place` accepts it"
         );
         let entry = NewEntry::new("drift.detected", audit::Phase::Observation, Actor::system())
             .object(entries::object(&self.env.name, secret))

@@ -42,7 +42,7 @@ impl Job<'_> {
         if versions.iter().any(|v| foreign(&v)) {
             return Err(Performed::failed(
                 Reply::Refused,
-                "somebody else's pending version stands in the provider: a rotation by other means may be under way",
+                "another tool has a pending version here; it may be rotating this secret",
             ));
         }
         if let Some(flaw) = flaw(&versions) {

@@ -79,7 +79,7 @@ impl NotBegun {
                 "keyrota makes this value itself: leave --value-stdin out, or adopt an existing one with `keyrota import`"
             }
             Self::Failing => {
-                "its last rotations failed (keyrota history NAME): mend the cause, then `keyrota rotate NAME`"
+                "its last rotations failed (keyrota history NAME): correct the cause, then `keyrota rotate NAME`"
             }
             Self::UnderWay => {
                 "an earlier rotation is still under way and the value given was not used: wait for its end (keyrota status), then give it again"

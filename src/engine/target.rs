@@ -60,7 +60,7 @@ impl Job<'_> {
                 // Its value may be on the server already: the candidate would end it.
                 return Err(Performed::failed(
                     Reply::Refused,
-                    "somebody else changed the current value since this rotation began: it is left as it is",
+                    "another tool changed the current value after this rotation began; keyrota leaves it as it is",
                 ));
             }
             self.candidate_is_as_written(&material)?;
@@ -114,10 +114,10 @@ impl Job<'_> {
     }
 
     fn target(&self) -> Result<&dyn Target, Performed> {
-        self.parts.rotator.target().ok_or(Performed::failed(
-            Reply::Refused,
-            "this kind has no server to be told",
-        ))
+        self.parts
+            .rotator
+            .target()
+            .ok_or(Performed::failed(Reply::Refused, "this kind has no server"))
     }
 }
 

@@ -68,7 +68,7 @@ pub struct Policy {
     pub keep_previous: bool,
     /// Tries of an effect before its failure counts as permanent, where there is a way back.
     pub attempts_max: u32,
-    /// Who is told, in this order.
+    /// The consumers, in the order in which they are notified.
     pub listeners: Vec<Listener>,
 }
 

@@ -37,7 +37,7 @@ pub enum StateError {
     Stale,
     /// Another rotation is under way.
     Running(Running),
-    /// The fact belongs to someone else already; its name.
+    /// The fact belongs to another secret or host already; its name.
     Claimed(String),
     /// The log is not what keyrota wrote: nothing is signed, and nothing is begun.
     Unvouched(Finding),
@@ -143,7 +143,7 @@ impl fmt::Display for StateError {
             Self::Running(Running::Account) => {
                 f.write_str("a rotation of the same account is already under way")
             }
-            Self::Claimed(key) => write!(f, "{key} belongs to someone else"),
+            Self::Claimed(key) => write!(f, "{key} belongs to another secret or host"),
             Self::Unvouched(finding) => write!(
                 f,
                 "the log is not what keyrota wrote: {finding}. keyrota changes nothing. If an older copy of the state was \

@@ -72,7 +72,7 @@ fn read(
         reader.error(
             section.spot_of("recipients"),
             &at,
-            "names nobody who can read the document",
+            "is empty: no key could read the document",
             help,
         );
     }

@@ -78,7 +78,7 @@ fn alias(at: usize, word: &str, more: Option<&(usize, &str)>) -> Result<String, 
         (Some((_, normal)), None) => Ok((*normal).to_owned()),
         (Some((name, _)), Some((more_at, _))) => Err(error(
             *more_at,
-            format!("{name} stands alone"),
+            format!("{name} cannot be combined with other fields"),
             "leave out what follows".to_owned(),
         )),
         (None, _) if lower == "@reboot" => Err(error(

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::token::{HAND, OWN, SM, SSM, Token, VAULT, of};
 
-const WORDS: &str = "a copy was written by somebody else since keyrota last did";
+const WORDS: &str = "another tool changed";
 
 #[test]
 fn what_somebody_else_wrote_is_told_once_and_set_right_without_a_rotation() {
@@ -67,7 +67,7 @@ fn what_somebody_took_away_is_put_back_unless_they_can_undo_it() {
         .unwrap();
     let ran = bed.run(&["rotate", "--due"]).code(0);
     assert_eq!(
-        ran.stderr.matches("a copy was deleted").count(),
+        ran.stderr.matches("another tool deleted a copy").count(),
         3,
         "{ran:?}"
     );
@@ -145,7 +145,7 @@ fn a_value_written_by_hand_at_the_secrets_own_place_is_not_spread() {
     let own = || bed.stores.in_vault(OWN).unwrap();
     let current = own();
     bed.hand_in_vault(OWN, HAND);
-    let words = "its copies are left as they are";
+    let words = "keyrota leaves its copies as they are";
     let ran = bed.run(&["rotate", "--due"]).code(22);
     assert!(ran.stderr.contains(words), "{ran:?}");
     assert!(ran.stdout.contains("import NAME --in-place"), "{ran:?}");
@@ -173,7 +173,7 @@ fn a_value_written_by_hand_at_the_secrets_own_place_is_not_spread() {
     bed.hand_in_vault(OWN, &format!("{HAND}-2"));
     bed.run(&["rotate", "--due"]).code(22);
     let ran = bed.run(&["rotate", "token", "--wait"]).code(0);
-    assert!(ran.stderr.contains("written by somebody else"), "{ran:?}");
+    assert!(ran.stderr.contains("another tool changed"), "{ran:?}");
     bed.run(&["status", "--check"]).code(0);
     bed.follow(&own());
 }

@@ -70,7 +70,7 @@ fn what_somebody_else_wrote_in_a_copy_is_told_and_set_right() {
     moto.aws(&[&put_in_sm[..], &["--secret-string", HAND]].concat());
     assert_eq!(bed.stores.in_sm(SM), HAND, "a plain put moves AWSCURRENT");
     let ran = bed.run(&["rotate", "database"]).code(0);
-    let words = "a copy was written by somebody else since keyrota last did";
+    let words = "another tool changed a copy";
     assert_eq!(ran.stderr.matches(words).count(), 3, "{ran:?}");
     assert_eq!(drifts(&bed.run(&["audit", "list"]).code(0)), 3);
     bed.follows();

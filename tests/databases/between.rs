@@ -124,7 +124,7 @@ fn a_lock_of_somebody_elses() {
     let server = Postgres::shared();
     let bed = Bed::two(Server::Postgres(server.clone())).imported();
     let somebody = lock(&server, &bed);
-    bed.told(21, "a lock stood in the way");
+    bed.told(21, "a lock is in the way");
     bed.sound();
     drop(somebody);
     bed.run(&["rotate", "database", "--wait"]).code(0);
@@ -144,7 +144,7 @@ fn a_current_value_of_somebody_elses() {
         bed.write_by_hand("current", &by_hand);
         bed.told(
             20,
-            "somebody else changed the current value since this rotation began",
+            "another tool changed the current value after this rotation began",
         );
         assert_eq!(bed.value("current"), Some(by_hand));
         bed.sound();

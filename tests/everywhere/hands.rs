@@ -120,7 +120,7 @@ impl Hands {
 }
 
 fn by_hand(provider: &'static str) {
-    const FOREIGN: &str = "the current value was written by somebody else since keyrota last did";
+    const FOREIGN: &str = "another tool changed the current value";
     let hands = Hands::new(provider);
     let hand = |n: u8| format!("{n:02x}").repeat(32);
 
@@ -201,7 +201,7 @@ fn custom_metadata_that_are_replaced_in_the_grace() {
     assert_eq!(hands.read(), new);
     // A value of keyrota's is no foreign one for want of a record.
     let ran = hands.rotate(&["--wait"]).code(0);
-    assert!(!ran.stderr.contains("somebody else"), "{ran:?}");
+    assert!(!ran.stderr.contains("another tool"), "{ran:?}");
     let meta = hands.bed.stores.runtime.block_on(bao.metadata("hands/key"));
     assert_eq!(meta["custom_metadata"]["owner"], "ops");
     let destroyed = |n: &str| meta["versions"][n]["destroyed"] == true;

@@ -305,7 +305,7 @@ fn a_login_is_refused_only_when_the_store_has_the_next_one() {
 /// again is nothing; an older one, after a further turn, is what a person could have written, and told.
 #[test]
 fn a_put_that_comes_late_is_nothing_or_told() {
-    const FOREIGN: &str = "the current value was written by somebody else";
+    const FOREIGN: &str = "another tool changed the current value";
     let stores = Stores::start();
     let token = Token::new(&stores, "ssm", "middle/late");
     let numbers = || {

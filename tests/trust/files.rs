@@ -76,7 +76,7 @@ fn what_another_user_can_change_is_not_followed() {
         let command = command.args(args).current_dir(here);
         crate::support::keyrota::Ran::fed(command.env("ROOT_TOKEN", "root's"), "value\n")
     };
-    const RULE: &str = "keyrota follows a file if root or its own user owns it and every directory above it, and nobody else may write there";
+    const RULE: &str = "keyrota follows a file if root or its own user owns it and every directory above it, and no other user may write there";
     let refused = |why: &str, remedy: &str| {
         for schedule in [SENDS, RUNS] {
             // In place: owner and mode stay.

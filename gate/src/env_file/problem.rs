@@ -117,7 +117,7 @@ impl fmt::Display for LineProblem {
                  a value of several lines must stand in double quotes"
             }
             What::BadName => "not a name: use letters, digits and _, and no digit first",
-            What::QuotedName => "the name stands in quotes: write it without them",
+            What::QuotedName => "the name is in quotes: remove them",
             What::Unusual(unusual) => {
                 return write!(
                     f,
@@ -127,7 +127,7 @@ impl fmt::Display for LineProblem {
             What::Duplicate { name, first_line } => {
                 return write!(
                     f,
-                    "{name} is set a second time: it stands in line {first_line} already"
+                    "{name} is set a second time: line {first_line} sets it already"
                 );
             }
             What::Continued => {
@@ -142,7 +142,7 @@ impl fmt::Display for LineProblem {
             What::AfterQuote => {
                 "text after the closing quote: quote the whole value, or escape the quote in it"
             }
-            What::UnquotedPem => "a key over several lines must stand in double quotes",
+            What::UnquotedPem => "a key with several lines must be in double quotes",
             What::Ambiguous => "programs read this value differently: put it in single quotes",
             What::Escape => {
                 "programs read this backslash differently: use double quotes, and \\\\ for a backslash"

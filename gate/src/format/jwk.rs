@@ -223,8 +223,8 @@ fn parse(text: &str) -> Result<PrivateJwk<'_>, Unfit> {
         let (line, column) = (error.line(), error.column());
         match error.classify() {
             Category::Eof => format("it is not JSON: it ends too early"),
-            Category::Data => format("a member of the JWK stands twice in it, or has a wrong type")
-                .with(std::format!("it is not a private JWK: a member is wrong or stands twice, at line {line}, column {column}")),
+            Category::Data => format("a member of the JWK is repeated or has a wrong type")
+                .with(std::format!("it is not a private JWK: a member is wrong or repeated, at line {line}, column {column}")),
             _ => format("it is not JSON").with(std::format!("it is not JSON: wrong at line {line}, column {column}")),
         }
     })?;

@@ -48,7 +48,7 @@ pub(crate) fn check_certificates(value: &str) -> Result<(), Fault> {
         .iter()
         .any(|block| block.part() == Some(KeyPart::Private))
     {
-        let why = "a private key stands beside the certificates, and must not be here";
+        let why = "a private key is beside the certificates, and must not be here";
         return Err(wrong_kind(why).into());
     }
     for (index, block) in blocks.iter().enumerate() {
@@ -142,7 +142,7 @@ fn no_mark_in(line: &str) -> Result<(), Unfit> {
         }
         Some(0) => Err(half("its BEGIN line is not whole: the rest is missing")),
         Some(_) => Err(format(
-            "something stands before its BEGIN line: set the key alone, from -----BEGIN on",
+            "there is text before its BEGIN line: set the key alone, from -----BEGIN on",
         )),
     }
 }
@@ -156,9 +156,7 @@ fn block<'v>(label: &'v str, lines: &mut dyn Iterator<Item = &'v str>) -> Result
         let line = bare(lines.next().ok_or_else(cut)?);
         let is_last = line.starts_with(END);
         if interrupted && !line.is_empty() && !(is_last && base64.is_empty()) {
-            return Err(format(
-                "an empty line stands within the PEM block: remove it",
-            ));
+            return Err(format("the PEM block contains an empty line: remove it"));
         }
         if let Some(rest) = line.strip_prefix(END) {
             match rest.strip_suffix(DASHES) {
@@ -170,7 +168,7 @@ fn block<'v>(label: &'v str, lines: &mut dyn Iterator<Item = &'v str>) -> Result
                 }
                 _ => {
                     return Err(format(
-                        "its END line is not whole, or something stands after it: set the key alone",
+                        "its END line is incomplete, or there is text after it: set the key alone",
                     ));
                 }
             }

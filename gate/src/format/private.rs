@@ -111,7 +111,7 @@ fn of_pem(text: &str, algorithm: Option<Algorithm>) -> Result<PrivateKey, Unfit>
     }
     if public {
         return Err(wrong_kind(
-            "a public key stands beside the private one, and some programs take the first: remove it",
+            "a public key is beside the private one, and some programs use the first: remove it",
         ));
     }
     let (kind, wrap): (Kind, fn(_) -> _) = match (block.encrypted, block.label) {

@@ -46,7 +46,7 @@ pub(crate) fn email(value: &str) -> Result<(), Fault> {
         return fault("there is more than one @ in it");
     }
     if local.is_empty() || domain.is_empty() {
-        return fault("nothing stands on one side of the @");
+        return fault("one side of the @ is empty");
     }
     let unfit = |c: char| c.is_whitespace() || c.is_control() || "<>,;\"()".contains(c);
     if value.contains(unfit) {

@@ -234,9 +234,7 @@ fn check_hosts(scheme: &str, hosts: &str) -> Result<(), Fault> {
                     .next()
                     .is_none_or(|bare| bare.parse::<Ipv6Addr>().is_err())
                 {
-                    return Err(Fault::format(
-                        "what stands in the brackets is not an IPv6 address",
-                    ));
+                    return Err(Fault::format("the text in brackets is not an IPv6 address"));
                 }
                 ("", port)
             }

@@ -216,7 +216,7 @@ fn answered(doing: Doing, code: Option<&str>, message: Option<&str>, status: u16
         }
         "ResourceExistsException" | "ParameterAlreadyExists" => (
             Conflict,
-            "somebody else made this, or another value stands under this version id",
+            "another tool made this, or this version id has another value",
         ),
         "InvalidRequestException" => (
             Conflict,

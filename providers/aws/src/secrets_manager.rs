@@ -160,7 +160,7 @@ impl Provider for SecretsManagerProvider {
             let there = lag::shown(read, Option::is_none).await?.flatten();
             return match there.ok_or(lag::LAGS)?.same_as(value) {
                 true => Ok(Native(native)),
-                false => Err(conflict("another value stands under this version id")),
+                false => Err(conflict("this version id has another value already")),
             };
         }
         secret.refuse_others()?;
@@ -282,7 +282,7 @@ const SOFT_DELETED: ProviderError = ProviderError::new(
 );
 const REPLICA_FAILED: ProviderError = ProviderError::new(
     ErrorKind::Unavailable,
-    "a replica of the secret in another region has failed; mend or remove it",
+    "a replica of the secret in another region has failed; repair or remove it",
 );
 
 #[cfg(test)]

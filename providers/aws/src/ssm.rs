@@ -255,7 +255,7 @@ impl Provider for SsmProvider {
             };
             let same = stands.is_some_and(|stands| stands.same_as(value));
             return match (same, stage) {
-                (false, _) => Err(conflict("another value stands under this version id")),
+                (false, _) => Err(conflict("this version id has another value already")),
                 (true, Stage::Pending) => Ok(native),
                 (true, _) => Ok(Native(there.number.to_string())),
             };
@@ -322,7 +322,7 @@ impl Provider for SsmProvider {
         match alone {
             true => Ok(Native(number.to_string())),
             false => Err(conflict(
-                "somebody else wrote the parameter at the same moment; both values are in its history, keyrota's is current",
+                "another tool wrote the parameter at the same moment; both values are in its history, and that of keyrota is current",
             )),
         }
     }

@@ -122,7 +122,7 @@ impl<F: Flat> FlatProvider<F> {
         };
         let foreign = ProviderError::new(
             ErrorKind::Conflict,
-            "something that keyrota did not write stands under one of its own names (…_KEYROTA_…)",
+            "another tool wrote to a name that keyrota reserves (…_KEYROTA_…)",
         );
         value.expose_to(Envelope::open).ok_or(foreign).map(Some)
     }
@@ -244,7 +244,7 @@ impl<F: Flat> Provider for FlatProvider<F> {
                 true => Ok(pending.native()),
                 false => Err(ProviderError::new(
                     ErrorKind::Conflict,
-                    "another value stands under this version id",
+                    "this version id has another value already",
                 )),
             };
         }

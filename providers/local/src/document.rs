@@ -104,7 +104,7 @@ impl Document {
                 }),
                 false => Err(ProviderError::new(
                     ErrorKind::Conflict,
-                    "another value stands under this version id",
+                    "this version id has another value already",
                 )),
             };
         }

@@ -72,6 +72,6 @@ const QUIET_MAX: Duration = Duration::from_secs(45 * 60);
 /// Tells systemd; without systemd nobody listens.
 pub(super) fn tell(states: &[NotifyState<'_>]) {
     if let Err(why) = sd_notify::notify(states) {
-        tracing::debug!(kind = ?why.kind(), "systemd could not be told");
+        tracing::debug!(kind = ?why.kind(), "systemd could not be notified");
     }
 }

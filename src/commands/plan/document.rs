@@ -71,9 +71,9 @@ fn section(out: &mut String, o: &Outline<'_>, now: Timestamp) {
     out.push_str(&waits(s));
     let copies: Vec<String> = engine::copies::keys(s).collect();
     if s.consumers.is_empty() && copies.is_empty() {
-        out.push_str("Nobody is told: readers fetch the value themselves.\n\n");
+        out.push_str("No consumers: readers fetch the value themselves.\n\n");
     } else {
-        out.push_str("Who is told, in this order:\n\n");
+        out.push_str("Consumers, in the order in which they are notified:\n\n");
         for copy in &copies {
             let _ = writeln!(out, "1. {} (waited for)", cell(copy));
         }

@@ -42,7 +42,7 @@ fn one(env: &Environment, o: &Outline<'_>, now: Timestamp) -> String {
         } else {
             say::moment(start.starts, now)
         };
-        out.push_str(&format!("  turn {} starts {when}\n", start.turn.civil));
+        out.push_str(&format!("  rotation {} starts {when}\n", start.turn.civil));
     }
     let Some(forecast) = &o.forecast else {
         return out;
@@ -77,7 +77,7 @@ fn begins(env: &Environment, o: &Outline<'_>) -> String {
     let command = |rest: &str| format!("keyrota --env {} {rest} {}", env.name, secret.name);
     match (o.begins, &turn.schedule) {
         (Begins::Schedule, Some(schedule)) => {
-            let mut said = format!("turns by {schedule}");
+            let mut said = format!("rotates by {schedule}");
             for limit in limits(turn) {
                 said.push_str(", ");
                 said.push_str(&limit);

@@ -260,7 +260,7 @@ fn need(env: &str, look: &Look<'_>, copies: &Looked) -> Option<Need> {
         let why = under_way.failure.clone();
         let why = why.unwrap_or_else(|| "a step failed for good".to_owned());
         let what = command(&format!("resume {name}"));
-        return need(why, format!("when it is mended: {what}"));
+        return need(why, format!("when that is corrected: {what}"));
     }
     if look.failures >= FAILURES_MAX {
         let why = look.last.as_ref().and_then(|l| l.failure.clone());
@@ -268,12 +268,14 @@ fn need(env: &str, look: &Look<'_>, copies: &Looked) -> Option<Need> {
         let what = command(&format!("rotate {name}"));
         return need(
             format!("{} rotations failed in a row: {why}", look.failures),
-            format!("no turn is taken until one succeeds; when it is mended: {what}"),
+            format!(
+                "scheduled rotations are skipped until one succeeds; when that is corrected: {what}"
+            ),
         );
     }
     if look.under_way.is_none() && !copies.left.is_empty() {
         let why = format!(
-            "somebody else writes or deleted its copy {}",
+            "another tool keeps writing its copy {}, or deleted it",
             copies.left.join(", ")
         );
         let what = command(&format!("resume {name}"));
@@ -285,8 +287,7 @@ fn need(env: &str, look: &Look<'_>, copies: &Looked) -> Option<Need> {
             format!("import {name} --in-place"),
         );
         return need(
-            "its current value was written by somebody else, and its copies do not follow it"
-                .to_owned(),
+            "another tool wrote its current value, and its copies do not follow it".to_owned(),
             format!(
                 "to replace it: {}; to accept it: {}",
                 command(&rotate),

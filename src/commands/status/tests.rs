@@ -202,7 +202,7 @@ fn a_person_is_told_what_to_do() {
         of(0, "stuck", Some("the provider refuses")),
         need(
             "the provider refuses",
-            "when it is mended: keyrota --env production resume token"
+            "when that is corrected: keyrota --env production resume token"
         )
     );
     assert_eq!(of(0, "test", Some("it passes")), None);

@@ -40,7 +40,7 @@ pub static ENVIRONMENT: &[Key] = &[
     may(
         "secrets",
         Ty::Map(&Ty::Kinds(Family::Secret)),
-        "What is kept, changed and told.",
+        "The secrets: what is stored, rotated and delivered.",
     ),
     may(
         "env",

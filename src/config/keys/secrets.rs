@@ -16,14 +16,18 @@ const PROVIDER: Key = may(
 const PATH: Key = may(
     "path",
     Ty::Text,
-    "Where it stands there; {environment} and {secret} are filled in.",
+    "The path in the provider; {environment} and {secret} are filled in.",
 );
 const SCHEDULE: Key = may(
     "schedule",
     Ty::Text,
-    "When its turn comes: five cron fields or @monthly; only when asked if absent.",
+    "When it rotates: five cron fields or @monthly. Without it, only on request.",
 );
-const NOT_BEFORE: Key = may("not_before", Ty::Moment, "No turn before this.");
+const NOT_BEFORE: Key = may(
+    "not_before",
+    Ty::Moment,
+    "No scheduled rotation before this moment.",
+);
 const WINDOW: Key = may(
     "window",
     Ty::Table(SPAN_OF_DAY),
@@ -37,7 +41,7 @@ const BLACKOUTS: Key = may(
 const JITTER: Key = may(
     "jitter",
     Ty::Duration,
-    "Each turn is put off by a fixed share of this.",
+    "Delays each rotation by a fixed share of this.",
 );
 const MAX_AGE: Key = may(
     "max_age",
@@ -87,7 +91,7 @@ pub const COPY: &[Key] = &[
     must(
         "path",
         Ty::Text,
-        "Where it stands there; {environment} and {secret} are filled in.",
+        "The path in the provider; {environment} and {secret} are filled in.",
     ),
     may(
         "field",
@@ -97,7 +101,7 @@ pub const COPY: &[Key] = &[
     may(
         "render",
         Ty::Template,
-        "What stands there, as in \"{password}\"; \"{value}\" when absent.",
+        "What the copy contains, as in \"{password}\"; \"{value}\" when absent.",
     ),
 ];
 
@@ -145,7 +149,7 @@ pub const FALLBACK: &[Key] = &[
     may(
         "fallback_idle",
         Ty::Word(&["omit", "filler"]),
-        "What stands at fallback_path when there is no fallback: nothing, or text that is no key.",
+        "What fallback_path contains when there is no fallback: nothing, or text that is no key.",
     ),
     SETTLE,
 ];
@@ -182,6 +186,6 @@ pub const TURNS: &[Key] = &[
     may(
         "consumers",
         Ty::List(&Ty::Kinds(Family::Consumer)),
-        "Who is told, in this order.",
+        "The consumers, in the order in which they are notified.",
     ),
 ];

@@ -45,7 +45,7 @@ pub struct Secret {
     pub copies: Vec<CopyTo>,
     /// A place beside it that holds what readers accept as well.
     pub fallback: Option<FallbackPlace>,
-    /// Who is told, in this order.
+    /// The consumers, in the order in which they are notified.
     pub consumers: Vec<Consumer>,
     /// Where it stands.
     pub spot: Spot,

@@ -75,7 +75,7 @@ impl Reader<'_> {
             (Ty::Table(_) | Ty::Kinds(_) | Ty::Reference, DeValue::Table(_)) => return true,
             (Ty::Reference, DeValue::String(_)) => {
                 let what = "a sensitive input is never written here";
-                let help = "say where it is found: { credential = \"name\" }, { file = \"/path\" } or { env = \"NAME\" }; if a value stood here, change it";
+                let help = "say where it is found: { credential = \"name\" }, { file = \"/path\" } or { env = \"NAME\" }; if this was a secret value, rotate it";
                 self.error(spot, at, what, help);
                 return false;
             }

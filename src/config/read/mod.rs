@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
         self.problems.truncate(PROBLEMS_MAX);
         self.problems.sort_by_key(|p| (p.spot.start, p.spot.line));
         if more {
-            let what = format!("has more than {PROBLEMS_MAX} problems; the others are not told");
+            let what = format!("has more than {PROBLEMS_MAX} problems; the others are not shown");
             let help = "is this the right file? correct these first";
             self.problems.push(Diagnostic::error(
                 &self.source.file,
@@ -295,7 +295,7 @@ impl<'a> Reader<'a> {
                 spot,
                 &join(at, key),
                 what,
-                format!("remove it; here may stand: {list}"),
+                format!("remove it; the keys here are: {list}"),
             );
         }
         if is_secret(key, node) {
@@ -304,7 +304,7 @@ impl<'a> Reader<'a> {
             return self.error(
                 spot,
                 &join(at, key),
-                "a secret value may not stand in a file",
+                "a file must not contain a secret value",
                 help,
             );
         }
@@ -314,7 +314,7 @@ impl<'a> Reader<'a> {
             spot,
             &join(at, key),
             what,
-            meant(guess, &format!("here may stand: {list}")),
+            meant(guess, &format!("the keys here are: {list}")),
         );
     }
 }

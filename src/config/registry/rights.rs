@@ -109,7 +109,7 @@ impl Purpose {
     pub fn why(self) -> &'static str {
         match self {
             Self::Own => "asks what it may do, and renews its token",
-            Self::Look | Self::LookCandidate => "sees what stands there",
+            Self::Look | Self::LookCandidate => "reads what is stored",
             Self::LookKey => "opens it with the key of kms_key_id",
             Self::First => "makes the first value",
             Self::Create => "writes the new value",

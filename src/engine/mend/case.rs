@@ -38,7 +38,7 @@ impl Case<'_> {
         let key = self.copy.key.clone();
         let secret = self.job.secret;
         let failed = |key: String, why: &'static str| {
-            tracing::warn!(secret = %secret.name, copy = %key, why, "a copy cannot be looked at, or not be mended, now");
+            tracing::warn!(secret = %secret.name, copy = %key, why, "a copy cannot be checked or repaired now");
             (key, why)
         };
         let wanted = match self.job.idle(self.copy, current, self.seen.rotation) {
@@ -160,15 +160,15 @@ impl Case<'_> {
         if self.tale.left {
             tracing::warn!(
                 secret = %self.job.secret.name, copy = %self.copy.key,
-                "a copy is wrong again after it was mended {TRIES_MAX} times in a day: it is left as it is until `keyrota resume` or the next rotation"
+                "a copy is wrong again after {TRIES_MAX} repairs in a day. keyrota leaves it until `keyrota resume` or the next rotation"
             );
         } else {
             let why = match (drifted, found) {
-                (true, Some(_)) => "a copy was written by somebody else since keyrota last did",
-                (true, None) => "a copy was deleted by somebody else since keyrota last wrote it",
+                (true, Some(_)) => "another tool changed a copy",
+                (true, None) => "another tool deleted a copy",
                 (false, _) => "a copy is not what it has to be",
             };
-            tracing::warn!(secret = %self.job.secret.name, copy = %self.copy.key, "{why}: it is set right again");
+            tracing::warn!(secret = %self.job.secret.name, copy = %self.copy.key, "{why}; keyrota repairs it");
             if self.tale.mending.is_none() {
                 self.tale.tries.push(now);
             }
@@ -225,7 +225,7 @@ impl Case<'_> {
         }
         tracing::warn!(
             secret = %self.job.secret.name, copy = %self.copy.key, why,
-            "a copy was deleted by somebody else, and can be brought back: it is left to a person"
+            "another tool deleted a copy, and it can be restored: a person must decide"
         );
         let entry = self
             .drifted(None, DELETED)

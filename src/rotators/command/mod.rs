@@ -41,7 +41,7 @@ impl Command {
     ) -> Result<(), RotatorError> {
         if pick(which, m).is_none() {
             return Err(RotatorError::Retry(
-                "the provider does not show the value to be told",
+                "the provider does not show the value for this call",
             ));
         }
         let lock = match &self.lock {

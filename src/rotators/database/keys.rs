@@ -169,7 +169,7 @@ fn check(reader: &mut Reader<'_>, s: &Section<'_>, keys: &Keys<'_>, words: &Word
         }
         Strategy::Single if words.always_gap && !gap => {
             let help = "write accept_gap = true if your readers live with that, or use strategy = \"alternating-users\"";
-            let what = "single-user has a gap: from the change until every reader has the new value, nobody can log in";
+            let what = "single-user has a gap: from the change until every reader has the new value, new logins fail";
             reader.refuse(&keys.strategy, what, help);
         }
         Strategy::Single if !words.always_gap && !gap && !admin => {

@@ -219,7 +219,7 @@ fn check(
         reader.error(
             s.spot,
             &s.at,
-            "living HS256 tokens would be refused at each switch",
+            "tokens signed with the old key would be rejected at each rotation",
             help,
         );
     }

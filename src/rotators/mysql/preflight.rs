@@ -190,7 +190,7 @@ async fn is_idle(session: &mut Session, account: &Account) -> Result<(), Rotator
     let sessions = sessions.map_err(|f| f.asking(super::account::CANNOT_READ))?;
     if first(&sessions) != Some("0") {
         return Err(RotatorError::Retry(
-            "the user whose turn it is still has sessions: some program uses its old password",
+            "the next user still has sessions: a program uses its old password",
         ));
     }
     Ok(())

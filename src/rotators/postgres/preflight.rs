@@ -159,7 +159,7 @@ async fn direct(session: &mut Session, earlier: i64) -> Result<(), RotatorError>
     match row.get(0) {
         Ok(true) => Ok(()),
         Ok(false) | Err(_) => Err(Refused(
-            "a pooler stands between: name the server itself by `server`",
+            "the address leads to a pooler: name the server itself with `server`",
         )),
     }
 }
@@ -229,7 +229,7 @@ fn compare(active: &Role, idle: &Role, report: &mut Report) -> Result<(), Rotato
     }
     if active.groups != idle.groups {
         return Err(Refused(
-            "the users are not members of the same roles: a program would lose rights when they take turns",
+            "the users are not members of the same roles: a program would lose rights at a rotation",
         ));
     }
     let lacks = |a: &Role, b: &Role| a.grants.iter().any(|g| !b.grants.contains(g));

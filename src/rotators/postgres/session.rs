@@ -317,8 +317,8 @@ pub(super) fn changed(error: &Error) -> RotatorError {
         return Ambiguous("the connection was lost after the change was sent");
     };
     match error.code() {
-        "XX000" => Retry("somebody else changes this user now"),
-        "55P03" | "57014" | "40001" | "40P01" => Retry("a lock stood in the way"),
+        "XX000" => Retry("another session is changing this user now"),
+        "55P03" | "57014" | "40001" | "40P01" => Retry("a lock is in the way"),
         "25006" => Retry("the server is read-only: a replica, or a failover is under way"),
         "40003" => Ambiguous("the server does not know whether the change took effect"),
         code if ["53", "57", "58"].contains(&&code[..2.min(code.len())]) => {

@@ -27,7 +27,7 @@ pub fn setup_sql(settings: &Settings) -> Vec<String> {
             let name = owner(users);
             let owner = quoted(&name);
             sql.push(format!(
-                "-- Everything belongs to this role; whoever logs in becomes it.\n{}",
+                "-- Everything belongs to this role; both users become it when they log in.\n{}",
                 role(&name, "NOLOGIN")
             ));
             sql.push(format!("GRANT CONNECT ON DATABASE {database} TO {owner};"));

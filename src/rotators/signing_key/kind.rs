@@ -78,7 +78,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
             Some(Verifiers::Itself) => reader.warn(
                 s.spot,
                 &s.at,
-                "what was signed before a turn is refused after it: there is no env_fallback",
+                "signatures from before a rotation are rejected after it: there is no env_fallback",
                 "add env_fallback = \"NAME\", unless nothing signed outlives a restart",
             ),
             Some(Verifiers::Fallback) => reader.refuse(
@@ -92,7 +92,7 @@ fn read(reader: &mut Reader<'_>, s: &Section<'_>, around: &ReadingSecret<'_>) ->
                 reader.error(
                     s.spot,
                     &s.at,
-                    "who verifies? neither env_fallback nor verifiers is there",
+                    "set env_fallback or verifiers: keyrota must know who verifies",
                     help,
                 );
             }

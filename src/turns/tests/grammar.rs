@@ -243,7 +243,12 @@ fn refuses_with_the_place_and_a_remedy() {
             "@fortnightly is not supported",
             "@hourly @daily",
         ),
-        ("@daily 5", 7, "@daily stands alone", "leave out"),
+        (
+            "@daily 5",
+            7,
+            "@daily cannot be combined with other fields",
+            "leave out",
+        ),
         ("H 3 * * *", 0, "minute: \"H\" is not supported", "jitter"),
         ("0 H(0-7) * * *", 2, "is not supported", "jitter"),
         (

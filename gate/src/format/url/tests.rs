@@ -189,7 +189,7 @@ fn mistakes_are_placed() {
         ),
         (
             "postgres://[db]/app",
-            "what stands in the brackets is not an IPv6 address".into(),
+            "the text in brackets is not an IPv6 address".into(),
         ),
         ("https:///path", "it names no host".into()),
         (

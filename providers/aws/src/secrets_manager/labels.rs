@@ -118,7 +118,7 @@ impl Secret {
         }
         match self.pending_under(PENDING) {
             Some(id) if ours(id).is_none() => Err(conflict(
-                "somebody else's AWSPENDING stands there: AWS' own rotation, or one by other means, is under way",
+                "another tool has an AWSPENDING version here: it may be rotating this secret, as AWS' own rotation does",
             )),
             _ => Ok(()),
         }

@@ -20,9 +20,8 @@ const PAGE: i32 = 50;
 /// Pages may be short, even empty; an answer that never ends is none.
 const PAGES_MAX: usize = 16;
 
-pub(super) const FOREIGN_PENDING: ProviderError = conflict(
-    "something that keyrota did not write stands where the candidate belongs (…/.keyrota/pending)",
-);
+pub(super) const FOREIGN_PENDING: ProviderError =
+    conflict("another tool wrote to the name of the new value (…/.keyrota/pending)");
 
 /// AWS does not change a parameter's type.
 const OPEN: &str = "the parameter is not a SecureString: everybody who may list it reads its value; make a SecureString under another name, and name that one in `path`";

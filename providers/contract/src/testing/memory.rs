@@ -200,7 +200,7 @@ impl Provider for Memory {
                 true => Ok(same.native.clone()),
                 false => Err(ProviderError::new(
                     ErrorKind::Conflict,
-                    "another value stands under this version id",
+                    "this version id has another value already",
                 )),
             };
         }

@@ -233,7 +233,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Unique<V> {
                 let mut map = BTreeMap::new();
                 while let Some((name, value)) = members.next_entry()? {
                     if map.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a name stands twice"));
+                        return Err(A::Error::custom("a name is repeated"));
                     }
                 }
                 Ok(Unique(map))

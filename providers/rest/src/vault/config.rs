@@ -72,7 +72,7 @@ pub fn address_is_wrong(address: &str) -> Option<&'static str> {
         _ => return Some("the address is not a URL: write https://HOST:PORT"),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Some("a user or a password stands in the address: remove it");
+        return Some("the address contains a user or a password: remove it");
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return Some("the address has a path: write https://HOST:PORT");

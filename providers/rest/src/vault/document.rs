@@ -196,9 +196,8 @@ impl Pending {
 
     /// Only what keyrota wrote is one.
     pub fn from_document(document: &Document) -> Result<Self, ProviderError> {
-        let foreign = conflict(
-            "something that keyrota did not write stands at its own path (….keyrota-pending)",
-        );
+        let foreign =
+            conflict("another tool wrote to a path that keyrota reserves (….keyrota-pending)");
         let fields = document.fields()?;
         let of = |name| fields.get(name).map(|raw: &&RawValue| raw.get());
         let id = of("id").and_then(|json| serde_json::from_str(json).ok());

@@ -177,7 +177,7 @@ impl Provider for VaultProvider {
         if let Some((native, there)) = there {
             return match there.same_as(value) {
                 true => Ok(native),
-                false => Err(conflict("another value stands under this version id")),
+                false => Err(conflict("this version id has another value already")),
             };
         }
         if let Some(unrecorded) = seen.unrecorded() {
@@ -257,7 +257,7 @@ impl Provider for VaultProvider {
             && document.has_others(field(at))?
         {
             return Err(invalid(
-                "other fields stand beside the value: they would go with it",
+                "there are other fields beside the value, which would be removed with it",
             ));
         }
         // By their numbers: a version that somebody makes now stays.

@@ -160,7 +160,7 @@ fn consumers_are_told_in_order_and_by_name() {
         "{told}"
     );
     assert!(
-        told.contains("turns by 30 2 * * *, begun between 02:00 and 05:00\n"),
+        told.contains("rotates by 30 2 * * *, begun between 02:00 and 05:00\n"),
         "{told}"
     );
 }

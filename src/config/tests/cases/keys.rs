@@ -21,7 +21,7 @@ pub(super) const CASES: &[Case] = &[
     (
         "HS256 alone",
         "[secrets.a]\nkind = 'jwt'\nalgorithm = 'HS256'\ntoken_ttl = '1h'",
-        &["7:10 living HS256 tokens would be refused"],
+        &["7:10 tokens signed with the old key would be rejected"],
     ),
     (
         "HS256 accepted",
@@ -111,17 +111,17 @@ pub(super) const CASES: &[Case] = &[
     (
         "who verifies",
         "[secrets.a]\nkind = 'signing-key'",
-        &["7:10 who verifies?"],
+        &["7:10 set env_fallback or verifiers"],
     ),
     (
         "self settles at once",
         "[secrets.a]\nkind = 'signing-key'\nverifiers = 'self'\nenv_fallback = 'B'\nsettle = '1m'",
-        &["11:10 nobody is announced to"],
+        &["11:10 no reader learns the new key in advance"],
     ),
     (
         "self without fallback",
         "[secrets.a]\nkind = 'signing-key'\nverifiers = 'self'",
-        &["7:10 warning: secrets.a: what was signed before a turn"],
+        &["7:10 warning: secrets.a: signatures from before a rotation"],
     ),
     (
         "signature",
@@ -132,7 +132,7 @@ pub(super) const CASES: &[Case] = &[
         "turn in a grace",
         "[secrets.a]\nkind = 'random'\nschedule = '@hourly'\ngrace = '2h'",
         &[
-            "9:12 turns come every 1h, but a rotation takes 2h: settle 0s + grace 2h; write \"0 */6 * * *\"",
+            "9:12 the schedule rotates every 1h, but a rotation takes 2h: settle 0s + grace 2h; write \"0 */6 * * *\"",
         ],
     ),
     (

@@ -72,7 +72,7 @@ pub const CASES: &[Case] = &[
         ),
         &[
             "15:7 does not have {user}:{password}",
-            "15:16 a secret value stands",
+            "15:16 this file contains a secret value",
         ],
     ),
     (
