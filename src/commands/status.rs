@@ -125,7 +125,14 @@ fn heading(env: &str, known: bool, held: Option<&Held>, now: Timestamp) -> Strin
 }
 
 fn overview(looks: &[Look<'_>], now: Timestamp) -> String {
-    let header = ["SECRET", "KIND", "CHANGED", "STATE", "NEXT TURN", "LAST"];
+    let header = [
+        "SECRET",
+        "KIND",
+        "CHANGED",
+        "STATE",
+        "NEXT ROTATION",
+        "LAST",
+    ];
     let mut rows = vec![header.map(str::to_owned)];
     rows.extend(looks.iter().map(|l| {
         [

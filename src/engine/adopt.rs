@@ -322,5 +322,5 @@ async fn not_asked(secret: &Secret, parts: &Parts<'_>, material: &Material) -> &
 }
 
 const OTHER_KID: &str = "the provider holds this key with another key id, or with none, and recording it in place \
-     writes nothing there: programs and verifiers would see that one. Import it without a key id if no living token \
+     writes nothing there: programs and verifiers would see that one. Import it without a key id if no token in use \
      carries yours, else remove it from the provider and import it again";

@@ -186,7 +186,7 @@ fn keep_kid(
     };
     if own.is_some_and(|own| own != kid) {
         return Err(
-            "the JWK states another kid than the key id that came with it: find out which one living tokens carry, \
+            "the JWK states another kid than the key id that came with it: find out which one the tokens in use carry, \
              and correct the other",
         );
     }
@@ -266,8 +266,8 @@ pub(super) fn claims(env: &str, secret: &str, public: &Public, fingerprint: &str
 const STATE: &str = "the state cannot be read";
 const KEY_IS_TAKEN: &str =
     "another secret or environment uses this key already: give each of them a key of its own";
-const KID_IS_TAKEN: &str = "this secret had another key with this key id, and verifiers could not tell the two apart: \
-     find out which key id living tokens carry, and give that one";
+const KID_IS_TAKEN: &str = "this secret had another key with this key id, and verifiers could not distinguish the two: \
+     find out which key id the tokens in use carry, and give that one";
 
 #[cfg(test)]
 mod tests;

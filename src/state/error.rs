@@ -147,7 +147,7 @@ impl fmt::Display for StateError {
             Self::Unvouched(finding) => write!(
                 f,
                 "the log is not what keyrota wrote: {finding}. keyrota changes nothing. If an older copy of the state was \
-                 put back, put the newest one back. Look with `keyrota audit verify`; to go on all the same: \
+                 put back, put the newest one back. Look with `keyrota audit verify`; to continue all the same: \
                  `keyrota audit accept --reason TEXT`"
             ),
             Self::Altered(what) => write!(

@@ -114,7 +114,7 @@ impl fmt::Display for LineProblem {
         let sentence = match &self.what {
             What::NoAssignment => {
                 "not a variable: write NAME=value, or # before a comment; \
-                 a value of several lines must stand in double quotes"
+                 a value with several lines must be in double quotes"
             }
             What::BadName => "not a name: use letters, digits and _, and no digit first",
             What::QuotedName => "the name is in quotes: remove them",

@@ -133,7 +133,7 @@ fn turns(o: &Outline<'_>) -> String {
         out.push('\n');
     }
     if !o.turns.is_empty() {
-        out.push_str("| Turn | Starts |\n|---|---|\n");
+        out.push_str("| Rotation | Starts |\n|---|---|\n");
         for start in &o.turns {
             let starts = match start.due {
                 true => "due".to_owned(),
@@ -199,16 +199,16 @@ fn failure(env: &Environment, outlines: &[Outline<'_>]) -> String {
     format!(
         "\n## On failure\n\n\
          The record of a rotation is written before each step, and every step may be repeated: after a crash, \
-         a restart or a lost reply the rotation goes on from where it stood. At every moment the value stored as \
+         a restart or a lost reply the rotation continues at the same step. At every moment the value stored as \
          current works.\n\n\
-         - **preflight, create**: a refusal ends the rotation; a failure that may pass is tried up to {attempts} \
-         times with growing pauses, then the rotation is abandoned. Nothing changed for readers.\n\
-         - **test, announce, settle**: the same; the new value is withdrawn from whoever was told and \
-         destroyed. The old value stays current.\n\
-         - **finish, switch, retire**: tried until it works; a refusal stops the rotation, and a person decides: \
-         `keyrota status` says what to do.\n\
-         - After {FAILURES_MAX} rotations that failed in a row no further turn is taken until one succeeds.\n\
-         - A settle or grace is never shortened by an edited schedule, a clock or a restart; only by a person, \
+         - **preflight, create**: a permanent failure ends the rotation. A transient failure is retried up to {attempts} \
+         times with growing pauses; then the rotation is abandoned. Nothing changed for readers.\n\
+         - **test, announce, settle**: the same. The new value is withdrawn from all consumers that \
+         have it, and destroyed. The old value stays current.\n\
+         - **finish, switch, retire**: retried until it works. After a permanent failure the rotation is stuck and a \
+         person decides: `keyrota status` says what to do.\n\
+         - After {FAILURES_MAX} failed rotations in a row keyrota skips scheduled rotations until one succeeds.\n\
+         - An edited schedule, a clock or a restart never shortens a settle or grace. Only a person does, \
          with a reason, in the audit log.\n"
     )
 }

@@ -250,7 +250,7 @@ fn effect_in_words(effect: &Effect, secret: &Secret) -> String {
         Effect::Probe(Which::Previous) => "prove that the old value is refused".to_owned(),
         Effect::Probe(which) => format!("prove {}", version(which)),
         Effect::Deliver { round, listener } => {
-            let told = match round {
+            let shown = match round {
                 Round::Announce => "accept the new value as well",
                 Round::Switch => "use the new value",
                 Round::Withdraw => "accept only the current value",
@@ -268,7 +268,7 @@ fn effect_in_words(effect: &Effect, secret: &Secret) -> String {
             } else {
                 " (not waited for)"
             };
-            format!("tell {listener}{optional}: {told}")
+            format!("notify {listener}{optional}: {shown}")
         }
         Effect::ObservePublished => "see the new key in the published set".to_owned(),
         Effect::Promote => format!("make the new value current in {provider}"),

@@ -44,7 +44,7 @@ table! {
         optional jwks_ca_file: &'t str,
         /// jwks_url may lead to this host or a private network.
         default("false") jwks_private: bool,
-        /// HS256 without env_fallback: living tokens die at the switch.
+        /// HS256 without env_fallback: tokens in use are rejected after the switch.
         default("false") accept_invalidation: bool,
     }
 }

@@ -13,8 +13,8 @@ pub fn setup_sql(settings: &Settings, owner: bool) -> Vec<String> {
         format!("-- As an administrator of {}:{}. It may be run again.", at.host, at.port),
         "SET SESSION sql_mode = '';".to_owned(),
         "-- '%' admits logins from every host: narrow it, for all users alike and in all of this.".to_owned(),
-        "-- A new account accepts no password until keyrota, or you, set one. (What stands in /*M! */".to_owned(),
-        "-- is for MariaDB; in /*!80018 */ for MySQL, which shows a password that nobody needs.)".to_owned(),
+        "-- A new account accepts no password until keyrota, or you, set one. (The text in /*M! */".to_owned(),
+        "-- is for MariaDB; in /*!80018 */ for MySQL, which shows a password that is not needed.)".to_owned(),
         "-- A MariaDB that judges passwords takes no 'invalid' (error 1290). Run these there first, without".to_owned(),
         "-- the dashes (before 10.10, CREATE USER … IDENTIFIED BY a long random password of your own):".to_owned(),
     ];
@@ -26,7 +26,7 @@ pub fn setup_sql(settings: &Settings, owner: bool) -> Vec<String> {
             .map(|user| format!("-- {}", judged(user))),
     );
     lines.push(
-        "-- In the name of a database _ and % stand for any character, so they are escaped. (MySQL with\n\
+        "-- In the name of a database _ and % match any character, so they are escaped. (MySQL with\n\
          -- partial_revokes takes names as they are: leave the backslashes out there.)"
             .to_owned(),
     );
@@ -50,8 +50,7 @@ pub fn setup_sql(settings: &Settings, owner: bool) -> Vec<String> {
     }
     if let Users::Two(_) = settings.users {
         lines.push(
-            "-- The two users take turns: whatever is granted to one must be granted to the other."
-                .to_owned(),
+            "-- The two users alternate: grant to one what you grant to the other.".to_owned(),
         );
     }
     if let Some(admin) = admin {
@@ -70,7 +69,7 @@ fn administrator(admin: &str, users: &[String]) -> Vec<String> {
     let mut lines = vec![
         "-- The administrator. On MariaDB it sets the passwords of the users above by these procedures, as hashes,\n\
          -- reads their grants and counts their sessions, and nothing else. With a password that it sets it can\n\
-         -- log in as that user. The procedures run with the rights of whoever makes them. For a moment they are\n\
+         -- log in as that user. The procedures run with the rights of the user that makes them. For a moment they are\n\
          -- gone when this runs again: run it while nothing rotates."
             .to_owned(),
         format!("CREATE USER IF NOT EXISTS {admin} {NOBODYS} REQUIRE SSL;"),

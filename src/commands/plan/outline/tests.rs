@@ -156,7 +156,9 @@ fn consumers_are_told_in_order_and_by_name() {
     let env = env();
     let told = text(&env, &[of(&env, "token", &Known::default())], now());
     assert!(
-        told.contains("switch     tell command:/bin/reload it (not waited for): use the new value"),
+        told.contains(
+            "switch     notify command:/bin/reload it (not waited for): use the new value"
+        ),
         "{told}"
     );
     assert!(
