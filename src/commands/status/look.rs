@@ -297,12 +297,12 @@ fn need(env: &str, look: &Look<'_>, copies: &Looked) -> Option<Need> {
     }
     if look.age == Age::Over && look.under_way.is_none() {
         let limit = say::span(secret.max_age.unwrap_or_default().as_secs());
-        let what = if secret.imported {
-            let what = command(&format!("rotate {name} --value-stdin"));
-            format!("get a new one from its issuer, and pipe it into: {what}")
-        } else if !secret.facts.rotates() {
+        let what = if !secret.facts.rotates() {
             let what = command(&format!("import {name} --in-place"));
             format!("put a new one into its provider, then: {what}")
+        } else if secret.imported {
+            let what = command(&format!("rotate {name} --value-stdin"));
+            format!("get a new one from its issuer, and pipe it into: {what}")
         } else {
             command(&format!("rotate {name}"))
         };

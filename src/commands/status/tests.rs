@@ -36,6 +36,9 @@ env = "INNGEST"
 env_fallback = "INNGEST_FALLBACK"
 confirm = { after = "switch", ask = "Promote the key in the dashboard" }
 max_age = "90d"
+[secrets.partner]
+kind = "external"
+max_age = "90d"
 "#;
 
 const DAY_MS: i64 = 86_400_000;
@@ -147,11 +150,17 @@ fn the_age_is_judged_at_four_fifths_and_at_the_limit() {
         assert_eq!(look.age, age, "{age_ms}");
         assert_eq!(look.need.is_some(), age == Age::Over, "{age_ms}");
     }
-    let look = look(&env, &env.secrets[1], &seen("inngest", 90 * DAY_MS), now());
-    let need = look.need.unwrap();
+    let of = |n: usize, name: &str| {
+        look(&env, &env.secrets[n], &seen(name, 90 * DAY_MS), now())
+            .need
+            .unwrap()
+    };
+    let need = of(1, "inngest");
     assert_eq!(need.why, "older than 90d");
     let command = "keyrota --env production rotate inngest --value-stdin";
     assert!(need.what.ends_with(command), "{need:?}");
+    let command = "keyrota --env production import partner --in-place";
+    assert!(of(2, "partner").what.ends_with(command));
 }
 
 #[test]
@@ -238,7 +247,7 @@ fn the_overview_has_a_line_for_each_secret() {
         .map(|s| look(&env, s, &Seen::default(), now()))
         .collect();
     let text = overview(&looks, now());
-    assert_eq!(text.lines().count(), 3, "{text}");
+    assert_eq!(text.lines().count(), 4, "{text}");
     assert!(text.contains("2026-11-30T03:00:00Z (in 15h)"), "{text}");
     assert!(text.contains("when asked"), "{text}");
 }
