@@ -28,7 +28,7 @@ fn a_pooler_that_asks_the_server() {
         bed.write_schedule();
         let mut bed = bed.imported();
         // Without the server's own address changes would go through the pooler.
-        bed.told(20, "by `server`");
+        bed.told(20, "with `server`");
 
         let direct = format!("server = \"127.0.0.1:{}\"", server.port());
         bed.plan.lines = format!("grace = \"1s\"\n{direct}");

@@ -37,7 +37,7 @@ async fn a_pooler_is_seen_and_its_list_waited_for() {
         let direct = bed.settings.server.take();
         let said = bed.rotator().preflight(&bed.m).await;
         assert!(
-            matches!(said, Err(RotatorError::Refused(s)) if s.contains("by `server`")),
+            matches!(said, Err(RotatorError::Refused(s)) if s.contains("with `server`")),
             "{mode}: {said:?}"
         );
         bed.settings.server = direct;
@@ -72,7 +72,7 @@ async fn a_pooler_is_seen_and_its_list_waited_for() {
         server.port = pooler.port;
         let said = bed.rotator().preflight(&bed.m).await;
         assert!(
-            matches!(said, Err(RotatorError::Refused(s)) if s.contains("by `server`")),
+            matches!(said, Err(RotatorError::Refused(s)) if s.contains("with `server`")),
             "{mode}: {said:?}"
         );
     }
