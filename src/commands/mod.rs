@@ -25,6 +25,8 @@ mod plan;
 mod policy;
 mod progress;
 mod providers;
+#[cfg(test)]
+mod reference;
 mod report;
 mod rotate;
 mod run;

@@ -35,7 +35,7 @@ pub static ENVIRONMENT: &[Key] = &[
     may(
         "providers",
         Ty::Map(&Ty::Kinds(Family::Provider)),
-        "What keeps values.",
+        "The providers that store values.",
     ),
     may(
         "secrets",
@@ -45,7 +45,7 @@ pub static ENVIRONMENT: &[Key] = &[
     may(
         "env",
         Ty::Map(&Ty::Table(BOOT)),
-        "Variables programs need that keyrota does not make.",
+        "Variables that programs need and keyrota does not create.",
     ),
     may(
         "programs",
@@ -141,7 +141,7 @@ pub static HOST: &[Key] = &[
     may(
         "state_ca_file",
         Ty::Text,
-        "The authorities that may vouch for the state database.",
+        "The CA certificates for the state database.",
     ),
     may("keys", Ty::Reference, "The seed of this host's keys."),
     may(
@@ -157,6 +157,6 @@ pub static HOST: &[Key] = &[
     may(
         "alerts",
         Ty::NotBuiltIn("keyrota sends no alerts yet"),
-        "What pages a person.",
+        "Alerts for administrators.",
     ),
 ];

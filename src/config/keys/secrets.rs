@@ -11,7 +11,7 @@ pub static DEFAULTS: &[Key] = &[
 const PROVIDER: Key = may(
     "provider",
     Ty::Text,
-    "The provider that keeps it; the only one when absent.",
+    "The provider that stores it; the only one when absent.",
 );
 const PATH: Key = may(
     "path",
@@ -51,7 +51,7 @@ const MAX_AGE: Key = may(
 const REFRESH: Key = may(
     "refresh",
     Ty::Duration,
-    "Until every reader surely re-read a changed value.",
+    "How long until every reader has surely read a changed value again.",
 );
 const SKEW: Key = may(
     "skew",
@@ -66,7 +66,7 @@ const SETTLE: Key = may(
 const GRACE: Key = may(
     "grace",
     Ty::Duration,
-    "From the switch until the old value dies; derived when absent.",
+    "From the switch until the old value is revoked; derived when absent.",
 );
 
 /// A span within a day.
