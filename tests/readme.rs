@@ -1,5 +1,5 @@
-//! What README.md tells a reader to type works: its commands are run, in order, by one shell in a copy
-//! of this tree.
+//! What README.md and the guides tell a reader to type works: the commands of a page are run, in order, by one
+//! shell in a copy of this tree.
 //!
 //! - A block marked `sh` is run; anything else (`console`, `toml`, …) is only shown.
 //! - If one of its lines starts with `$ `, those lines are the commands and the others are what they print,
@@ -22,10 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 #[test]
 fn what_the_readme_says_works() {
-    for file in files().iter().filter(|f| f.path == "README.md") {
-        let script = script(&file.text);
-        assert!(!script.is_empty(), "it shows nothing to run");
-        run(&script).unwrap();
+    for page in ["README.md", "docs/guides/jwt.md"] {
+        let files = files();
+        let file = files.iter().find(|f| f.path == page);
+        let script = script(&file.expect(page).text);
+        assert!(!script.is_empty(), "{page} shows nothing to run");
+        run(&script).unwrap_or_else(|why| panic!("{page}: {why}"));
     }
 }
 

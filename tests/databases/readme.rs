@@ -1,4 +1,4 @@
-//! README.md's way to a first rotation of a database, typed in production: keys made by a person,
+//! The guides' way to a first rotation of a database, typed in production: keys made by a person,
 //! the printed SQL, values on standard input.
 
 use std::process::{Command, Stdio};
@@ -8,18 +8,15 @@ use crate::support::keyrota::Ran;
 use crate::tidy::tree::root;
 
 #[test]
-fn what_the_readme_types() {
+fn what_the_guides_type() {
     for server in super::shared() {
         let bed = Bed::two(server);
         in_production(&bed);
-        let page = std::fs::read_to_string(root().join("README.md")).unwrap();
-        let (_, section) = page.split_once("## Rotate a database's password").unwrap();
-        let lines = section.split("\n## ").next().unwrap().lines();
-        let typed = lines.filter_map(|line| line.strip_prefix("$ keyrota "));
+        let typed = typed("postgres");
+        assert_eq!(typed, self::typed("mysql"), "both pages type the same");
         let mut count = 0;
-        for line in typed {
-            let command = line.split('#').next().unwrap();
-            let args: Vec<_> = command.split_whitespace().collect();
+        for line in &typed {
+            let args: Vec<_> = line.split_whitespace().collect();
             let input = match args[..] {
                 [.., "import", "database-admin", "--stdin"] => bed.url("k", ADMIN),
                 [.., "import", "database-url", "--stdin"] => bed.url("a", FIRST),
@@ -36,6 +33,17 @@ fn what_the_readme_types() {
         assert!(status.stdout.contains("grace"), "{status:?}");
         run(&bed, &["--env", "production", "audit", "verify"], "").code(0);
     }
+}
+
+/// What a guide types, without its comments.
+fn typed(guide: &str) -> Vec<String> {
+    let page = root().join(format!("docs/guides/{guide}.md"));
+    let page = std::fs::read_to_string(page).unwrap();
+    let lines = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ keyrota "));
+    let commands = lines.map(|line| line.split('#').next().unwrap().trim().to_owned());
+    commands.collect()
 }
 
 /// Two keys, as README.md makes them, and the files that name them.
