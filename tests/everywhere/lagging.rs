@@ -126,7 +126,7 @@ impl Slow {
         let ran = self.bed.run(&["rotate", "token", "--wait"]);
         assert_eq!(ran.code, 0, "{case}: {ran:?}");
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(!said.contains("another tool"), "{case}: {said}");
+        assert!(!names_another(&said), "{case}: {said}");
         println!("{case}: {:?}", began.elapsed());
         let calls = self.proxy.calls();
         let count = |word: &str| calls.iter().filter(|call| call.contains(word)).count();
@@ -241,7 +241,7 @@ fn processes_that_take_turns() {
                     let case = format!("{provider}, rotation {rotation}, process {processes}");
                     assert!([0, 10, 21].contains(&ran.code), "{case}: {ran:?}");
                     let said = format!("{}{}", ran.stdout, ran.stderr);
-                    assert!(!said.contains("another tool"), "{case}: {said}");
+                    assert!(!names_another(&said), "{case}: {said}");
                     // Readers of the file verify with what is current, and with what may be next.
                     let current = slow.value(Stage::Current).unwrap();
                     assert!(file().contains(&current), "{case}");
@@ -386,4 +386,11 @@ fn a_look_at_copies_knows_the_last_rotation() {
         }
     }));
     assert_eq!(rows, 3);
+}
+
+/// Whether it says that another tool wrote a value. That one may have taken a value away is no such claim.
+fn names_another(said: &str) -> bool {
+    ["changed", "wrote", "has", "keeps"]
+        .iter()
+        .any(|verb| said.contains(&format!("another tool {verb}")))
 }
